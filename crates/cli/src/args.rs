@@ -1,0 +1,70 @@
+//! Options that several commands share, and how results are printed.
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use std::fmt::Display;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
+
+/// One line of results on standard output.
+///
+/// # Errors
+/// When standard output is closed or full: unlike `println!`, without a panic.
+pub fn say(line: impl Display) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("standard output")
+}
+
+/// Where data comes from.
+#[derive(clap::Args)]
+pub struct DataArgs {
+    /// Data set: cifar10 or cifar100
+    #[arg(long, default_value = "cifar10")]
+    pub dataset: Dataset,
+    /// Where it comes from: auto (directory, then hub, then embedded), hub, dir, embedded
+    #[arg(long, default_value = "auto")]
+    data: DataChoice,
+    /// Folder with the data set's files (also SWISH_DATA)
+    #[arg(long, env = "SWISH_DATA", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataArgs {
+    /// Loads the data and says where it came from.
+    pub fn load(&self) -> Result<LoadedData> {
+        let options = DataOptions {
+            choice: self.data,
+            dir: self.data_dir.clone(),
+            cache: DataOptions::default_cache(),
+            require_real: false,
+        };
+        let data = swish_data::load(self.dataset, &options)?;
+        eprintln!("{}", data.note);
+        Ok(data)
+    }
+}
+
+/// Where to compute.
+#[derive(clap::Args)]
+pub struct ComputeArgs {
+    /// cpu, or cuda:N in a build with CUDA
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// CPU threads; all cores unless given
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+}
+
+impl ComputeArgs {
+    /// The device.
+    pub fn device(&self) -> Result<Device> {
+        Ok(swish_core::nn::device(&self.device)?)
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(all, NonZeroUsize::get)
+    }
+}

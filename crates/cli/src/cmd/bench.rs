@@ -1,0 +1,105 @@
+//! `swish bench`: how long things take.
+
+use crate::args::{ComputeArgs, say};
+use anyhow::{Context, Result, bail};
+use candle_core::{DType, Device, Tensor};
+use serde_json::json;
+use std::time::Instant;
+use swish_core::activation::Activation;
+use swish_core::models::{self, Net};
+use swish_core::nn::Pass;
+use swish_kernels::rng::Rng;
+use swish_record::provenance;
+use swish_train::cell::Precision;
+use swish_train::jobs::with_threads;
+use swish_train::optimizer::Sgd;
+use swish_train::recipes;
+use swish_train::trainer::train_step;
+
+/// Time things
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    Step(StepArgs),
+}
+
+/// Time a training step on random images: one JSON line
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  swish bench step --model resnet20 --batch 128 --activation swish --steps 20")]
+struct StepArgs {
+    /// Model, as `swish models` lists them
+    #[arg(long)]
+    model: String,
+    /// Activation: a name or an expression
+    #[arg(long, default_value = "swish")]
+    activation: String,
+    /// Examples a step
+    #[arg(long, default_value_t = 128)]
+    batch: usize,
+    /// Steps that count; two more warm up
+    #[arg(long, default_value_t = 10)]
+    steps: usize,
+    /// f32 or bf16
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let What::Step(args) = args.what;
+    let device = args.compute.device()?;
+    if args.steps == 0 || args.batch == 0 {
+        bail!("--steps {} --batch {}: expected at least 1 of each", args.steps, args.batch);
+    }
+    let threads = args.compute.threads();
+    with_threads(threads, || step(&args, &device, threads))?
+}
+
+fn step(args: &StepArgs, device: &Device, threads: usize) -> Result<()> {
+    let activation: Activation = args.activation.parse()?;
+    let info = models::find(&args.model)?;
+    let classes = 10;
+    let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
+    let recipe = recipes::plain(info.name, swish_data::Dataset::Cifar10, 1);
+    let mut optimizer = Sgd::new(&net.params, &recipe.optimizer);
+    let [c, h, w] = info.input;
+    let mut rng = Rng::new(1);
+    let pixels: Vec<f32> = (0..args.batch * h * w * c).map(|_| rng.normal() as f32).collect();
+    let xs = Tensor::from_vec(pixels, (args.batch, h, w, c), device)?;
+    let labels: Vec<u32> = (0..args.batch).map(|_| rng.below(classes as u64) as u32).collect();
+    let pass = Pass { operands: args.precision.operands(), ..Pass::train() };
+    let mut milliseconds = Vec::new();
+    for i in 0..args.steps + 2 {
+        let start = Instant::now();
+        let loss = train_step(&net, &mut optimizer, &xs, &labels, 0.01, 0.0, &pass)?;
+        if !loss.is_finite() {
+            bail!("the loss became {loss}: these times would mean nothing");
+        }
+        if i >= 2 {
+            milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    milliseconds.sort_by(f64::total_cmp);
+    let at = |share: f64| milliseconds[((milliseconds.len() - 1) as f64 * share).round() as usize];
+    say(json!({
+        "model": info.name, "activation": activation.to_string(), "batch": args.batch, "steps": args.steps,
+        "precision": args.precision.to_string(), "device": "cpu", "threads": threads,
+        "ms_median": at(0.5), "ms_p20": at(0.2), "ms_p80": at(0.8),
+        "images_per_second": args.batch as f64 / (at(0.5) / 1e3), "peak_rss_mib": peak_rss_mib()?,
+        "commit": provenance::commit(), "dirty": provenance::dirty(),
+    }))
+}
+
+/// Peak resident memory of this process; `None` where the system does not tell.
+fn peak_rss_mib() -> Result<Option<f64>> {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok(None) };
+    let Some(line) = status.lines().find(|l| l.starts_with("VmHWM:")) else { return Ok(None) };
+    let kib: f64 = line.split_whitespace().nth(1).unwrap_or_default().parse().context("/proc/self/status")?;
+    Ok(Some(kib / 1024.0))
+}

@@ -1,0 +1,107 @@
+//! `swish forward`: logits, loss and gradients of a model with given weights, for comparison with other programs.
+
+use crate::args::ComputeArgs;
+use anyhow::{Context, Result, anyhow, bail};
+use candle_core::{DType, Device, Tensor};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use swish_core::activation::Activation;
+use swish_core::models::{self, Net};
+use swish_core::nn::shape::from_nchw;
+use swish_core::nn::{Pass, softmax_cross_entropy, weights};
+use swish_train::cell::Precision;
+use swish_train::jobs::with_threads;
+
+/// Run a model once on given weights and input: logits, and with --train loss and gradients
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own.")]
+pub struct Args {
+    /// Model, as `swish models` lists them
+    #[arg(long)]
+    model: String,
+    /// Activation: a name or an expression
+    #[arg(long)]
+    activation: String,
+    /// Number of classes
+    #[arg(long, default_value_t = 10)]
+    classes: usize,
+    /// Weights and running statistics (safetensors)
+    #[arg(long)]
+    weights: PathBuf,
+    /// Images and targets (safetensors)
+    #[arg(long)]
+    input: PathBuf,
+    /// Where the result goes (safetensors)
+    #[arg(long)]
+    output: PathBuf,
+    /// Training mode: loss and gradients too
+    #[arg(long)]
+    train: bool,
+    /// f32, bf16, or f64 for checks
+    #[arg(long, default_value = "f32")]
+    precision: String,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let device = args.compute.device()?;
+    with_threads(args.compute.threads(), || forward(&args, &device))?
+}
+
+fn forward(args: &Args, device: &Device) -> Result<()> {
+    let (dtype, precision) = match args.precision.as_str() {
+        "f64" => (DType::F64, Precision::F32),
+        other => (DType::F32, other.parse()?),
+    };
+    let activation: Activation = args.activation.parse()?;
+    let net = Net::new(models::find(&args.model)?, &activation, args.classes, 0, dtype, device)?;
+    weights::load(&net.params, &weights::read_file(&args.weights)?, &args.weights)?;
+    let input = weights::read_file(&args.input)?;
+    let xs = images(&input, &args.input, dtype)?.to_device(device)?;
+    let operands = precision.operands();
+    let out = if args.train {
+        let pass = Pass { norm_momentum: Some(1.0), operands, ..Pass::train() };
+        let targets = targets(&input, &args.input)?;
+        train_outputs(&net, &xs, &targets, &pass)?
+    } else {
+        let pass = Pass { operands, ..Pass::eval() };
+        vec![("logits".to_string(), net.forward(&xs, &pass)?)]
+    };
+    let bytes = weights::to_bytes(&out, None)?;
+    swish_record::write_atomic(&args.output, bytes)?;
+    Ok(())
+}
+
+fn train_outputs(net: &Net, xs: &Tensor, targets: &[u32], pass: &Pass) -> Result<Vec<(String, Tensor)>> {
+    let logits = net.forward(xs, pass)?;
+    let loss = softmax_cross_entropy(&logits, targets, 0.0)?;
+    let grads = loss.backward()?;
+    let mut out = vec![("logits".to_string(), logits.detach()), ("loss".to_string(), loss.detach())];
+    for p in &net.params.params {
+        let flat = grads.get(net.params.vars[p.block].as_tensor());
+        let flat = flat.with_context(|| format!("parameter {} has no gradient", p.name))?;
+        out.push((format!("grad/{}", p.name), p.view(flat)?.copy()?));
+    }
+    out.extend(net.params.buffers.iter().map(|b| (format!("buf/{}", b.name), b.get())));
+    Ok(out)
+}
+
+fn images(input: &HashMap<String, Tensor>, file: &Path, dtype: DType) -> Result<Tensor> {
+    let missing = || anyhow!("{}: tensor `input` is missing; expected images (n,3,h,w)", file.display());
+    let xs = input.get("input").ok_or_else(missing)?;
+    match xs.dims() {
+        [_, 3, _, _] => Ok(from_nchw(&xs.to_dtype(dtype)?)?),
+        other => bail!("{}: tensor `input` has shape {other:?}, expected images (n,3,h,w)", file.display()),
+    }
+}
+
+fn targets(input: &HashMap<String, Tensor>, file: &Path) -> Result<Vec<u32>> {
+    let missing = || anyhow!("{}: tensor `target` is missing; --train needs the n class numbers", file.display());
+    let target = input.get("target").ok_or_else(missing)?;
+    let values = target.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
+    let checked = values.into_iter().map(|v| {
+        u32::try_from(v).map_err(|_| anyhow!("{}: target {v} is not a class number", file.display()))
+    });
+    checked.collect()
+}

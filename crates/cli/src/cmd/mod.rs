@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub mod activation;
+pub mod bench;
+pub mod data;
+pub mod eval;
+pub mod forward;
+pub mod models;
+pub mod train;

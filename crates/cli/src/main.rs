@@ -1,0 +1,50 @@
+//! `swish`: search for, test and use activation functions.
+//!
+//! One file a command in `cmd/`. Results go to standard output, talk to standard error; any failure is one line and an
+//! exit code other than 0.
+
+mod args;
+mod cmd;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(name = "swish", version, about = "Search for, test and use activation functions")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Activation(cmd::activation::Args),
+    Models(cmd::models::Args),
+    Forward(cmd::forward::Args),
+    Train(cmd::train::Args),
+    Eval(cmd::eval::Args),
+    Bench(cmd::bench::Args),
+    Data(cmd::data::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Activation(args) => cmd::activation::run(args),
+        Command::Models(args) => cmd::models::run(args),
+        Command::Forward(args) => cmd::forward::run(args),
+        Command::Train(args) => cmd::train::run(args),
+        Command::Eval(args) => cmd::eval::run(args),
+        Command::Bench(args) => cmd::bench::run(args),
+        Command::Data(args) => cmd::data::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The shared core: what the paper searches, and the networks that it tries the findings in.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`activation`] | an activation function as a value: parsed, printed, derived, compiled |
+//! | [`nn`] | candle layers over `swish-kernels`, one operator a block |
+//! | [`models`] | the networks, one file a family |
+
+pub mod activation;
+pub mod models;
+pub mod nn;

@@ -1,0 +1,116 @@
+//! Pre-activation residual networks (v2): BatchNorm and activation before each convolution, nothing after the sum.
+//!
+//! - Bottleneck units: He et al. 2016, KaimingHe/resnet-1k-layers `resnet-pre-act.lua`; ResNet-164 has 1,703,258
+//!   parameters (10 classes). Tables 1, 2, 4 and 5.
+//! - Basic units: ResNet-20/32 v2, and Wide ResNet (Zagoruyko and Komodakis 2016, szagoruyko/wide-residual-networks
+//!   `models/wide-resnet.lua`); WRN-28-10 has 36,479,194 parameters. Tables 1, 2, 4 and 5.
+
+use super::Model;
+use crate::nn::shape::global_mean;
+use crate::nn::{Builder, ConvConfig, Join, Linear, NormConfig, Pass, Result, Unit};
+use candle_core::Tensor;
+
+/// What a residual branch is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Branch {
+    /// Two 3x3 convolutions.
+    Basic,
+    /// 1x1 (with the stride), 3x3, 1x1; a quarter of the width inside.
+    Bottleneck,
+}
+
+/// Three groups of `n` units with the given output widths; strides 1, 2, 2.
+pub(super) struct PreActNet {
+    stem: Unit,
+    units: Vec<PreActUnit>,
+    last: Unit,
+    fc: Linear,
+}
+
+/// Where channels change, the first BatchNorm and activation serve both branches and the shortcut is a 1x1 convolution.
+enum Entry {
+    Same(Unit),
+    Shared { norm_act: Unit, conv: Unit, shortcut: Unit },
+}
+
+struct PreActUnit {
+    entry: Entry,
+    rest: Vec<Unit>,
+}
+
+impl PreActNet {
+    pub(super) fn new(vb: &Builder, n: usize, widths: [usize; 3], branch: Branch, classes: usize) -> Result<Self> {
+        let stem = Unit::conv(vb, "conv1", ConvConfig::same(3, 16, 3, 1))?;
+        let mut units = Vec::new();
+        let mut c_in = 16;
+        for (stage, c_out) in widths.into_iter().enumerate() {
+            for i in 0..n {
+                let stride = if stage > 0 && i == 0 { 2 } else { 1 };
+                let at = vb.pp(format!("layer{}", stage + 1)).pp(i);
+                units.push(PreActUnit::new(&at, c_in, c_out, stride, branch)?);
+                c_in = c_out;
+            }
+        }
+        let last = Unit::norm_act(vb, ("bn", "act"), c_in, NormConfig::TORCH)?;
+        Ok(Self { stem, units, last, fc: Linear::new(vb, "fc", c_in, classes)? })
+    }
+}
+
+impl PreActUnit {
+    fn new(vb: &Builder, c_in: usize, c_out: usize, stride: usize, branch: Branch) -> Result<Self> {
+        let norm = NormConfig::TORCH;
+        let (first, rest) = match branch {
+            Branch::Basic => (ConvConfig::same(c_in, c_out, 3, stride), vec![ConvConfig::same(c_out, c_out, 3, 1)]),
+            Branch::Bottleneck => {
+                let c_mid = c_out / 4;
+                let rest = vec![ConvConfig::same(c_mid, c_mid, 3, 1), ConvConfig::same(c_mid, c_out, 1, 1)];
+                (ConvConfig::same(c_in, c_mid, 1, stride), rest)
+            }
+        };
+        let entry = if c_in == c_out {
+            Entry::Same(Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", first, norm)?)
+        } else {
+            Entry::Shared {
+                norm_act: Unit::norm_act(vb, ("bn1", "act1"), c_in, norm)?,
+                conv: Unit::conv(vb, "conv1", first)?,
+                shortcut: Unit::conv(vb, "shortcut", ConvConfig::same(c_in, c_out, 1, stride))?,
+            }
+        };
+        let rest = (2..)
+            .zip(rest)
+            .map(|(i, conv)| {
+                let names = (format!("bn{i}"), format!("act{i}"));
+                Unit::norm_act_conv(vb, (&names.0, &names.1), &format!("conv{i}"), conv, norm)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { entry, rest })
+    }
+
+    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let (mut ys, shortcut) = match &self.entry {
+            Entry::Same(unit) => (unit.forward(xs, pass)?, xs.clone()),
+            Entry::Shared { norm_act, conv, shortcut } => {
+                let h = norm_act.forward(xs, pass)?;
+                (conv.forward(&h, pass)?, shortcut.forward(&h, pass)?)
+            }
+        };
+        for (i, unit) in self.rest.iter().enumerate() {
+            ys = if i + 1 < self.rest.len() {
+                unit.forward(&ys, pass)?
+            } else {
+                unit.forward_join(&ys, Join::Add, &shortcut, pass)?
+            };
+        }
+        Ok(ys)
+    }
+}
+
+impl Model for PreActNet {
+    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let mut xs = self.stem.forward(xs, pass)?;
+        for unit in &self.units {
+            xs = unit.forward(&xs, pass)?;
+        }
+        self.fc.forward(&global_mean(&self.last.forward(&xs, pass)?, pass)?, pass)
+    }
+}

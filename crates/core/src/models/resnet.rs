@@ -1,0 +1,92 @@
+//! ResNet for CIFAR with the activation after the convolution (v1): He et al. 2015, section 4.2; fb.resnet.torch
+//! `models/resnet.lua`. ResNet-20 has 269,722 parameters (shortcut A, 10 classes), ResNet-32 464,154.
+
+use super::Model;
+use crate::activation::Activation;
+use crate::nn::shape::{global_mean, subsample_pad};
+use crate::nn::{Builder, ConvConfig, Join, Linear, NormConfig, Pass, Result, Unit};
+use candle_core::Tensor;
+
+/// What stands in the shortcut where the shape changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shortcut {
+    /// Every second pixel, zero channels appended: no parameters.
+    A,
+    /// A strided 1x1 convolution and BatchNorm.
+    B,
+}
+
+enum Bypass {
+    Identity,
+    Subsample { stride: usize, c_out: usize },
+    Projection(Unit),
+}
+
+struct Basic {
+    first: Unit,
+    second: Unit,
+    bypass: Bypass,
+}
+
+/// Depth 6n + 2 with widths 16, 32, 64.
+pub(super) struct ResNet {
+    stem: Unit,
+    blocks: Vec<Basic>,
+    fc: Linear,
+}
+
+impl ResNet {
+    pub(super) fn new(vb: &Builder, n: usize, shortcut: Shortcut, classes: usize) -> Result<Self> {
+        let norm = NormConfig::TORCH;
+        let stem = Unit::conv_norm_act(vb, "conv1", ConvConfig::same(3, 16, 3, 1), ("bn1", "act1"), norm)?;
+        let mut blocks = Vec::new();
+        let mut c_in = 16;
+        for (stage, c_out) in [16, 32, 64].into_iter().enumerate() {
+            for i in 0..n {
+                let stride = if stage > 0 && i == 0 { 2 } else { 1 };
+                let at = vb.pp(format!("layer{}", stage + 1)).pp(i);
+                blocks.push(Basic::new(&at, c_in, c_out, stride, shortcut)?);
+                c_in = c_out;
+            }
+        }
+        Ok(Self { stem, blocks, fc: Linear::new(vb, "fc", c_in, classes)? })
+    }
+}
+
+impl Basic {
+    fn new(vb: &Builder, c_in: usize, c_out: usize, stride: usize, shortcut: Shortcut) -> Result<Self> {
+        let norm = NormConfig::TORCH;
+        let first = Unit::conv_norm_act(vb, "conv1", ConvConfig::same(c_in, c_out, 3, stride), ("bn1", "act1"), norm)?;
+        let second = Unit::conv_norm_act(vb, "conv2", ConvConfig::same(c_out, c_out, 3, 1), ("bn2", "act2"), norm)?;
+        let bypass = match shortcut {
+            _ if c_in == c_out => Bypass::Identity,
+            Shortcut::A => Bypass::Subsample { stride, c_out },
+            Shortcut::B => {
+                let at = vb.pp("shortcut").with_activation(Activation::identity());
+                let conv = ConvConfig::same(c_in, c_out, 1, stride);
+                Bypass::Projection(Unit::conv_norm_act(&at, "0", conv, ("1", "act"), norm)?)
+            }
+        };
+        Ok(Self { first, second, bypass })
+    }
+
+    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let shortcut = match &self.bypass {
+            Bypass::Identity => xs.clone(),
+            Bypass::Subsample { stride, c_out } => subsample_pad(xs, *stride, *c_out, pass)?,
+            Bypass::Projection(unit) => unit.forward(xs, pass)?,
+        };
+        let ys = self.first.forward(xs, pass)?;
+        self.second.forward_join(&ys, Join::Add, &shortcut, pass)
+    }
+}
+
+impl Model for ResNet {
+    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let mut xs = self.stem.forward(xs, pass)?;
+        for block in &self.blocks {
+            xs = block.forward(&xs, pass)?;
+        }
+        self.fc.forward(&global_mean(&xs, pass)?, pass)
+    }
+}

@@ -1,0 +1,70 @@
+//! What can go wrong when a network is built, loaded or run.
+
+use std::path::PathBuf;
+
+/// Errors of layers, parameters and models; each message is one line that names the thing and what was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of weights lacks a tensor that the model has.
+    #[error("{}: tensor `{name}` is missing; the model expects it with shape {expected:?}", file.display())]
+    MissingTensor {
+        /// The file of weights.
+        file: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The shape that the model expects.
+        expected: Vec<usize>,
+    },
+    /// A tensor of a file has another shape than the model's.
+    #[error("{}: tensor `{name}` has shape {found:?}, but the model expects {expected:?}; is it another model, or another --classes?", file.display())]
+    WrongShape {
+        /// The file of weights.
+        file: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape that the model expects.
+        expected: Vec<usize>,
+    },
+    /// A file of tensors that cannot be read or is not safetensors.
+    #[error("{}: cannot be read as safetensors: {reason}", file.display())]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What the reader said.
+        reason: String,
+    },
+    /// A model name that the registry does not have.
+    #[error("unknown model `{name}`{}; `swish models` lists them", suggestion.as_ref().map(|s| format!(", did you mean `{s}`?")).unwrap_or_default())]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// The nearest known name.
+        suggestion: Option<String>,
+    },
+    /// A layer was given an input that it cannot take.
+    #[error("{layer}: input has shape {found:?}, expected {expected}")]
+    BadInput {
+        /// The layer or model.
+        layer: String,
+        /// The shape that came.
+        found: Vec<usize>,
+        /// What would have been right.
+        expected: String,
+    },
+    /// A device that this build does not have, or that is no device.
+    #[error("device `{name}`: {reason}")]
+    BadDevice {
+        /// As asked for.
+        name: String,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
+    /// An error of candle's.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// The result of building, loading or running a network.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

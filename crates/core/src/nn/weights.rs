@@ -1,0 +1,76 @@
+//! Weights as safetensors under PyTorch's names: what `state_dict` has, buffers included.
+
+use super::error::{Error, Result};
+use super::params::Params;
+use candle_core::{Device, Tensor};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Reads every tensor of a safetensors file.
+///
+/// # Errors
+/// [`Error::BadFile`] when the file is missing, truncated or not safetensors.
+pub fn read_file(file: &Path) -> Result<HashMap<String, Tensor>> {
+    let bad = |reason: String| Error::BadFile { file: file.to_path_buf(), reason };
+    // candle mentions the file in some of its messages and a back-trace in others: one line is kept.
+    candle_core::safetensors::load(file, &Device::Cpu)
+        .map_err(|e| bad(e.to_string().lines().next().unwrap_or("no reason given").to_string()))
+}
+
+/// Sets all parameters, and the buffers that `tensors` has, from tensors named as in PyTorch.
+///
+/// `file` is named in errors. Tensors that the network does not have (`num_batches_tracked`) are passed over; a missing
+/// buffer keeps its value, since reference files hold parameters alone.
+///
+/// # Errors
+/// [`Error::MissingTensor`] and [`Error::WrongShape`]; nothing has been changed then.
+pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
+    let checked = |name: &str, shape: &[usize]| match tensors.get(name) {
+        None => Err(Error::MissingTensor { file: file.to_path_buf(), name: name.into(), expected: shape.to_vec() }),
+        Some(t) if t.dims() != shape => Err(Error::WrongShape {
+            file: file.to_path_buf(),
+            name: name.into(),
+            found: t.dims().to_vec(),
+            expected: shape.to_vec(),
+        }),
+        Some(t) => Ok(t),
+    };
+    let mut flat: Vec<Vec<Tensor>> = vec![Vec::new(); params.vars.len()];
+    for p in &params.params {
+        let var = &params.vars[p.block];
+        // Parameters stand in the order of their offsets, so the pieces of a block come in order.
+        let piece = checked(&p.name, &p.shape)?.flatten_all()?.to_dtype(var.dtype())?;
+        flat[p.block].push(piece.to_device(var.device())?);
+    }
+    let mut buffers = Vec::new();
+    for b in params.buffers.iter().filter(|b| tensors.contains_key(&b.name)) {
+        let old = b.get();
+        let new = checked(&b.name, old.dims())?.to_dtype(old.dtype())?.to_device(old.device())?;
+        buffers.push((b, new));
+    }
+    for (var, pieces) in params.vars.iter().zip(&flat) {
+        var.set(&Tensor::cat(pieces, 0)?)?;
+    }
+    buffers.into_iter().for_each(|(buffer, value)| buffer.set(value));
+    Ok(())
+}
+
+/// All parameters and buffers as (name, f32 or f64 tensor on the CPU), in the order of definition.
+pub fn state_dict(params: &Params) -> Result<Vec<(String, Tensor)>> {
+    let cpu = |t: Tensor| -> Result<Tensor> { Ok(t.to_device(&Device::Cpu)?.copy()?) };
+    let mut out = Vec::new();
+    for p in &params.params {
+        out.push((p.name.clone(), cpu(params.tensor(p)?)?));
+    }
+    for b in &params.buffers {
+        out.push((b.name.clone(), cpu(b.get())?));
+    }
+    Ok(out)
+}
+
+/// The bytes of a safetensors file with these tensors (f32, f64 or u32).
+pub fn to_bytes(tensors: &[(String, Tensor)], metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
+    let views = tensors.iter().map(|(name, t)| (name.as_str(), t));
+    safetensors::serialize(views, metadata)
+        .map_err(|e| Error::Candle(candle_core::Error::wrap(e)))
+}

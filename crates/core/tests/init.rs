@@ -1,0 +1,40 @@
+//! How parameters are drawn, against the distributions that the original authors name.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use swish_core::nn::Role;
+use swish_core::nn::init::Scheme;
+
+fn moments(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt())
+}
+
+#[test]
+fn convolutions_are_normal_with_the_fan_of_their_family() {
+    let shape = [64, 32, 3, 3];
+    for (scheme, fan) in [(Scheme::RESNET, 9 * 64), (Scheme::WIDE_RESNET, 9 * 32)] {
+        let values = scheme.draw(Role::ConvWeight, &shape, 1, "conv1.weight");
+        let (mean, std) = moments(&values);
+        let expected = (2.0 / f64::from(fan)).sqrt();
+        assert!(mean.abs() < 0.03 * expected && (std / expected - 1.0).abs() < 0.03, "{mean} {std}");
+        // A normal distribution has 4.6 % of its values beyond two standard deviations.
+        let tail = values.iter().filter(|v| v.abs() > 2.0 * expected).count() as f64 / values.len() as f64;
+        assert!((tail - 0.0455).abs() < 0.01, "{tail}");
+    }
+}
+
+#[test]
+fn linear_weights_are_uniform_and_scales_follow_the_family() {
+    let values = Scheme::RESNET.draw(Role::LinearWeight, &[100, 64], 1, "fc.weight");
+    assert!(values.iter().all(|v| v.abs() <= 0.125) && values.iter().any(|v| v.abs() > 0.12));
+    assert_eq!(Scheme::RESNET.draw(Role::NormWeight, &[4], 1, "bn.weight"), [1.0; 4]);
+    let wide = Scheme::WIDE_RESNET.draw(Role::NormWeight, &[1000], 1, "bn.weight");
+    assert!(wide.iter().all(|v| (0.0..1.0).contains(v)) && (moments(&wide).0 - 0.5).abs() < 0.03);
+}
+
+#[test]
+fn the_stream_depends_on_seed_and_name_alone() {
+    let draw = |seed, name| Scheme::RESNET.draw(Role::ConvWeight, &[4, 4, 3, 3], seed, name);
+    assert_eq!(draw(1, "a"), draw(1, "a"));
+    assert!(draw(1, "a") != draw(2, "a") && draw(1, "a") != draw(1, "b"));
+}

@@ -1,0 +1,294 @@
+//! Batches: an endless, shuffled, augmented stream for training, prepared on a thread beside it, and a plain pass for
+//! evaluation.
+
+use crate::stream::stream;
+use crate::{Augment, DataError, Images, Normalise};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use swish_kernels::rng::Rng;
+
+/// Batches prepared ahead of the consumer.
+const AHEAD: usize = 3;
+
+/// Purposes of random numbers, so that streams of one seed never coincide.
+const SHUFFLE: u64 = 1;
+const AUGMENT: u64 = 2;
+const SPLIT: u64 = 3;
+
+/// Images ready for a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// (n, h, w, 3), normalised.
+    pub xs: Vec<f32>,
+    /// (n).
+    pub labels: Vec<u32>,
+    /// Number of images.
+    pub n: usize,
+}
+
+/// Splits 0..n into (training, validation) indices, each ascending; `holdout` of them, drawn by `seed`, validate.
+///
+/// # Errors
+/// When nothing would be left to train on.
+pub fn split(n: usize, holdout: usize, seed: u64) -> Result<(Vec<u32>, Vec<u32>), DataError> {
+    if holdout >= n {
+        return Err(DataError::Argument {
+            what: "holdout",
+            value: holdout.to_string(),
+            expected: format!("less than the {n} images"),
+        });
+    }
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    stream(seed, &[SPLIT]).shuffle(&mut order);
+    let mut train = order.split_off(holdout);
+    train.sort_unstable();
+    order.sort_unstable();
+    Ok((train, order))
+}
+
+/// The training stream: an endless iterator over batches of exactly `batch` images.
+///
+/// Each epoch is a new shuffle of all indices, without the last partial batch. The shuffle depends on (seed, epoch), each
+/// image's augmentation on (seed, epoch, position); so the batch of a step is the same whether the run came to it or was
+/// resumed at it. A thread prepares a few batches ahead and ends when the iterator is dropped.
+#[derive(Debug)]
+pub struct TrainBatches {
+    batches: Option<Receiver<Result<Batch, DataError>>>,
+    thread: Option<JoinHandle<()>>,
+    steps_per_epoch: u64,
+}
+
+impl TrainBatches {
+    /// Starts at `start_step` (0 for a new run); `indices` chooses among the images, `None` takes all.
+    ///
+    /// # Errors
+    /// A batch of 0 or of more images than there are, an index outside the images, a pad the images are too small for.
+    pub fn new(
+        images: Arc<Images>,
+        indices: Option<Arc<Vec<u32>>>,
+        batch: usize,
+        augment: Augment,
+        seed: u64,
+        start_step: u64,
+    ) -> Result<Self, DataError> {
+        check_batch(&images, indices.as_deref(), batch)?;
+        augment.check(images.h, images.w)?;
+        let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
+        if batch > indices.len() {
+            let expected = format!("at most the {} images", indices.len());
+            return Err(DataError::Argument {
+                what: "batch",
+                value: batch.to_string(),
+                expected,
+            });
+        }
+        let steps_per_epoch = (indices.len() / batch) as u64;
+        let mut stream = Stream {
+            images,
+            indices,
+            batch,
+            augment,
+            seed,
+            step: start_step,
+            epoch: None,
+            order: Vec::new(),
+        };
+        let (batches, thread) = produce(move || stream.next_batch())?;
+        Ok(Self {
+            batches: Some(batches),
+            thread: Some(thread),
+            steps_per_epoch,
+        })
+    }
+
+    /// Steps in an epoch.
+    pub const fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+}
+
+impl Iterator for TrainBatches {
+    type Item = Result<Batch, DataError>;
+
+    /// Never `None` unless an error came before.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batches.as_ref()?.recv().ok()
+    }
+}
+
+impl Drop for TrainBatches {
+    fn drop(&mut self) {
+        // Without its receiver the thread's next send fails, which ends it.
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// What [`produce`] starts: the receiving end and the thread.
+type Producer = (Receiver<Result<Batch, DataError>>, JoinHandle<()>);
+
+/// Calls `next` on a thread of its own and sends what it returns; a panic in it becomes an error, the last item.
+fn produce(mut next: impl FnMut() -> Batch + Send + 'static) -> Result<Producer, DataError> {
+    let (sender, receiver): (SyncSender<_>, _) = sync_channel(AHEAD);
+    let run = move || {
+        loop {
+            let result =
+                catch_unwind(AssertUnwindSafe(&mut next)).map_err(|panic| DataError::Worker {
+                    detail: panic_text(panic.as_ref()),
+                });
+            let last = result.is_err();
+            if sender.send(result).is_err() || last {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("batches".into())
+        .spawn(run)
+        .map_err(|e| DataError::Worker {
+            detail: e.to_string(),
+        })?;
+    Ok((receiver, thread))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    crate::error::one_line(&text.unwrap_or_else(|| "panic".into()))
+}
+
+/// The state of the preparing thread.
+struct Stream {
+    images: Arc<Images>,
+    indices: Arc<Vec<u32>>,
+    batch: usize,
+    augment: Augment,
+    seed: u64,
+    step: u64,
+    epoch: Option<u64>,
+    order: Vec<u32>,
+}
+
+impl Stream {
+    fn next_batch(&mut self) -> Batch {
+        let steps = (self.indices.len() / self.batch) as u64;
+        let (epoch, step) = (self.step / steps, self.step % steps);
+        if self.epoch != Some(epoch) {
+            self.order.clone_from(&self.indices);
+            stream(self.seed, &[SHUFFLE, epoch]).shuffle(&mut self.order);
+            self.epoch = Some(epoch);
+        }
+        self.step += 1;
+        let first = step as usize * self.batch;
+        let chosen = &self.order[first..first + self.batch];
+        assemble(&self.images, chosen, &self.augment, |k| {
+            stream(self.seed, &[AUGMENT, epoch, (first + k) as u64])
+        })
+    }
+}
+
+fn assemble(
+    images: &Images,
+    chosen: &[u32],
+    augment: &Augment,
+    rng: impl Fn(usize) -> Rng,
+) -> Batch {
+    let size = images.h * images.w * 3;
+    let mut xs = vec![0.0; chosen.len() * size];
+    for (k, (index, out)) in chosen.iter().zip(xs.chunks_exact_mut(size)).enumerate() {
+        augment.apply(
+            images.image(*index as usize),
+            images.h,
+            images.w,
+            &mut rng(k),
+            out,
+        );
+    }
+    let labels = chosen
+        .iter()
+        .map(|index| u32::from(images.labels[*index as usize]))
+        .collect();
+    Batch {
+        xs,
+        labels,
+        n: chosen.len(),
+    }
+}
+
+/// The evaluation pass: every chosen image once, in order, only normalised; the last batch may be smaller.
+#[derive(Debug)]
+pub struct EvalBatches {
+    images: Arc<Images>,
+    indices: Arc<Vec<u32>>,
+    batch: usize,
+    augment: Augment,
+    done: usize,
+}
+
+/// Starts an evaluation pass; `indices` chooses among the images, `None` takes all.
+///
+/// # Errors
+/// A batch of 0, or an index outside the images.
+pub fn eval_batches(
+    images: Arc<Images>,
+    indices: Option<Arc<Vec<u32>>>,
+    batch: usize,
+    normalise: Normalise,
+) -> Result<EvalBatches, DataError> {
+    check_batch(&images, indices.as_deref(), batch)?;
+    let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
+    Ok(EvalBatches {
+        images,
+        indices,
+        batch,
+        augment: Augment::none(normalise),
+        done: 0,
+    })
+}
+
+impl Iterator for EvalBatches {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let end = self.indices.len().min(self.done + self.batch);
+        let chosen = &self.indices[self.done..end];
+        self.done = end;
+        (!chosen.is_empty()).then(|| assemble(&self.images, chosen, &self.augment, |_| Rng::new(0)))
+    }
+}
+
+fn all(images: &Images) -> Vec<u32> {
+    (0..images.len() as u32).collect()
+}
+
+fn check_batch(images: &Images, indices: Option<&Vec<u32>>, batch: usize) -> Result<(), DataError> {
+    if batch == 0 {
+        return Err(DataError::Argument {
+            what: "batch",
+            value: "0".into(),
+            expected: "at least 1".into(),
+        });
+    }
+    match indices.and_then(|indices| {
+        indices
+            .iter()
+            .find(|index| **index as usize >= images.len())
+    }) {
+        None => Ok(()),
+        Some(index) => Err(DataError::Argument {
+            what: "image index",
+            value: index.to_string(),
+            expected: format!("below the {} images", images.len()),
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/batches.rs"]
+mod tests;

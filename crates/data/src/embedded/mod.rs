@@ -1,0 +1,78 @@
+//! Data made by the program: coloured, textured shapes in any pose, partly covered, over textured grounds with clutter.
+//!
+//! Same size and form as CIFAR. Ten classes are ten outlines with any fill; a hundred are ten outlines with ten fills.
+//! Colours say nothing of the class, so a linear model learns little. Image `i` of a split depends on the split and `i`
+//! alone: any number of threads makes the same bytes, and the arithmetic (integers, +, -, *, /, sqrt, `libm`) is the same
+//! on every machine.
+
+mod scene;
+mod shapes;
+
+use crate::dataset::{IMAGE_BYTES, SIDE};
+use crate::stream::stream;
+use crate::{Dataset, Images};
+use rayon::prelude::*;
+
+/// Seed of all embedded data; another value is another data set.
+const SEED: u64 = 2017;
+
+/// Images of (training, test).
+const fn counts(dataset: Dataset) -> (usize, usize) {
+    match dataset {
+        Dataset::Cifar10 => (10_000, 2_000),
+        Dataset::Cifar100 => (20_000, 4_000),
+    }
+}
+
+/// Class names in label order: `disc`, ..., or `plain_disc`, `striped_disc`, ...
+pub(crate) fn class_names(dataset: Dataset) -> Vec<String> {
+    match dataset {
+        Dataset::Cifar10 => shapes::OUTLINES
+            .iter()
+            .map(|outline| (*outline).to_owned())
+            .collect(),
+        Dataset::Cifar100 => shapes::OUTLINES
+            .iter()
+            .flat_map(|outline| {
+                shapes::FILLS
+                    .iter()
+                    .map(move |fill| format!("{fill}_{outline}"))
+            })
+            .collect(),
+    }
+}
+
+/// Makes (training, test): 10,000 and 2,000 images of ten classes, or 20,000 and 4,000 of a hundred; equally many of each
+/// class, classes in turn.
+pub(crate) fn generate(dataset: Dataset) -> (Images, Images) {
+    let (train, test) = counts(dataset);
+    (split(dataset, 0, train), split(dataset, 1, test))
+}
+
+fn split(dataset: Dataset, split: u64, n: usize) -> Images {
+    let classes = dataset.classes();
+    let labels: Vec<u16> = (0..n).map(|i| (i % classes) as u16).collect();
+    let mut pixels = vec![0; n * IMAGE_BYTES];
+    pixels
+        .par_chunks_exact_mut(IMAGE_BYTES)
+        .enumerate()
+        .for_each(|(i, out)| {
+            let mut rng = stream(SEED, &[classes as u64, split, i as u64]);
+            let (outline, fill) = match dataset {
+                Dataset::Cifar10 => (i % classes, rng.below(shapes::FILLS.len() as u64) as usize),
+                Dataset::Cifar100 => (i % classes / 10, i % 10),
+            };
+            scene::draw(outline, fill, &mut rng, out);
+        });
+    Images {
+        pixels,
+        labels,
+        h: SIDE,
+        w: SIDE,
+        classes,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

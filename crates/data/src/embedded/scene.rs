@@ -1,0 +1,305 @@
+//! One image: ground, clutter, the shape in its pose, something in front of it, light and noise.
+
+use super::shapes;
+use crate::dataset::SIDE;
+use swish_kernels::rng::Rng;
+
+/// RGB, 0 to 1.
+type Colour = [f32; 3];
+
+/// Samples a pixel along each axis; the edges of shapes are smooth.
+const SAMPLES: usize = 2;
+
+/// Draws one image to `out`, (32, 32, 3) bytes.
+pub(super) fn draw(outline: usize, fill: usize, rng: &mut Rng, out: &mut [u8]) {
+    let ground = Ground::random(rng);
+    let clutter: Vec<Blob> = (0..rng.below(3)).map(|_| Blob::clutter(rng)).collect();
+    let shape = Shape::random(outline, fill, &ground, rng);
+    let cover = (uniform(rng) < 0.6)
+        .then(|| Blob::cover(&shape, rng))
+        .flatten();
+    let light = Light::random(rng);
+    for (position, pixel) in out.chunks_exact_mut(3).enumerate() {
+        let (x, y) = ((position % SIDE) as f32, (position / SIDE) as f32);
+        let mut sum = [0.0; 3];
+        for sample in 0..SAMPLES * SAMPLES {
+            let at = |k: usize| (k as f32 + 0.5) / SAMPLES as f32;
+            let (x, y) = (x + at(sample % SAMPLES), y + at(sample / SAMPLES));
+            let mut colour = ground.at(x, y);
+            for blob in &clutter {
+                colour = blob.over(colour, x, y);
+            }
+            colour = shape.at(x, y).unwrap_or(colour);
+            if let Some(blob) = &cover {
+                colour = blob.over(colour, x, y);
+            }
+            for (total, value) in sum.iter_mut().zip(colour) {
+                *total += value / (SAMPLES * SAMPLES) as f32;
+            }
+        }
+        light.develop(sum, rng, pixel);
+    }
+}
+
+/// Uniform in [0, 1), in single precision.
+fn uniform(rng: &mut Rng) -> f32 {
+    (rng.next_u64() >> 40) as f32 / (1 << 24) as f32
+}
+
+fn between(rng: &mut Rng, low: f32, high: f32) -> f32 {
+    low + (high - low) * uniform(rng)
+}
+
+fn random_colour(rng: &mut Rng) -> Colour {
+    std::array::from_fn(|_| uniform(rng))
+}
+
+fn distance(a: Colour, b: Colour) -> f32 {
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - y) * (x - y))
+        .sum::<f32>()
+        .sqrt()
+}
+
+fn blend(a: Colour, b: Colour, part: f32) -> Colour {
+    std::array::from_fn(|c| a[c] + (b[c] - a[c]) * part)
+}
+
+/// A colour at least `apart` from each of `others`, or the best of some tries.
+fn distinct_colour(others: &[Colour], apart: f32, rng: &mut Rng) -> Colour {
+    let mut best = (-1.0, [0.0; 3]);
+    for _ in 0..12 {
+        let colour = random_colour(rng);
+        let nearest = others
+            .iter()
+            .map(|other| distance(*other, colour))
+            .fold(f32::INFINITY, f32::min);
+        if nearest > best.0 {
+            best = (nearest, colour);
+        }
+        if nearest > apart {
+            break;
+        }
+    }
+    best.1
+}
+
+/// The ground: two colours mixed by smooth noise, or by noise and waves in one direction.
+struct Ground {
+    colours: [Colour; 2],
+    salt: u32,
+    scale: f32,
+    wave: (f32, f32, f32),
+}
+
+impl Ground {
+    fn random(rng: &mut Rng) -> Self {
+        let first = random_colour(rng);
+        let second = blend(first, random_colour(rng), between(rng, 0.2, 0.8));
+        let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
+        let frequency = between(rng, 0.4, 1.6);
+        let strength = if uniform(rng) < 0.5 {
+            between(rng, 0.2, 0.5)
+        } else {
+            0.0
+        };
+        let salt = rng.next_u64() as u32;
+        Self {
+            colours: [first, second],
+            salt,
+            scale: between(rng, 0.08, 0.4),
+            wave: (cos * frequency, sin * frequency, strength),
+        }
+    }
+
+    fn at(&self, x: f32, y: f32) -> Colour {
+        let (wave_x, wave_y, strength) = self.wave;
+        let noise = smooth_noise(self.salt, x * self.scale, y * self.scale);
+        let wave = triangle_wave(wave_x * x + wave_y * y);
+        blend(
+            self.colours[0],
+            self.colours[1],
+            noise + strength * (wave - noise),
+        )
+    }
+}
+
+/// Period 2 pi, 0 to 1.
+fn triangle_wave(phase: f32) -> f32 {
+    let turn = phase * std::f32::consts::FRAC_1_PI * 0.5;
+    2.0 * (turn - (turn + 0.5).floor()).abs()
+}
+
+/// Values on a lattice, interpolated smoothly; 0 to 1.
+fn smooth_noise(salt: u32, x: f32, y: f32) -> f32 {
+    let (cell_x, cell_y) = (x.floor(), y.floor());
+    let ease = |t: f32| t * t * (3.0 - 2.0 * t);
+    let (along_x, along_y) = (ease(x - cell_x), ease(y - cell_y));
+    let (i, j) = (cell_x as i32, cell_y as i32);
+    let row = |j: i32| {
+        let (left, right) = (shapes::hash(salt, i, j), shapes::hash(salt, i + 1, j));
+        left + (right - left) * along_x
+    };
+    let (upper, lower) = (row(j), row(j + 1));
+    upper + (lower - upper) * along_y
+}
+
+/// The shape in its pose: `frame` takes (x, y) - centre to the shape's own (u, v).
+struct Shape {
+    outline: usize,
+    fill: usize,
+    colours: [Colour; 2],
+    salt: u32,
+    centre: (f32, f32),
+    radius: f32,
+    frame: [f32; 4],
+}
+
+impl Shape {
+    fn random(outline: usize, fill: usize, ground: &Ground, rng: &mut Rng) -> Self {
+        let radius = between(rng, 8.0, 14.5);
+        let room = 17.0 - 0.85 * radius;
+        let centre = (
+            16.0 + between(rng, -room, room),
+            16.0 + between(rng, -room, room),
+        );
+        let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
+        let squeeze = between(rng, 0.82, 1.22);
+        let (along, across) = (1.0 / (radius * squeeze.sqrt()), squeeze.sqrt() / radius);
+        let first = distinct_colour(&ground.colours, 0.42, rng);
+        let second = distinct_colour(&[first, ground.colours[0], ground.colours[1]], 0.38, rng);
+        let salt = rng.next_u64() as u32;
+        Self {
+            outline,
+            fill,
+            colours: [first, second],
+            salt,
+            centre,
+            radius,
+            frame: [cos * along, sin * along, -sin * across, cos * across],
+        }
+    }
+
+    fn own(&self, x: f32, y: f32) -> (f32, f32) {
+        let (dx, dy) = (x - self.centre.0, y - self.centre.1);
+        let [a, b, c, d] = self.frame;
+        (a * dx + b * dy, c * dx + d * dy)
+    }
+
+    fn at(&self, x: f32, y: f32) -> Option<Colour> {
+        let (u, v) = self.own(x, y);
+        let hit = u.abs().max(v.abs()) < 1.25 && shapes::inside(self.outline, u, v);
+        hit.then(|| {
+            blend(
+                self.colours[0],
+                self.colours[1],
+                shapes::fill(self.fill, u, v, self.salt),
+            )
+        })
+    }
+}
+
+/// A disc or bar of one colour: clutter behind the shape, or the cover in front of it.
+struct Blob {
+    colour: Colour,
+    centre: (f32, f32),
+    axis: (f32, f32),
+    half: (f32, f32),
+    round: bool,
+}
+
+impl Blob {
+    fn clutter(rng: &mut Rng) -> Self {
+        let centre = (between(rng, 0.0, 32.0), between(rng, 0.0, 32.0));
+        Self::random(
+            centre,
+            (between(rng, 1.5, 4.0), between(rng, 1.5, 6.0)),
+            rng,
+        )
+    }
+
+    /// Something in front of a tenth to a third of the shape; `None` when some tries find no such place.
+    fn cover(shape: &Shape, rng: &mut Rng) -> Option<Self> {
+        for _ in 0..8 {
+            let reach = shape.radius * between(rng, 0.2, 0.9);
+            let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
+            let centre = (shape.centre.0 + reach * cos, shape.centre.1 + reach * sin);
+            let half = (between(rng, 1.5, 4.5), between(rng, 4.0, 16.0));
+            let blob = Self::random(centre, half, rng);
+            let (mut visible, mut covered) = (0, 0);
+            for position in 0..SIDE * SIDE {
+                let (x, y) = (
+                    (position % SIDE) as f32 + 0.5,
+                    (position / SIDE) as f32 + 0.5,
+                );
+                if shape.at(x, y).is_some() {
+                    visible += 1;
+                    covered += usize::from(blob.contains(x, y));
+                }
+            }
+            if covered * 10 > visible && covered * 3 < visible {
+                return Some(blob);
+            }
+        }
+        None
+    }
+
+    fn random(centre: (f32, f32), half: (f32, f32), rng: &mut Rng) -> Self {
+        let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
+        Self {
+            colour: random_colour(rng),
+            centre,
+            axis: (cos, sin),
+            half,
+            round: uniform(rng) < 0.4,
+        }
+    }
+
+    fn contains(&self, x: f32, y: f32) -> bool {
+        let (dx, dy) = (x - self.centre.0, y - self.centre.1);
+        let along = (dx * self.axis.0 + dy * self.axis.1) / self.half.0;
+        let across = (dy * self.axis.0 - dx * self.axis.1) / self.half.1;
+        if self.round {
+            along * along + across * across < 1.0
+        } else {
+            along.abs().max(across.abs()) < 1.0
+        }
+    }
+
+    fn over(&self, under: Colour, x: f32, y: f32) -> Colour {
+        if self.contains(x, y) {
+            self.colour
+        } else {
+            under
+        }
+    }
+}
+
+/// Brightness, colour cast, contrast and noise of the whole image.
+struct Light {
+    gain: Colour,
+    offset: f32,
+    noise: f32,
+}
+
+impl Light {
+    fn random(rng: &mut Rng) -> Self {
+        let bright = between(rng, 0.65, 1.15);
+        let gain = std::array::from_fn(|_| bright * between(rng, 0.9, 1.1));
+        Self {
+            gain,
+            offset: between(rng, -0.06, 0.12),
+            noise: between(rng, 0.02, 0.07),
+        }
+    }
+
+    /// Noise is the sum of four uniform numbers, near enough to a bell.
+    fn develop(&self, colour: Colour, rng: &mut Rng, pixel: &mut [u8]) {
+        for (c, byte) in pixel.iter_mut().enumerate() {
+            let bell = uniform(rng) + uniform(rng) + uniform(rng) + uniform(rng) - 2.0;
+            let value = colour[c] * self.gain[c] + self.offset + self.noise * 1.7 * bell;
+            *byte = (value * 255.0 + 0.5).clamp(0.0, 255.0) as u8;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Image data for training: CIFAR-10 and CIFAR-100 from a folder, from the hub, or stand-ins made by the program; and the
+//! batches made of it. NHWC everywhere.
+//!
+//! | module | for |
+//! |---|---|
+//! | `load` | which data a run gets, and the line that says so: [`load()`] |
+//! | `files` | finding a data set in a folder |
+//! | `hub` | the Hugging Face cache and hub |
+//! | `fetch` | getting a data set once, checked: [`fetch()`] |
+//! | `parquet_file`, `binary` | the two file formats |
+//! | `cache` | decoded images kept on disk |
+//! | `embedded` | images made by the program |
+//! | `dataset` | [`Dataset`], [`Images`], class names |
+//! | `augment` | [`Normalise`], [`Augment`]: each recipe's own |
+//! | `batches` | [`TrainBatches`], [`eval_batches`], [`split`] |
+//! | `digest` | content hashes |
+//! | `stream` | random streams by purpose, epoch and position |
+//! | `error` | [`DataError`] |
+
+mod augment;
+mod batches;
+mod binary;
+mod cache;
+mod dataset;
+mod digest;
+mod embedded;
+mod error;
+mod fetch;
+mod files;
+mod hub;
+mod load;
+mod parquet_file;
+mod stream;
+
+pub use augment::{Augment, Normalise, PadMode};
+pub use batches::{Batch, EvalBatches, TrainBatches, eval_batches, split};
+pub use dataset::{Dataset, IMAGE_BYTES, Images, SIDE};
+pub use error::DataError;
+pub use fetch::{Fetched, fetch};
+pub use hub::Progress;
+pub use load::{DataChoice, DataOptions, DataSource, LoadedData, load};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! CIFAR in the hub's parquet layout: a column `img` (struct of encoded `bytes` and `path`) and an integer label.
+//!
+//! `candle_datasets::vision::cifar` reads the same files, but stops the program on a damaged image and returns height and
+//! width exchanged, which changes what crops and flips mean; so this crate has its own reader.
+
+use crate::dataset::{IMAGE_BYTES, SIDE};
+use crate::error::one_line;
+use crate::{DataError, Dataset, Images};
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use rayon::prelude::*;
+use std::fs::File;
+use std::path::Path;
+
+const BYTES: &str = "img.bytes";
+/// Records asked for at a time.
+const BATCH: usize = 1 << 14;
+
+/// Name of the label column; for CIFAR-100 the fine one.
+const fn label_column(dataset: Dataset) -> &'static str {
+    match dataset {
+        Dataset::Cifar10 => "label",
+        Dataset::Cifar100 => "fine_label",
+    }
+}
+
+/// Reads one split to (n, 32, 32, 3), decoding on all cores.
+///
+/// # Errors
+/// Not a whole parquet file, a column that is missing or of another type, an empty value, a label outside the classes,
+/// an image that does not decode to 32x32 RGB.
+pub(crate) fn read(path: &Path, dataset: Dataset) -> Result<Images, DataError> {
+    let file = File::open(path).map_err(|e| DataError::io(path, &e))?;
+    let reader = SerializedFileReader::new(file).map_err(|e| broken(path, &e))?;
+    let columns = Columns::find(&reader, path, dataset)?;
+    let mut images = Images {
+        pixels: Vec::new(),
+        labels: Vec::new(),
+        h: SIDE,
+        w: SIDE,
+        classes: dataset.classes(),
+    };
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).map_err(|e| broken(path, &e))?;
+        let first_row = images.len();
+        let labels = columns.labels(group.as_ref(), path, first_row, images.classes)?;
+        let encoded = columns.encoded(group.as_ref(), path, first_row)?;
+        if labels.len() != encoded.len() {
+            let detail = format!(
+                "{} images for {} labels in one row group",
+                encoded.len(),
+                labels.len()
+            );
+            return Err(DataError::Column {
+                path: path.to_path_buf(),
+                column: BYTES,
+                detail,
+            });
+        }
+        images.labels.extend(labels);
+        decode_all(&encoded, &mut images.pixels).map_err(|(row, detail)| DataError::Image {
+            path: path.to_path_buf(),
+            row: first_row + row,
+            detail,
+        })?;
+    }
+    Ok(images)
+}
+
+/// Indices of the two columns that are read.
+struct Columns {
+    bytes: usize,
+    label: usize,
+    label_name: &'static str,
+}
+
+impl Columns {
+    fn find(
+        reader: &SerializedFileReader<File>,
+        path: &Path,
+        dataset: Dataset,
+    ) -> Result<Self, DataError> {
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let names: Vec<String> = schema
+            .columns()
+            .iter()
+            .map(|column| column.path().string())
+            .collect();
+        let find = |column: &'static str| {
+            names
+                .iter()
+                .position(|name| name == column)
+                .ok_or_else(|| DataError::Column {
+                    path: path.to_path_buf(),
+                    column,
+                    detail: format!(
+                        "missing; expected for {dataset}, found {}",
+                        names.join(", ")
+                    ),
+                })
+        };
+        let label_name = label_column(dataset);
+        Ok(Self {
+            bytes: find(BYTES)?,
+            label: find(label_name)?,
+            label_name,
+        })
+    }
+
+    fn labels(
+        &self,
+        group: &dyn RowGroupReader,
+        path: &Path,
+        first_row: usize,
+        classes: usize,
+    ) -> Result<Vec<u16>, DataError> {
+        let wrong = |detail: String| DataError::Column {
+            path: path.to_path_buf(),
+            column: self.label_name,
+            detail,
+        };
+        let ColumnReader::Int64ColumnReader(mut reader) = group
+            .get_column_reader(self.label)
+            .map_err(|e| broken(path, &e))?
+        else {
+            return Err(wrong("expected type int64".into()));
+        };
+        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let rows =
+            loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
+                .map_err(|e| broken(path, &e))?;
+        if values.len() != rows {
+            return Err(wrong(format!(
+                "{} empty values after row {first_row}; expected none",
+                rows - values.len()
+            )));
+        }
+        let in_range = |(row, value): (usize, &i64)| {
+            u16::try_from(*value)
+                .ok()
+                .filter(|label| usize::from(*label) < classes)
+                .ok_or_else(|| DataError::Label {
+                    path: path.to_path_buf(),
+                    row: first_row + row,
+                    field: self.label_name,
+                    value: *value,
+                    classes,
+                })
+        };
+        values.iter().enumerate().map(in_range).collect()
+    }
+
+    fn encoded(
+        &self,
+        group: &dyn RowGroupReader,
+        path: &Path,
+        first_row: usize,
+    ) -> Result<Vec<ByteArray>, DataError> {
+        let wrong = |detail: String| DataError::Column {
+            path: path.to_path_buf(),
+            column: BYTES,
+            detail,
+        };
+        let ColumnReader::ByteArrayColumnReader(mut reader) = group
+            .get_column_reader(self.bytes)
+            .map_err(|e| broken(path, &e))?
+        else {
+            return Err(wrong("expected type binary".into()));
+        };
+        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let rows =
+            loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
+                .map_err(|e| broken(path, &e))?;
+        if values.len() != rows {
+            return Err(wrong(format!(
+                "{} empty values after row {first_row}; expected none",
+                rows - values.len()
+            )));
+        }
+        Ok(values)
+    }
+}
+
+/// Calls a column's `read_records` until it has no more and returns the number of records.
+fn loop_records(
+    mut read: impl FnMut() -> Result<(usize, usize, usize), ParquetError>,
+) -> Result<usize, ParquetError> {
+    let mut total = 0;
+    loop {
+        match read()? {
+            (0, _, _) => return Ok(total),
+            (records, _, _) => total += records,
+        }
+    }
+}
+
+/// Appends the decoded images; an error is the first bad row and what is wrong with it.
+fn decode_all(encoded: &[ByteArray], pixels: &mut Vec<u8>) -> Result<(), (usize, String)> {
+    let start = pixels.len();
+    pixels.resize(start + encoded.len() * IMAGE_BYTES, 0);
+    let jobs = pixels[start..]
+        .par_chunks_exact_mut(IMAGE_BYTES)
+        .zip(encoded)
+        .enumerate();
+    match jobs.find_map_first(|(row, (out, bytes))| {
+        decode(bytes.data(), out).err().map(|detail| (row, detail))
+    }) {
+        None => Ok(()),
+        Some(first) => Err(first),
+    }
+}
+
+fn decode(bytes: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let image = image::load_from_memory(bytes).map_err(|e| {
+        format!(
+            "image of {} bytes does not decode ({})",
+            bytes.len(),
+            one_line(&e.to_string())
+        )
+    })?;
+    match image {
+        image::DynamicImage::ImageRgb8(rgb) if rgb.dimensions() == (SIDE as u32, SIDE as u32) => {
+            out.copy_from_slice(rgb.as_raw());
+            Ok(())
+        }
+        other => Err(format!(
+            "image is {}x{} {:?}",
+            other.width(),
+            other.height(),
+            other.color()
+        )),
+    }
+}
+
+fn broken(path: &Path, error: &ParquetError) -> DataError {
+    DataError::Parquet {
+        path: path.to_path_buf(),
+        detail: one_line(&error.to_string()),
+    }
+}

@@ -1,0 +1,8 @@
+//! Random streams: one for each purpose, epoch and position, so that none depends on what was drawn before it.
+
+use swish_kernels::rng::{Rng, at};
+
+/// The generator of a seed and a path of numbers, such as (purpose, epoch, position).
+pub(crate) fn stream(seed: u64, path: &[u64]) -> Rng {
+    Rng::new(path.iter().fold(seed, |state, part| at(state, *part)))
+}

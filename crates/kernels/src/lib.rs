@@ -1,0 +1,36 @@
+//! Numeric loops on slices for training convolutional networks with any activation function, on the CPU.
+//!
+//! Images are NHWC and contiguous; convolution weights are OIHW at the edge and packed inside. Work is cut into chunks that depend
+//! only on the sizes and partial sums are added in order, so results are bit-identical whatever the number of threads.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`act`] | activation programs, forward and backward |
+//! | [`norm`] | BatchNorm fused with activation and residual |
+//! | [`conv`] | 2-D convolution, forward and both gradients |
+//! | [`pool`] | maximum, average and global average pooling |
+//! | [`linear`] | fully connected layer |
+//! | [`loss`] | softmax cross-entropy |
+//! | [`dropout`] | dropout with a counter-based mask |
+//! | [`layout`] | NCHW/NHWC, ResNet shortcut A, channel concatenation |
+//! | [`optim`] | optimizer steps over flat slices |
+//! | [`rng`] | seeded generators and hashes |
+//! | [`real`] | the element types f32 and f64 |
+//! | [`simd`] | run-time choice of the vector instructions |
+
+pub mod act;
+pub mod conv;
+pub mod dropout;
+mod gemm;
+pub mod layout;
+pub mod linear;
+pub mod loss;
+pub mod norm;
+pub mod optim;
+mod par;
+pub mod pool;
+pub mod real;
+pub mod rng;
+pub mod simd;
+
+pub use real::Real;

@@ -1,0 +1,37 @@
+//! What is kept of an experiment: run records, the numbers of the paper, tables and plots.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`run`] | [`RunRecord`], [`Profile`], [`DataSource`], [`cell_id`]: what `run.json` holds |
+//! | [`store`] | [`RunStore`]: the folders `runs/<id>/` and the records in them |
+//! | [`metrics`] | `metrics.csv`, the curve of a run, written a row at a time |
+//! | [`provenance`] | commit and time that stand in every record |
+//! | [`atomic`] | files that are either whole or not there |
+//! | [`paper`] | the 323 numbers of the paper's tables, and which names mean the same |
+//! | [`stats`] | median and spread over seeds |
+//! | [`table`] | our runs beside the paper's numbers, as CSV and Markdown |
+//! | [`mod@splice`] | generated text between two markers of a file |
+//! | [`plot`] | dot plots and training curves, as PNG and SVG |
+//!
+//! Two rules hold everywhere. A run that failed is a result and is counted. Numbers that are not of
+//! the same kind (profile, data, recipe, steps, batch, precision) never share a column.
+
+pub mod atomic;
+mod error;
+pub mod metrics;
+pub mod paper;
+pub mod plot;
+pub mod provenance;
+pub mod run;
+pub mod splice;
+pub mod stats;
+pub mod store;
+pub mod table;
+
+pub use atomic::write_atomic;
+pub use error::{RecordError, Result};
+pub use metrics::{MetricsWriter, Row};
+pub use run::{DataSource, Profile, RunRecord, cell_id};
+pub use splice::splice;
+pub use stats::Summary;
+pub use store::RunStore;

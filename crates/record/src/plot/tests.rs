@@ -1,0 +1,277 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+
+use super::picture::{Align, Mark, Picture, text_width};
+use super::*;
+use crate::metrics::Row;
+use crate::paper::Metric;
+use crate::run::samples::record;
+use crate::run::{DataSource, Profile, RunRecord};
+use crate::table::{Column, Table, TableSpec};
+
+const PAPER: [&str; 9] = [
+    "lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish",
+];
+const MODELS: [(&str, &str); 3] = [
+    ("resnet-164", "resnet164"),
+    ("wrn-28-10", "wrn28_10"),
+    ("densenet-100-12", "densenet100_12"),
+];
+
+/// Made-up numbers: spread that depends on activation, model and seed, but not on chance.
+fn noise(a: usize, m: usize, seed: u64) -> f64 {
+    ((a * 37 + m * 101 + seed as usize * 53) % 97) as f64 / 97.0
+}
+
+/// Table 4 from made-up runs of `activations` on the first `models` models.
+fn table(profile: Profile, source: DataSource, activations: &[&str], models: usize) -> Table {
+    let columns = MODELS[..models].iter().map(|(model, model_as_run)| Column {
+        dataset: "cifar10".into(),
+        model: (*model).into(),
+        model_as_run: (*model_as_run).into(),
+        metric: Metric::Top1,
+    });
+    let mut records = Vec::new();
+    for (m, (_, model)) in MODELS[..models].iter().enumerate() {
+        for (a, activation) in activations.iter().enumerate() {
+            for seed in 1..=3 {
+                let top1 = 91.0 + 3.0 * noise(a, m, 0) + noise(a, m, seed);
+                let mut record = record(model, profile, source, activation, seed, top1);
+                if (a, m) == (4, 1) || ((a, m) == (2, 0) && seed == 3) {
+                    record.err = Some("diverged".into());
+                }
+                if (a, m) == (5, 2) {
+                    record.top1 = Some(10.0);
+                }
+                records.push(record);
+            }
+        }
+    }
+    let spec = TableSpec {
+        number: 4,
+        title: "Table 4: CIFAR-10, made-up numbers".into(),
+        stem: "table_04".into(),
+        rows: activations.iter().map(|name| (*name).to_owned()).collect(),
+        columns: columns.collect(),
+    };
+    Table::build(spec, &records)
+}
+
+/// Made-up curves: loss that falls and accuracy that rises; one activation diverges.
+fn runs(activations: &[&str], models: usize) -> Vec<(RunRecord, Vec<Row>)> {
+    let mut runs = Vec::new();
+    for (m, (_, model)) in MODELS[..models].iter().enumerate() {
+        for (a, activation) in activations.iter().enumerate() {
+            let record = record(
+                model,
+                Profile::Reduced,
+                DataSource::Embedded,
+                activation,
+                1,
+                90.0,
+            );
+            let rows = (1..=40_u32).map(|n| {
+                let t = f64::from(n) / 40.0;
+                let wiggle = 0.08 * (f64::from(n) * 1.7 + a as f64).sin();
+                let fall = 2.3 * (-(2.0 + a as f64 * 0.3 + m as f64) * t).exp()
+                    + wiggle * (1.0 - t)
+                    + 0.05;
+                let diverged = *activation == "elu" && m == 1 && n > 20;
+                let train_loss = match n {
+                    36.. if diverged => f64::NAN,
+                    _ if diverged => fall * f64::from(n - 20).exp(),
+                    _ => fall,
+                };
+                Row {
+                    step: u64::from(n) * 1600,
+                    epoch: f64::from(n),
+                    lr: 0.1,
+                    train_loss,
+                    test_loss: None,
+                    test_top1: (n % 4 == 0 && !diverged).then(|| 100.0 - 30.0 * fall.min(3.0)),
+                }
+            });
+            runs.push((record, rows.collect()));
+        }
+    }
+    runs
+}
+
+fn order() -> Vec<String> {
+    PAPER.map(String::from).to_vec()
+}
+
+/// Where a text lies: left, right, top, bottom.
+fn boxes(picture: &Picture) -> Vec<(f64, f64, f64, f64, String)> {
+    let text_box = |mark: &Mark| match mark {
+        Mark::Text {
+            x,
+            y,
+            text,
+            ink,
+            align,
+        } if !text.is_empty() => {
+            let width = text_width(text, *ink);
+            let left = match align {
+                Align::Left => *x,
+                Align::Center => x - width / 2.0,
+                Align::Right => x - width,
+            };
+            Some((
+                left,
+                left + width,
+                y - 0.75 * ink.size,
+                y + 0.2 * ink.size,
+                text.clone(),
+            ))
+        }
+        _ => None,
+    };
+    picture.marks.iter().filter_map(text_box).collect()
+}
+
+/// No text leaves the picture or touches another.
+fn assert_readable(picture: &Picture) {
+    let boxes = boxes(picture);
+    assert!(boxes.len() > 5);
+    for (n, a) in boxes.iter().enumerate() {
+        assert!(
+            a.0 >= 0.0 && a.1 <= picture.width && a.2 >= 0.0 && a.3 <= picture.height,
+            "{a:?} of {} x {}",
+            picture.width,
+            picture.height
+        );
+        for b in &boxes[n + 1..] {
+            let apart = a.1 <= b.0 || b.1 <= a.0 || a.3 <= b.2 || b.3 <= a.2;
+            assert!(apart, "{a:?} touches {b:?}");
+        }
+    }
+}
+
+/// Fraction of the pixels that are not white, and number of colours.
+fn ink(path: &Path) -> (f64, usize) {
+    let picture = image::open(path).unwrap().to_rgb8();
+    let colors: std::collections::BTreeSet<[u8; 3]> =
+        picture.pixels().map(|pixel| pixel.0).collect();
+    let inked = picture.pixels().filter(|pixel| pixel.0 != [255; 3]).count();
+    (
+        inked as f64 / f64::from(picture.width() * picture.height()),
+        colors.len(),
+    )
+}
+
+fn assert_written([png, svg]: [PathBuf; 2]) {
+    let (inked, colors) = ink(&png);
+    assert!(
+        (0.01..0.5).contains(&inked),
+        "{}: {inked} of the pixels",
+        png.display()
+    );
+    assert!(colors > 50, "{}: {colors} colours", png.display());
+    let svg = std::fs::read_to_string(svg).unwrap();
+    assert!(svg.starts_with("<svg width=") && svg.trim_end().ends_with("</svg>"));
+    assert!(svg.contains("font-family=\"sans-serif\"") && svg.contains("swish"));
+}
+
+/// The plots people will see, nine activations on three models and few on one. `SWISH_PLOTS=folder`
+/// keeps them to be looked at.
+#[test]
+fn plots_are_readable_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("SWISH_PLOTS").map(PathBuf::from);
+    let base = |name: &str| kept.as_deref().unwrap_or(folder.path()).join(name);
+    let reduced = (Profile::Reduced, DataSource::Embedded);
+    let paper = (Profile::Paper, DataSource::Hub);
+    for (name, (profile, source), activations, models) in [
+        ("dots-9x3-paper", paper, &PAPER[..], 3),
+        ("dots-9x3-reduced", reduced, &PAPER[..], 3),
+        ("dots-2x1-reduced", reduced, &PAPER[6..8], 1),
+    ] {
+        let plots = DotPlot::of_table(&table(profile, source, activations, models));
+        assert_eq!(plots.len(), 1);
+        assert_readable(&plots[0].1.picture());
+        assert_written(plots[0].1.write(base(name)).unwrap());
+    }
+    for (name, activations, models) in [
+        ("curves-9x3", &PAPER[..], 3),
+        ("curves-2x1", &["x*tanh(x)", "swish"][..], 1),
+    ] {
+        let plot = CurvePlot::of_runs(
+            "Training curves, made-up numbers",
+            &order(),
+            &runs(activations, models),
+        );
+        assert_readable(&plot.picture());
+        assert_written(plot.write(base(name)).unwrap());
+    }
+}
+
+/// The paper's numbers share a panel with ours only where they compare.
+#[test]
+fn the_papers_numbers_have_panels_of_their_own_beside_reduced_runs() {
+    let plot = |profile, source| {
+        DotPlot::of_table(&table(profile, source, &PAPER, 2))
+            .remove(0)
+            .1
+    };
+    let real = plot(Profile::Paper, DataSource::Hub);
+    assert_eq!(real.bands.len(), 1);
+    assert!(
+        real.bands[0]
+            .iter()
+            .flat_map(|panel| &panel.rows)
+            .any(|row| row.paper.is_some() && !row.values.is_empty())
+    );
+    for (profile, source) in [
+        (Profile::Reduced, DataSource::Hub),
+        (Profile::Paper, DataSource::Embedded),
+    ] {
+        let plot = plot(profile, source);
+        assert_eq!(plot.bands.len(), 2);
+        for panel in plot.bands.iter().flatten() {
+            let ours = panel.rows.iter().any(|row| !row.values.is_empty());
+            let paper = panel.rows.iter().any(|row| row.paper.is_some());
+            assert!(
+                ours != paper && paper == panel.heading.contains("in the paper"),
+                "{}",
+                panel.heading
+            );
+        }
+    }
+}
+
+#[test]
+fn plots_of_nothing_are_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    CurvePlot::of_runs("Nothing", &[], &[])
+        .write(folder.path().join("curves"))
+        .unwrap();
+    let empty = table(Profile::Smoke, DataSource::Embedded, &[], 1);
+    assert!(DotPlot::of_table(&empty).is_empty());
+}
+
+#[test]
+fn equal_plots_are_equal_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = CurvePlot::of_runs("Twice", &order(), &runs(&PAPER[7..], 1));
+    let read = |name: &str| {
+        plot.write(folder.path().join(name))
+            .unwrap()
+            .map(|path| std::fs::read(path).unwrap())
+    };
+    assert_eq!(read("a"), read("b"));
+}
+
+/// The font has every character the plots use; a missing one would be drawn as glyph 0, a box.
+#[test]
+fn the_font_has_the_characters_used() {
+    let wide = |text: &str| text_width(text, super::style::LABEL);
+    let missing = wide("\u{e123}");
+    for c in ["·", "−", "β", "σ", "²", "³", "|", "^"] {
+        assert!(
+            (wide(c) - missing).abs() > 0.01,
+            "{c} is as wide as a missing character"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! From records to sections, blocks and cells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Block, Cell, Column, Provenance, Section, Setting, TableSpec};
+use crate::paper::{Metric, activation_key, lookup_metric, model_key};
+use crate::run::{DataSource, Profile, RunRecord};
+use crate::stats::{self, Summary};
+
+/// The sections of `spec`: larger profiles first, real data before stand-ins.
+pub(super) fn sections(spec: &TableSpec, records: &[RunRecord]) -> Vec<Section> {
+    let mut kinds: BTreeMap<_, Vec<&RunRecord>> = BTreeMap::new();
+    let shown = |record: &&RunRecord| spec.columns.iter().any(|column| belongs(record, column));
+    for record in records.iter().filter(shown) {
+        let kind = (std::cmp::Reverse(record.profile), record.data_source);
+        kinds.entry(kind).or_default().push(record);
+    }
+    kinds
+        .into_iter()
+        .map(|((profile, source), records)| section(spec, profile.0, source, &records))
+        .collect()
+}
+
+fn section(
+    spec: &TableSpec,
+    profile: Profile,
+    data_source: DataSource,
+    records: &[&RunRecord],
+) -> Section {
+    let rows = row_labels(spec, records);
+    let mut blocks = Vec::new();
+    for column in &spec.columns {
+        let mut settings: BTreeMap<Setting, Vec<&RunRecord>> = BTreeMap::new();
+        for record in records.iter().filter(|record| belongs(record, column)) {
+            settings
+                .entry(Setting::of(record))
+                .or_default()
+                .push(record);
+        }
+        for (setting, records) in settings {
+            let comparable = profile == Profile::Paper
+                && data_source.is_real()
+                && model_key(&column.model) == model_key(&column.model_as_run);
+            let cells = rows.iter().map(|row| {
+                let of_row: Vec<&RunRecord> = records
+                    .iter()
+                    .copied()
+                    .filter(|record| row_of(record, &rows) == Some(row))
+                    .collect();
+                cell(spec.number, column, row, &of_row, comparable)
+            });
+            blocks.push(Block {
+                column: column.clone(),
+                cells: cells.collect(),
+                setting,
+                comparable,
+            });
+        }
+    }
+    Section {
+        profile,
+        data_source,
+        rows,
+        blocks,
+        provenance: provenance(records),
+    }
+}
+
+/// Whether a run fills a column: the model and data set, and a value of its metric or a failure.
+fn belongs(record: &RunRecord, column: &Column) -> bool {
+    record.dataset == column.dataset
+        && model_key(&record.model) == model_key(&column.model_as_run)
+        && (record.err.is_some() || value(record, column.metric).is_some())
+}
+
+/// The value of a finished run. The counts of the paper's Table 3 are of many runs, not of one.
+fn value(record: &RunRecord, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::Top1 => record.top1,
+        Metric::Top5 => record.top5,
+        Metric::Bleu => record.bleu,
+        Metric::SwishBetter | Metric::SwishEqual | Metric::SwishWorse => None,
+    }
+}
+
+/// The value of a run that ended well: no error, and a number.
+fn finished(record: &RunRecord, metric: Metric) -> Option<f64> {
+    let value = value(record, metric).filter(|value| value.is_finite());
+    value.filter(|_| record.err.is_none())
+}
+
+/// The rows asked for, then the activations they do not name, in alphabetical order.
+fn row_labels(spec: &TableSpec, records: &[&RunRecord]) -> Vec<String> {
+    let mut rows = spec.rows.clone();
+    let others: BTreeSet<&str> = records
+        .iter()
+        .filter(|record| row_of(record, &spec.rows).is_none())
+        .map(|record| record.activation.as_str())
+        .collect();
+    for other in others {
+        if !rows
+            .iter()
+            .any(|row| activation_key(row) == activation_key(other))
+        {
+            rows.push(other.to_owned());
+        }
+    }
+    rows
+}
+
+/// The row of a record: by the name it was given, else by its formula.
+fn row_of<'a>(record: &RunRecord, rows: &'a [String]) -> Option<&'a String> {
+    [&record.activation, &record.formula, &record.canonical]
+        .into_iter()
+        .find_map(|text| {
+            rows.iter()
+                .find(|row| activation_key(row) == activation_key(text))
+        })
+}
+
+fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparable: bool) -> Cell {
+    let mut rates: BTreeMap<u64, Vec<&RunRecord>> = BTreeMap::new();
+    for record in records {
+        // Rates are positive and finite, so their bits stand in their order.
+        rates.entry(record.lr.to_bits()).or_default().push(record);
+    }
+    let lrs_tried = rates.len();
+    let best = rates
+        .into_iter()
+        .filter_map(|(lr, records)| {
+            let values: Vec<f64> = records
+                .iter()
+                .filter_map(|r| finished(r, column.metric))
+                .collect();
+            Some((Summary::of(&values)?, f64::from_bits(lr), records))
+        })
+        .max_by(|(a, lr_a, _), (b, lr_b, _)| {
+            let by_median = a.n.cmp(&b.n).then(a.median.total_cmp(&b.median));
+            by_median.then(lr_b.total_cmp(lr_a))
+        });
+    let (summary, lr, mut shown) = match best {
+        Some((summary, lr, records)) => (Some(summary), Some(lr), records),
+        None => (None, None, records.to_vec()),
+    };
+    shown.sort_by_key(|record| record.seed);
+    let ended = |record: &&RunRecord| finished(record, column.metric).is_some();
+    let (well, ill): (Vec<&RunRecord>, Vec<&RunRecord>) =
+        shown.iter().partition(|record| ended(record));
+    let paper = lookup_metric(table, &column.dataset, &column.model, column.metric, row);
+    let seconds: Vec<f64> = well.iter().map(|record| record.seconds).collect();
+    Cell {
+        lr,
+        lrs_tried,
+        values: well
+            .iter()
+            .filter_map(|record| finished(record, column.metric))
+            .collect(),
+        summary,
+        failed: ill.len(),
+        reasons: sorted(
+            ill.iter()
+                .map(|r| r.err.clone().unwrap_or_else(|| "result not finite".into())),
+        ),
+        paper,
+        difference: summary
+            .zip(paper)
+            .filter(|_| comparable)
+            .map(|(ours, paper)| ours.median - paper),
+        commits: sorted(shown.iter().map(|record| record.commit.clone())),
+        devices: sorted(shown.iter().map(|record| record.device.clone())),
+        seconds_median: stats::median(&seconds),
+    }
+}
+
+fn provenance(records: &[&RunRecord]) -> Provenance {
+    let seconds: f64 = records.iter().map(|record| record.seconds).sum();
+    Provenance {
+        runs: records.len(),
+        failed: records.iter().filter(|record| record.err.is_some()).count(),
+        seeds: sorted(records.iter().map(|record| record.seed)),
+        commits: sorted(records.iter().map(|record| record.commit.clone())),
+        dirty: records.iter().any(|record| record.dirty),
+        devices: sorted(records.iter().map(|record| record.device.clone())),
+        threads: sorted(records.iter().map(|record| record.threads)),
+        seconds: seconds.round() as u64,
+    }
+}
+
+/// Sorted, each value once.
+fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.collect::<BTreeSet<T>>().into_iter().collect()
+}

@@ -1,0 +1,73 @@
+//! All that a run needs to go on after being killed, in one safetensors file.
+//!
+//! Parameters and running statistics stand under their own names, the optimizer's momentum under
+//! `optimizer.momentum.<block>`, and the step, sums and seconds in the metadata. Augmentation, dropout and order are
+//! functions of the seed and the step, so no generator's state is needed.
+
+use crate::error::{Error, Result};
+use crate::optimizer::Sgd;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+use swish_core::nn::{Params, weights};
+use swish_record::write_atomic;
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Id of the cell.
+    pub id: String,
+    /// Steps done.
+    pub step: u64,
+    /// Sum of the training losses since the last row of metrics.
+    pub loss_sum: f64,
+    /// Steps in that sum.
+    pub loss_steps: u64,
+    /// Seconds spent.
+    pub seconds: f64,
+    /// When the run was first started, UTC.
+    pub started: String,
+}
+
+const STANDING: &str = "standing";
+
+/// Writes the checkpoint whole or not at all.
+pub fn save(file: &Path, params: &Params, optimizer: &Sgd, standing: &Standing) -> Result<()> {
+    let mut tensors = weights::state_dict(params)?;
+    for (i, momentum) in optimizer.state()?.into_iter().enumerate() {
+        tensors.push((format!("optimizer.momentum.{i}"), momentum));
+    }
+    let bad = |e: serde_json::Error| Error::BadCheckpoint { file: file.to_path_buf(), reason: e.to_string() };
+    let standing = serde_json::to_string(standing).map_err(bad)?;
+    let bytes = weights::to_bytes(&tensors, Some(HashMap::from([(STANDING.to_string(), standing)])))?;
+    Ok(write_atomic(file, bytes)?)
+}
+
+/// Goes back to a checkpoint: sets parameters, statistics and momentum. `None` when there is no file.
+///
+/// # Errors
+/// [`Error::BadCheckpoint`] when the file is damaged or another cell's.
+pub fn load(file: &Path, id: &str, params: &Params, optimizer: &mut Sgd) -> Result<Option<Standing>> {
+    let bad = |reason: String| Error::BadCheckpoint { file: file.to_path_buf(), reason };
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Io { file: file.to_path_buf(), source }),
+    };
+    let (_, metadata) =
+        safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(format!("not a checkpoint ({e})")))?;
+    let text = metadata.metadata().as_ref().and_then(|m| m.get(STANDING)).ok_or_else(|| bad("holds no standing".into()))?;
+    let standing: Standing = serde_json::from_str(text).map_err(|e| bad(format!("its standing is unreadable ({e})")))?;
+    if standing.id != id {
+        return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
+    }
+    let tensors = weights::read_file(file)?;
+    let momentum: Vec<Tensor> =
+        (0..).map_while(|i| tensors.get(&format!("optimizer.momentum.{i}")).cloned()).collect();
+    if optimizer.restore(&momentum)?.is_none() {
+        return Err(bad("its optimizer state is another network's".into()));
+    }
+    weights::load(params, &tensors, file)?;
+    Ok(Some(standing))
+}

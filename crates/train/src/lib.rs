@@ -1,0 +1,31 @@
+//! Training: recipes as typed values, and the trainer that turns a cell (recipe, activation, seed) into a record.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`recipe`] | what a recipe says: model, data, optimizer, schedule, batch, steps |
+//! | [`recipes`] | the recipes of the paper's CIFAR tables and their reduced forms, each with its source |
+//! | [`schedule`] | learning rates: constant, steps, cosine; warm-up |
+//! | [`optimizer`] | SGD with momentum over a network's flat variables, with groups of parameters |
+//! | [`cell`] | one cell of an experiment and its identity |
+//! | [`trainer`] | a cell from start, or from its checkpoint, to its record |
+//! | [`checkpoint`] | all that a run needs to go on after being killed |
+//! | [`evaluate`] | loss and accuracy of a network on a data set |
+//! | [`jobs`] | many cells on one machine, several at a time |
+//! | [`progress`] | a progress bar on a terminal, plain lines elsewhere |
+
+pub mod cell;
+pub mod checkpoint;
+pub mod error;
+pub mod evaluate;
+pub mod jobs;
+pub mod optimizer;
+pub mod progress;
+pub mod recipe;
+pub mod recipes;
+pub mod schedule;
+pub mod trainer;
+
+pub use cell::Cell;
+pub use error::{Error, Result};
+pub use recipe::Recipe;
+pub use schedule::Schedule;

@@ -1,0 +1,86 @@
+//! What a recipe says. Recipes themselves are functions in [`crate::recipes`].
+
+use crate::error::{Error, Result};
+use crate::schedule::Schedule;
+use serde::{Deserialize, Serialize};
+use swish_core::nn::Role;
+use swish_data::{Augment, Dataset};
+
+/// Which parameters are decayed. An activation's own parameters never are: He et al. 2015 (PReLU), section 2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecayOn {
+    /// All of them, BatchNorm's and biases included: Torch flattens the parameters into one vector.
+    All,
+    /// Weights of convolutions and linear layers (TensorFlow's ResNet).
+    Weights,
+}
+
+impl DecayOn {
+    /// Whether a parameter with this role is decayed.
+    pub fn covers(self, role: Role) -> bool {
+        match role {
+            Role::Activation => false,
+            Role::ConvWeight | Role::LinearWeight => true,
+            Role::Bias | Role::NormWeight | Role::NormBias => self == DecayOn::All,
+        }
+    }
+}
+
+/// SGD with momentum, in PyTorch's form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sgd {
+    /// Momentum.
+    pub momentum: f64,
+    /// Nesterov's form of it.
+    pub nesterov: bool,
+    /// Weight decay, added to the gradient as weight_decay * w.
+    pub weight_decay: f64,
+    /// Which parameters are decayed.
+    pub decay_on: DecayOn,
+}
+
+/// All that decides a training run besides the activation, the seed and the data themselves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Name under which it is recorded.
+    pub name: String,
+    /// Model of the registry.
+    pub model: String,
+    /// Data set.
+    pub dataset: Dataset,
+    /// Optimizer.
+    pub optimizer: Sgd,
+    /// Learning rates.
+    pub schedule: Schedule,
+    /// Examples a step.
+    pub batch: usize,
+    /// Steps in all.
+    pub steps: u64,
+    /// Label smoothing.
+    pub label_smoothing: f64,
+    /// Normalisation and augmentation of training images.
+    pub augment: Augment,
+    /// Steps between evaluations on the test set; the last step is always evaluated.
+    pub eval_every: u64,
+}
+
+impl Recipe {
+    /// Checks the values that a command line can change.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`].
+    pub fn check(&self) -> Result<()> {
+        let bad = |what, value: String, expected: &str| Err(Error::BadValue { what, value, expected: expected.into() });
+        if self.batch == 0 {
+            return bad("batch", "0".into(), "at least 1");
+        }
+        if self.steps == 0 {
+            return bad("steps", "0".into(), "at least 1");
+        }
+        if !(self.schedule.lr.is_finite() && self.schedule.lr > 0.0) {
+            return bad("learning rate", self.schedule.lr.to_string(), "a positive number");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Learning rates over the steps of a run.
+
+use serde::{Deserialize, Serialize};
+
+/// The shape of a schedule after its warm-up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// The same rate throughout.
+    Constant,
+    /// Multiplied by `factor` at each of these steps.
+    Steps {
+        /// Steps (0-based) from which one more factor applies.
+        at: Vec<u64>,
+        /// The factor.
+        factor: f64,
+    },
+    /// Half a cosine from the base rate to 0 at the last step (Loshchilov and Hutter 2016, without restarts).
+    Cosine,
+}
+
+/// The first steps of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warmup {
+    /// None.
+    None,
+    /// This rate for so many steps (He et al. 2015, section 4.2: 0.01 until the training error falls).
+    Flat {
+        /// Number of steps.
+        steps: u64,
+        /// Learning rate during them.
+        lr: f64,
+    },
+    /// From 0 up to the schedule's rate, linearly, over so many steps.
+    Linear {
+        /// Number of steps.
+        steps: u64,
+    },
+}
+
+/// A learning rate for every step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The base rate.
+    pub lr: f64,
+    /// What becomes of it.
+    pub shape: Shape,
+    /// The first steps.
+    pub warmup: Warmup,
+}
+
+impl Schedule {
+    /// Cosine from `lr` to 0.
+    pub fn cosine(lr: f64) -> Self {
+        Self { lr, shape: Shape::Cosine, warmup: Warmup::None }
+    }
+
+    /// `lr`, multiplied by `factor` at each of the steps `at`.
+    pub fn steps(lr: f64, at: &[u64], factor: f64) -> Self {
+        Self { lr, shape: Shape::Steps { at: at.to_vec(), factor }, warmup: Warmup::None }
+    }
+
+    /// The learning rate of step `step` (0-based) out of `total`.
+    pub fn at(&self, step: u64, total: u64) -> f64 {
+        let base = match &self.shape {
+            Shape::Constant => self.lr,
+            Shape::Steps { at, factor } => {
+                let passed = at.iter().filter(|&&s| s <= step).count();
+                self.lr * factor.powi(passed as i32)
+            }
+            Shape::Cosine => {
+                let t = step as f64 / total.max(1) as f64;
+                self.lr * 0.5 * (1.0 + (std::f64::consts::PI * t).cos())
+            }
+        };
+        match self.warmup {
+            Warmup::Flat { steps, lr } if step < steps => lr,
+            Warmup::Linear { steps } if step < steps => base * (step + 1) as f64 / steps as f64,
+            _ => base,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_fall_at_their_steps_and_not_before() {
+        let s = Schedule::steps(0.1, &[32_000, 48_000], 0.1);
+        assert_eq!(s.at(31_999, 64_000), 0.1);
+        assert!((s.at(32_000, 64_000) - 0.01).abs() < 1e-15);
+        assert!((s.at(63_999, 64_000) - 0.001).abs() < 1e-15);
+    }
+
+    #[test]
+    fn cosine_starts_at_the_rate_is_half_in_the_middle_and_ends_near_zero() {
+        let s = Schedule::cosine(0.2);
+        assert_eq!(s.at(0, 100), 0.2);
+        assert!((s.at(50, 100) - 0.1).abs() < 1e-15);
+        assert!(s.at(99, 100) < 1e-4);
+    }
+
+    #[test]
+    fn warm_up_replaces_or_scales_the_first_steps_only() {
+        let flat = Schedule { warmup: Warmup::Flat { steps: 400, lr: 0.01 }, ..Schedule::steps(0.1, &[], 0.1) };
+        assert_eq!((flat.at(399, 1000), flat.at(400, 1000)), (0.01, 0.1));
+        let linear = Schedule { lr: 1.0, shape: Shape::Constant, warmup: Warmup::Linear { steps: 4 } };
+        assert_eq!([0, 1, 2, 3, 4].map(|s| linear.at(s, 10)), [0.25, 0.5, 0.75, 1.0, 1.0]);
+    }
+}

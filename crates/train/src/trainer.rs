@@ -1,0 +1,279 @@
+//! A cell from its start, or from its checkpoint, to its record.
+
+use crate::cell::Cell;
+use crate::checkpoint::{self, Standing};
+use crate::error::{Error, Result};
+use crate::evaluate::{Evaluation, evaluate, images};
+use crate::optimizer::Sgd;
+use crate::progress::{Progress, RunProgress};
+use candle_core::{DType, Device, Tensor};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use swish_core::models::{self, Net};
+use swish_core::nn::{Pass, softmax_cross_entropy, weights};
+use swish_data::{Batch, DataSource, LoadedData, TrainBatches};
+use swish_kernels::rng;
+use swish_record::metrics::{MetricsWriter, Row};
+use swish_record::{RunRecord, RunStore, provenance, write_atomic};
+
+/// Examples a step of an evaluation; it decides speed and memory, not numbers.
+const EVAL_BATCH: usize = 250;
+
+/// Where and how a cell is run: nothing here changes its numbers.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where records go.
+    pub store: RunStore,
+    /// Experiment that the record belongs to, such as `table-cifar`.
+    pub experiment: String,
+    /// Where to compute.
+    pub device: Device,
+    /// Threads that the run has.
+    pub threads: usize,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Whether `model.safetensors` is kept beside the record.
+    pub keep_weights: bool,
+    /// Where the run is shown.
+    pub progress: Progress,
+}
+
+/// One training step: forward, loss, backward, update. Returns the loss before the update.
+pub fn train_step(
+    net: &Net,
+    optimizer: &mut Sgd,
+    xs: &Tensor,
+    labels: &[u32],
+    lr: f64,
+    label_smoothing: f64,
+    pass: &Pass,
+) -> Result<f64> {
+    let loss = softmax_cross_entropy(&net.forward(xs, pass)?, labels, label_smoothing)?;
+    let value = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+    if value.is_finite() {
+        optimizer.step(&loss.backward()?, lr)?;
+    }
+    Ok(value)
+}
+
+/// Trains a cell unless it has a record already; returns the record.
+///
+/// A run that diverges ends with a record that says so in `err`. A run that is killed goes on from its last
+/// checkpoint when it is started again, and its result is the same to the bit.
+///
+/// # Errors
+/// What keeps the run from being done at all: files, data, an impossible recipe.
+pub fn run_cell(cell: &Cell, data: &LoadedData, options: &RunOptions) -> Result<RunRecord> {
+    cell.recipe.check()?;
+    let id = cell.id(&data.version);
+    if let Some(record) = options.store.read(&id)? {
+        return Ok(record);
+    }
+    Run::start(cell, data, options, id)?.finish()
+}
+
+/// The next training batch; the stream has no end but an error.
+pub fn next(batches: &mut TrainBatches) -> Result<Batch> {
+    let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
+    Ok(batches.next().ok_or_else(ended)??)
+}
+
+/// Where a cell's trained weights lie, if they were kept.
+pub fn weights_file(store: &RunStore, id: &str) -> PathBuf {
+    store.run_dir(id).join("model.safetensors")
+}
+
+struct Run<'a> {
+    cell: &'a Cell,
+    data: &'a LoadedData,
+    options: &'a RunOptions,
+    dir: PathBuf,
+    net: Net,
+    optimizer: Sgd,
+    metrics: MetricsWriter,
+    at: Standing,
+    /// When this process began, less the seconds of earlier ones.
+    clock: (Instant, f64),
+    last_train_loss: Option<f64>,
+}
+
+/// How the steps ended.
+enum End {
+    Finished(Evaluation),
+    Diverged(String),
+}
+
+impl<'a> Run<'a> {
+    fn start(cell: &'a Cell, data: &'a LoadedData, options: &'a RunOptions, id: String) -> Result<Self> {
+        let dir = options.store.run_dir(&id);
+        let recipe = serde_json::to_string_pretty(&cell.recipe).unwrap_or_default();
+        write_atomic(dir.join("recipe.json"), recipe + "\n")?;
+        let info = models::find(&cell.recipe.model)?;
+        let net = Net::new(info, &cell.activation, data.train.classes, cell.seed, DType::F32, &options.device)?;
+        let mut optimizer = Sgd::new(&net.params, &cell.recipe.optimizer);
+        let found = checkpoint::load(&checkpoint_file(&dir), &id, &net.params, &mut optimizer)?;
+        let at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
+        let metrics = match at.step {
+            0 => MetricsWriter::create(dir.join("metrics.csv"))?,
+            step => MetricsWriter::resume(dir.join("metrics.csv"), step)?,
+        };
+        let clock = (Instant::now(), at.seconds);
+        Ok(Self { cell, data, options, dir, net, optimizer, metrics, at, clock, last_train_loss: None })
+    }
+
+    fn finish(mut self) -> Result<RunRecord> {
+        let label = self.cell.label();
+        let progress = self.options.progress.start(&label, self.cell.recipe.steps, self.at.step);
+        let end = self.train(&progress)?;
+        let seconds = self.seconds();
+        let record = self.record(&end, seconds);
+        if self.options.keep_weights {
+            let bytes = weights::to_bytes(&weights::state_dict(&self.net.params)?, None)?;
+            write_atomic(weights_file(&self.options.store, &record.id), bytes)?;
+        }
+        self.options.store.write(&record)?;
+        // The record stands: the checkpoint has served, and a leftover one would do no harm.
+        remove_if_there(&checkpoint_file(&self.dir))?;
+        progress.finish(&match &end {
+            End::Finished(e) => format!("top-1 {:.2} %, {seconds:.0} s", e.top1),
+            End::Diverged(why) => why.clone(),
+        });
+        Ok(record)
+    }
+
+    fn train(&mut self, progress: &RunProgress) -> Result<End> {
+        let recipe = &self.cell.recipe;
+        let mut batches = TrainBatches::new(
+            self.data.train.clone(),
+            None,
+            recipe.batch,
+            recipe.augment,
+            self.cell.seed,
+            self.at.step,
+        )?;
+        let mut last_save = Instant::now();
+        let mut evaluation = Evaluation::default();
+        while self.at.step < recipe.steps {
+            let batch = next(&mut batches)?;
+            let lr = recipe.schedule.at(self.at.step, recipe.steps);
+            let loss = self.step(batch, lr)?;
+            if !loss.is_finite() {
+                return Ok(End::Diverged(format!("diverged: training loss is {loss} at step {}", self.at.step)));
+            }
+            self.at.step += 1;
+            self.at.loss_sum += loss;
+            self.at.loss_steps += 1;
+            progress.step(self.at.step, loss);
+            if self.at.step % recipe.eval_every.max(1) == 0 || self.at.step == recipe.steps {
+                evaluation = self.evaluate(lr, progress)?;
+            }
+            // Never after the last step: a run that goes on always makes its last row itself.
+            if self.at.step < recipe.steps && last_save.elapsed() >= self.options.checkpoint_every {
+                self.save()?;
+                last_save = Instant::now();
+            }
+        }
+        if !evaluation.loss.is_finite() {
+            return Ok(End::Diverged(format!("diverged: test loss is {} after the last step", evaluation.loss)));
+        }
+        Ok(End::Finished(evaluation))
+    }
+
+    fn step(&mut self, batch: Batch, lr: f64) -> Result<f64> {
+        let train = &self.data.train;
+        let (xs, labels) = images(batch, train.h, train.w, &self.options.device)?;
+        let pass = Pass {
+            dropout_seed: Some(rng::at(self.cell.seed, self.at.step)),
+            operands: self.cell.precision.operands(),
+            ..Pass::train()
+        };
+        train_step(&self.net, &mut self.optimizer, &xs, &labels, lr, self.cell.recipe.label_smoothing, &pass)
+    }
+
+    fn measure(&self) -> Result<Evaluation> {
+        let pass = Pass { operands: self.cell.precision.operands(), ..Pass::eval() };
+        let normalise = self.cell.recipe.augment.normalise;
+        evaluate(&self.net, &self.data.test, normalise, EVAL_BATCH, &pass, &self.options.device)
+    }
+
+    fn evaluate(&mut self, lr: f64, progress: &RunProgress) -> Result<Evaluation> {
+        let evaluation = self.measure()?;
+        let train_loss = self.at.loss_sum / self.at.loss_steps.max(1) as f64;
+        (self.at.loss_sum, self.at.loss_steps) = (0.0, 0);
+        self.last_train_loss = Some(train_loss);
+        let epoch = (self.at.step * self.cell.recipe.batch as u64) as f64 / self.data.train.len() as f64;
+        self.metrics.write(&Row {
+            step: self.at.step,
+            epoch,
+            lr,
+            train_loss,
+            test_loss: Some(evaluation.loss),
+            test_top1: Some(evaluation.top1),
+        })?;
+        self.metrics.sync()?;
+        progress.evaluated(self.at.step, train_loss, evaluation.top1);
+        Ok(evaluation)
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.at.seconds = self.seconds();
+        checkpoint::save(&checkpoint_file(&self.dir), &self.net.params, &self.optimizer, &self.at)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.clock.1 + self.clock.0.elapsed().as_secs_f64()
+    }
+
+    fn record(&self, end: &End, seconds: f64) -> RunRecord {
+        let (cell, recipe) = (self.cell, &self.cell.recipe);
+        let (evaluation, err) = match end {
+            End::Finished(e) => (Some(*e), None),
+            End::Diverged(why) => (None, Some(why.clone())),
+        };
+        RunRecord {
+            id: self.at.id.clone(),
+            experiment: self.options.experiment.clone(),
+            model: recipe.model.clone(),
+            dataset: recipe.dataset.to_string(),
+            data_source: match self.data.source {
+                DataSource::Hub => swish_record::DataSource::Hub,
+                DataSource::Dir => swish_record::DataSource::Dir,
+                DataSource::Embedded => swish_record::DataSource::Embedded,
+            },
+            data_version: self.data.version.clone(),
+            profile: cell.profile,
+            recipe: recipe.name.clone(),
+            activation: cell.activation.to_string(),
+            formula: cell.activation.formula(),
+            canonical: cell.activation.canonical(),
+            seed: cell.seed,
+            lr: recipe.schedule.lr,
+            steps: recipe.steps,
+            batch: recipe.batch,
+            precision: cell.precision.to_string(),
+            device: "cpu".into(),
+            threads: self.options.threads,
+            commit: provenance::commit().into(),
+            dirty: provenance::dirty(),
+            seconds,
+            started: self.at.started.clone(),
+            train_loss: self.last_train_loss,
+            top1: evaluation.map(|e| e.top1),
+            top5: evaluation.map(|e| e.top5),
+            bleu: None,
+            params: self.net.params.count() as u64,
+            err,
+        }
+    }
+}
+
+fn checkpoint_file(dir: &Path) -> PathBuf {
+    dir.join("checkpoint.safetensors")
+}
+
+fn remove_if_there(file: &Path) -> Result<()> {
+    match std::fs::remove_file(file) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::Io { file: file.to_path_buf(), source: e }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,94 @@
+//! The flags that every table has.
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use swish_core::activation::Activation;
+use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
+use swish_record::Profile;
+use swish_train::cell::Precision;
+
+/// Flags of a table.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TableArgs {
+    /// smoke (seconds), reduced (minutes, small models) or paper (the real thing)
+    #[arg(long, default_value = "reduced")]
+    pub profile: Profile,
+    /// Where data comes from: auto (directory, then hub, then embedded), hub, dir, embedded
+    #[arg(long, default_value = "auto")]
+    pub data: DataChoice,
+    /// Folder with the data sets (also SWISH_DATA)
+    #[arg(long, env = "SWISH_DATA", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Only these activations, separated by semicolons: names or expressions
+    #[arg(long, value_delimiter = ';', value_name = "A;A;..")]
+    pub activations: Vec<Activation>,
+    /// Only these models of the paper, separated by commas, e.g. resnet-164
+    #[arg(long, value_delimiter = ',', value_name = "M,M,..")]
+    pub models: Vec<String>,
+    /// Only these data sets, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "D,D,..")]
+    pub datasets: Vec<Dataset>,
+    /// Seeds a cell. Default: 5 in the paper profile; reduced: 3 for CIFAR-10 and 1 for CIFAR-100 on real data, 1 on
+    /// embedded data
+    #[arg(long)]
+    pub seeds: Option<u64>,
+    /// cpu, or cuda:N in a build with CUDA
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// f32 or bf16
+    #[arg(long, default_value = "f32")]
+    pub precision: Precision,
+    /// Runs at the same time; the cores are shared out among them
+    #[arg(long)]
+    pub jobs: Option<NonZeroUsize>,
+    /// List the cells and an estimate of the time, train nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Folder of results
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+}
+
+impl TableArgs {
+    /// Loads a data set and says where it came from. The paper profile takes real data or none.
+    pub fn load(&self, dataset: Dataset) -> Result<LoadedData> {
+        let options = DataOptions {
+            choice: self.data,
+            dir: self.data_dir.clone(),
+            cache: DataOptions::default_cache(),
+            require_real: self.profile == Profile::Paper,
+        };
+        let data = swish_data::load(dataset, &options)?;
+        eprintln!("{}", data.note);
+        Ok(data)
+    }
+
+    /// The device.
+    pub fn device(&self) -> Result<Device> {
+        swish_core::nn::device(&self.device).map_err(Into::into)
+    }
+
+    /// How many runs at the same time, and the threads of each. One thread a run wastes least, so small profiles fill
+    /// the cores with runs and the paper profile gives one run all cores.
+    pub fn jobs(&self) -> (usize, usize) {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let default = if self.profile == Profile::Paper { 1 } else { cores };
+        let jobs = self.jobs.map_or(default, NonZeroUsize::get);
+        (jobs, (cores / jobs).max(1))
+    }
+
+    /// The chosen ones of `all`, by name; all when nothing is chosen.
+    pub fn chosen<'a, T>(chosen: &[String], all: &'a [T], name: impl Fn(&T) -> &str) -> Result<Vec<&'a T>> {
+        let key = |s: &str| s.replace('_', "-").to_ascii_lowercase();
+        for c in chosen {
+            if !all.iter().any(|t| key(name(t)) == key(c)) {
+                let names: Vec<&str> = all.iter().map(&name).collect();
+                bail!("unknown model {c:?}: this table has {}", names.join(", "));
+            }
+        }
+        let wanted = |t: &&T| chosen.is_empty() || chosen.iter().any(|c| key(c) == key(name(t)));
+        Ok(all.iter().filter(wanted).collect())
+    }
+}

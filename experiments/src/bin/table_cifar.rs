@@ -1,0 +1,34 @@
+//! Tables 4 and 5 of the paper: nine activations in ResNet-164, WRN-28-10 and DenseNet-100-12, on CIFAR-10 and CIFAR-100.
+
+use clap::Parser;
+use std::process::ExitCode;
+use swish_data::Dataset;
+use swish_experiments::args::TableArgs;
+use swish_experiments::cifar::{self, CifarTable};
+
+/// The rows, in the paper's order.
+const ACTIVATIONS: &[&str] =
+    &["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
+
+/// Tables 4 and 5: nine activations x three models on CIFAR-10 and CIFAR-100
+#[derive(Parser)]
+#[command(version, after_help = "Example:\n  table_cifar --profile reduced --data-dir DIR --models resnet-164 --activations 'relu;swish'")]
+struct Args {
+    #[command(flatten)]
+    table: TableArgs,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let tables = [
+        CifarTable { number: 4, dataset: Dataset::Cifar10, activations: ACTIVATIONS },
+        CifarTable { number: 5, dataset: Dataset::Cifar100, activations: ACTIVATIONS },
+    ];
+    match cifar::run("table-cifar", &tables, &args.table) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What a person does wrong, or a disk: one line that names the file, the thing and what to do; exit code not 0.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use candle_core::{Device, Tensor};
+use common::{Generated, swish};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+/// Runs the command, which must fail with a single line that has all of `words` in it.
+fn fails(command: &mut Command, words: &[&str]) {
+    let out = command.output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success(), "it should have failed; it said: {text}");
+    assert!(out.status.code().is_some(), "a signal, not an exit code");
+    let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("error")).collect();
+    assert_eq!(errors.len(), 1, "one line of error, not: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    for word in words {
+        assert!(errors[0].contains(word), "no {word:?} in: {}", errors[0]);
+    }
+}
+
+fn train(dir: &Path) -> Command {
+    let mut command = swish();
+    command.args(["train", "--model", "wrn-10-1", "--activation", "relu", "--steps", "2", "--batch", "8", "--threads", "1"]);
+    command.arg("--results").arg(dir.join("results"));
+    command
+}
+
+fn train_on(dir: &Path) -> Command {
+    let mut command = train(dir);
+    command.arg("--data-dir").arg(dir);
+    command
+}
+
+fn png(side: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let image = image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    image.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+    bytes
+}
+
+/// `DIR/cifar10/plain_text/{train,test}-00000-of-00001.parquet` with these images and labels in both.
+fn parquet_files(dir: &Path, rows: &[(Vec<u8>, i64)]) -> PathBuf {
+    let folder = dir.join("cifar10/plain_text");
+    std::fs::create_dir_all(&folder).unwrap();
+    let schema = "message m { required group img { required binary bytes; optional binary path (UTF8); } required int64 label; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    for split in ["train", "test"] {
+        let file = std::fs::File::create(folder.join(format!("{split}-00000-of-00001.parquet"))).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema.clone(), Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let images: Vec<ByteArray> = rows.iter().map(|r| r.0.clone().into()).collect();
+        let labels: Vec<i64> = rows.iter().map(|r| r.1).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&images, None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&[], Some(&vec![0; rows.len()]), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&labels, None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+    folder.join("train-00000-of-00001.parquet")
+}
+
+fn ten_classes() -> Vec<(Vec<u8>, i64)> {
+    (0..20).map(|i| (png(32), i % 10)).collect()
+}
+
+#[test]
+fn the_parquet_files_of_these_tests_are_good_before_they_are_spoilt() {
+    let dir = tempfile::tempdir().unwrap();
+    parquet_files(dir.path(), &ten_classes());
+    let out = train_on(dir.path()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn a_truncated_parquet_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = parquet_files(dir.path(), &ten_classes());
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    fails(&mut train_on(dir.path()), &["train-00000-of-00001.parquet"]);
+}
+
+#[test]
+fn a_wrong_record_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("cifar-10-batches-bin");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        std::fs::write(folder.join(format!("{name}.bin")), vec![0; 3073 * 3 + 5]).unwrap();
+    }
+    fails(&mut train_on(dir.path()), &[".bin", "3073"]);
+}
+
+#[test]
+fn a_label_out_of_range() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rows = ten_classes();
+    rows[7].1 = 10;
+    parquet_files(dir.path(), &rows);
+    fails(&mut train_on(dir.path()), &["train-00000-of-00001.parquet", "10", "7"]);
+}
+
+#[test]
+fn an_image_that_does_not_decode() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rows = ten_classes();
+    rows[3].0 = b"not a picture".to_vec();
+    parquet_files(dir.path(), &rows);
+    fails(&mut train_on(dir.path()), &["train-00000-of-00001.parquet", "3"]);
+}
+
+#[test]
+fn a_class_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: Vec<_> = ten_classes().into_iter().filter(|r| r.1 != 4).collect();
+    parquet_files(dir.path(), &rows);
+    fails(&mut train_on(dir.path()), &["4"]);
+}
+
+#[test]
+fn a_data_folder_that_is_not_there_is_never_replaced_by_other_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("nowhere");
+    fails(train(dir.path()).arg("--data-dir").arg(&missing), &["nowhere"]);
+}
+
+#[test]
+fn an_unknown_activation_suggests_the_nearest() {
+    fails(swish().args(["activation", "swishh"]), &["swishh", "swish"]);
+}
+
+#[test]
+fn an_unfinished_expression() {
+    fails(swish().args(["activation", "relu("]), &["relu(", "6"]);
+}
+
+#[test]
+fn an_unknown_model_suggests_the_nearest() {
+    fails(swish().args(["bench", "step", "--model", "resnet21"]), &["resnet21", "resnet20"]);
+}
+
+#[test]
+fn cuda_in_a_cpu_build() {
+    let dir = tempfile::tempdir().unwrap();
+    fails(train(dir.path()).args(["--data", "embedded", "--device", "cuda:0"]), &["cuda:0", "CPU"]);
+}
+
+/// `/dev/full` takes no byte: what a full disk does to a result that goes to standard output.
+#[test]
+fn a_full_disk_behind_standard_output() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        return eprintln!("SKIPPED: no /dev/full here");
+    };
+    fails(swish().args(["activation", "swish"]).stdout(full), &["standard output"]);
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_made_leaves_finished_runs_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    parquet_files(dir.path(), &ten_classes());
+    assert!(train_on(dir.path()).output().unwrap().status.success());
+    let runs = dir.path().join("results/runs");
+    let run = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path().join("run.json");
+    let before = std::fs::read(&run).unwrap();
+    // A file where the next run's folder should be: refused for root too, as a read-only folder would not be.
+    let blocked = dir.path().join("blocked");
+    std::fs::write(&blocked, "").unwrap();
+    fails(train_on(dir.path()).arg("--seed").arg("2").arg("--results").arg(&blocked), &["blocked"]);
+    assert_eq!(std::fs::read(&run).unwrap(), before);
+}
+
+/// A file system of 64 KiB: the run fails with the file's name, and an earlier record is as it was.
+#[test]
+fn a_full_disk_under_the_results() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().join("results");
+    std::fs::create_dir(&results).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&results).status();
+    if !mounted.is_ok_and(|s| s.success()) {
+        return eprintln!("SKIPPED: mounting a small file system needs root");
+    }
+    std::fs::create_dir(results.join("runs")).unwrap();
+    std::fs::write(results.join("runs/kept"), "kept").unwrap();
+    let mut command = train(dir.path());
+    command.args(["--data", "embedded", "--checkpoint-seconds", "0"]);
+    let checked = std::panic::catch_unwind(move || fails(&mut command, &["checkpoint.safetensors", "space"]));
+    let kept = std::fs::read(results.join("runs/kept"));
+    assert!(Command::new("umount").arg(&results).status().unwrap().success());
+    assert_eq!(kept.unwrap(), b"kept");
+    checked.unwrap();
+}
+
+fn forward(dir: &Path, weights: &Path) -> Command {
+    let mut command = swish();
+    command.args(["forward", "--model", "wrn-10-1", "--activation", "swish"]).arg("--weights").arg(weights);
+    command.arg("--input").arg(dir.join("i")).arg("--output").arg(dir.join("o"));
+    command
+}
+
+#[test]
+fn weights_with_a_missing_or_misshapen_tensor_or_no_weights_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let generated = Generated::new("wrn-10-1", "swish", 1, 10);
+    candle_core::safetensors::save(&generated.input(2), dir.path().join("i")).unwrap();
+    let file = dir.path().join("weights.safetensors");
+
+    let mut missing = generated.weights.clone();
+    missing.remove("layer2.0.act1.beta");
+    candle_core::safetensors::save(&missing, &file).unwrap();
+    fails(&mut forward(dir.path(), &file), &["weights.safetensors", "layer2.0.act1.beta", "missing", "[16]"]);
+
+    let mut misshapen = generated.weights.clone();
+    misshapen.insert("fc.weight".into(), Tensor::zeros((100, 64), candle_core::DType::F32, &Device::Cpu).unwrap());
+    candle_core::safetensors::save(&misshapen, &file).unwrap();
+    fails(&mut forward(dir.path(), &file), &["weights.safetensors", "fc.weight", "[100, 64]", "[10, 64]"]);
+
+    std::fs::write(&file, b"not tensors").unwrap();
+    fails(&mut forward(dir.path(), &file), &["weights.safetensors"]);
+    fails(&mut forward(dir.path(), &dir.path().join("none.safetensors")), &["none.safetensors"]);
+}

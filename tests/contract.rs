@@ -1,0 +1,86 @@
+//! The tool's other commands, as a user types them.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::swish;
+use serde_json::Value;
+
+fn json(args: &[&str]) -> Value {
+    let out = swish().args(args).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+#[test]
+fn activation_gives_value_and_derivative() {
+    let v = json(&["activation", "x*sigmoid(beta*x)", "--at", "-2,0,3", "--json"]);
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    for point in v["at"].as_array().unwrap() {
+        let x = point["x"].as_f64().unwrap();
+        let (s, value) = (sigmoid(x), x * sigmoid(x));
+        assert!((point["value"].as_f64().unwrap() - value).abs() < 1e-12);
+        // Section 4 of the paper: f' = f + sigmoid (1 - f), for beta = 1.
+        assert!((point["derivative"].as_f64().unwrap() - (value + s * (1.0 - value))).abs() < 1e-12);
+    }
+    assert_eq!(v["params"][0]["name"], "beta");
+    assert_eq!(json(&["activation", "swish", "--json"])["id"], v["id"], "equal functions have equal ids");
+}
+
+/// Parameters and multiply-adds as published, or counted in PyTorch by another program.
+#[test]
+fn models_have_their_sizes() {
+    let rows = json(&["models", "--json"]);
+    let expected = [
+        ("resnet20", 269_722, 40_551_040, 19, 688),
+        ("resnet20_b", 272_474, 40_813_184, 19, 688),
+        ("resnet20_v2", 272_282, 40_813_184, 19, 688),
+        ("resnet32", 464_154, 68_862_592, 31, 1_136),
+        ("resnet32_v2", 466_714, 69_124_736, 31, 1_136),
+        ("resnet164", 1_703_258, 244_500_992, 163, 12_112),
+        ("wrn28_10", 36_479_194, 5_243_328_768_u64, 25, 8_976),
+        ("densenet100_12", 6_979_642, 1_769_516_448, 99, 58_608),
+        ("densenet100_12_init24", 7_083_538, 1_816_743_408, 99, 59_400),
+        ("densenet100_12_bc", 769_162, 287_929_692, 99, 11_994),
+    ];
+    for (name, params, macs, sites, channels) in expected {
+        let row = rows.as_array().unwrap().iter().find(|r| r["name"] == name).unwrap();
+        let found = ["params", "macs", "activation_sites", "activation_channels"].map(|k| row[k].as_u64().unwrap());
+        assert_eq!(found, [params, macs, sites, channels], "{name}");
+    }
+}
+
+#[test]
+fn bench_step_prints_one_line_of_json() {
+    let v = json(&["bench", "step", "--model", "WRN_10_1", "--batch", "4", "--steps", "2", "--activation", "max(x, sin(x))"]);
+    assert!(v["ms_median"].as_f64().unwrap() > 0.0 && v["images_per_second"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn weights_of_a_run_evaluate_to_what_the_run_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().to_str().unwrap();
+    let common = ["--model", "wrn-10-1", "--activation", "prelu", "--data", "embedded"];
+    let mut args = vec!["train"];
+    args.extend(common);
+    args.extend(["--steps", "6", "--batch", "16", "--results", results]);
+    let record = json(&args);
+    let weights = dir.path().join("runs").join(record["id"].as_str().unwrap()).join("model.safetensors");
+    let mut args = vec!["eval"];
+    args.extend(common);
+    args.extend(["--weights", weights.to_str().unwrap()]);
+    let evaluated = json(&args);
+    assert_eq!(evaluated["top1"], record["top1"]);
+    assert_eq!(evaluated["top5"], record["top5"]);
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for args in [
+        &["activation"][..], &["models"], &["forward"], &["train"], &["eval"], &["bench", "step"], &["data", "fetch"],
+    ] {
+        let out = swish().args(args).arg("--help").output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success() && text.contains("Example"), "{args:?}: {text}");
+    }
+}

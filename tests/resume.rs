@@ -1,0 +1,113 @@
+//! The same seed gives the same bits, also after kill -9; another seed gives others.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::swish;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const STEPS: u64 = 40;
+
+fn train(results: &Path, seed: &str) -> Command {
+    let mut command = swish();
+    command.args(["train", "--model", "wrn-10-1", "--activation", "swish", "--data", "embedded", "--batch", "16"]);
+    command.args(["--steps", &STEPS.to_string(), "--eval-every", "10", "--seed", seed, "--threads", "2"]);
+    command.args(["--checkpoint-seconds", "0"]).arg("--results").arg(results);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// The only run's folder.
+fn run_dir(results: &Path) -> PathBuf {
+    let mut runs = std::fs::read_dir(results.join("runs")).unwrap();
+    runs.next().unwrap().unwrap().path()
+}
+
+/// What must not differ: curve and weights.
+fn outcome(results: &Path) -> (String, Vec<u8>) {
+    let dir = run_dir(results);
+    assert!(dir.join("run.json").exists());
+    let metrics = std::fs::read_to_string(dir.join("metrics.csv")).unwrap();
+    assert_eq!(metrics.lines().count(), 1 + 4, "{metrics}");
+    (metrics, std::fs::read(dir.join("model.safetensors")).unwrap())
+}
+
+/// The step that the run's checkpoint stands at, read as the trainer writes it.
+fn checkpoint_step(results: &Path) -> Option<u64> {
+    let runs = std::fs::read_dir(results.join("runs")).ok()?;
+    let file = runs.flatten().next()?.path().join("checkpoint.safetensors");
+    let bytes = std::fs::read(file).ok()?;
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).ok()?;
+    let standing: serde_json::Value = serde_json::from_str(metadata.metadata().as_ref()?.get("standing")?).ok()?;
+    standing["step"].as_u64()
+}
+
+#[test]
+fn killed_at_any_step_a_run_ends_as_if_it_had_not_been() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, again, other, killed) = ("whole", "again", "other", "killed");
+    for (name, seed) in [(whole, "3"), (again, "3"), (other, "4")] {
+        let out = train(&dir.path().join(name), seed).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    let expected = outcome(&dir.path().join(whole));
+    assert!(outcome(&dir.path().join(again)) == expected, "the same seed twice");
+    let differs = outcome(&dir.path().join(other));
+    assert!(differs.0 != expected.0 && differs.1 != expected.1, "another seed");
+
+    // Killed three times: between two steps, inside a step, while a checkpoint is written, as chance will have it.
+    let results = dir.path().join(killed);
+    for target in [3, 14, 29] {
+        let mut child = train(&results, "3").spawn().unwrap();
+        let start = Instant::now();
+        while checkpoint_step(&results).is_none_or(|step| step < target) {
+            assert!(start.elapsed() < Duration::from_secs(120), "no checkpoint at step {target} in two minutes");
+            assert!(child.try_wait().unwrap().is_none(), "it ended before step {target}");
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!run_dir(&results).join("run.json").exists());
+    }
+    let out = train(&results, "3").output().unwrap();
+    let talk = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && talk.contains("going on from step"), "{talk}");
+    assert!(outcome(&results) == expected, "killed and resumed");
+    assert!(!run_dir(&results).join("checkpoint.safetensors").exists());
+
+    // Finished: a further start trains nothing and changes nothing.
+    let record = std::fs::read(run_dir(&results).join("run.json")).unwrap();
+    assert!(train(&results, "3").output().unwrap().status.success());
+    assert_eq!(std::fs::read(run_dir(&results).join("run.json")).unwrap(), record);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_not_gone_on_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = train(dir.path(), "3").spawn().unwrap();
+    while checkpoint_step(dir.path()).is_none() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let file = run_dir(dir.path()).join("checkpoint.safetensors");
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 3]).unwrap();
+    let out = train(dir.path(), "3").output().unwrap();
+    let talk = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success());
+    assert!(talk.contains("checkpoint.safetensors") && talk.contains("delete the file"), "{talk}");
+}
+
+#[test]
+fn a_run_that_diverges_leaves_a_record_that_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = train(dir.path(), "1").args(["--lr", "1e30"]).output().unwrap();
+    assert!(!out.status.success());
+    let record = std::fs::read_to_string(run_dir(dir.path()).join("run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert!(record["err"].as_str().unwrap().starts_with("diverged"), "{record}");
+    assert!(record["top1"].is_null());
+}
