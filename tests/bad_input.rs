@@ -28,7 +28,19 @@ fn fails(command: &mut Command, words: &[&str]) {
 
 fn train(dir: &Path) -> Command {
     let mut command = swish();
-    command.args(["train", "--model", "wrn-10-1", "--activation", "relu", "--steps", "2", "--batch", "8", "--threads", "1"]);
+    command.args([
+        "train",
+        "--model",
+        "wrn-10-1",
+        "--activation",
+        "relu",
+        "--steps",
+        "2",
+        "--batch",
+        "8",
+        "--threads",
+        "1",
+    ]);
     command.arg("--results").arg(dir.join("results"));
     command
 }

@@ -52,7 +52,18 @@ fn models_have_their_sizes() {
 
 #[test]
 fn bench_step_prints_one_line_of_json() {
-    let v = json(&["bench", "step", "--model", "WRN_10_1", "--batch", "4", "--steps", "2", "--activation", "max(x, sin(x))"]);
+    let v = json(&[
+        "bench",
+        "step",
+        "--model",
+        "WRN_10_1",
+        "--batch",
+        "4",
+        "--steps",
+        "2",
+        "--activation",
+        "max(x, sin(x))",
+    ]);
     assert!(v["ms_median"].as_f64().unwrap() > 0.0 && v["images_per_second"].as_f64().unwrap() > 0.0);
 }
 
@@ -76,9 +87,9 @@ fn weights_of_a_run_evaluate_to_what_the_run_recorded() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for args in [
-        &["activation"][..], &["models"], &["forward"], &["train"], &["eval"], &["bench", "step"], &["data", "fetch"],
-    ] {
+    for args in
+        [&["activation"][..], &["models"], &["forward"], &["train"], &["eval"], &["bench", "step"], &["data", "fetch"]]
+    {
         let out = swish().args(args).arg("--help").output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout);
         assert!(out.status.success() && text.contains("Example"), "{args:?}: {text}");

@@ -39,7 +39,9 @@ impl Reference {
         let (_, meta) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         let meta = meta.metadata().clone().unwrap();
         let t: Tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
-        let get = |key: &str| values(t.get(key).or_else(|| t.get(&format!("f64/{key}"))).unwrap_or_else(|| panic!("{name}: no {key}")));
+        let get = |key: &str| {
+            values(t.get(key).or_else(|| t.get(&format!("f64/{key}"))).unwrap_or_else(|| panic!("{name}: no {key}")))
+        };
         let mut grads: Vec<_> = t
             .iter()
             .filter_map(|(key, value)| {
@@ -120,7 +122,10 @@ impl Reference {
 /// In f64 nothing but the order of sums differs.
 fn check_f64(file: &Path) {
     let (forward, backward) = Reference::read(file).compare("f64");
-    println!("{:44} f64: logits and loss {forward:.1e}, gradients {backward:.1e}", file.file_name().unwrap().to_str().unwrap());
+    println!(
+        "{:44} f64: logits and loss {forward:.1e}, gradients {backward:.1e}",
+        file.file_name().unwrap().to_str().unwrap()
+    );
     assert!(forward < 1e-9 && backward < 1e-8, "{}: {forward:e} {backward:e}", file.display());
 }
 
@@ -128,7 +133,10 @@ fn check_f64(file: &Path) {
 fn check_f32(file: &Path, logits_bound: f64) {
     let reference = Reference::read(file);
     let (forward, backward) = reference.compare("f32");
-    println!("{:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}", file.file_name().unwrap().to_str().unwrap());
+    println!(
+        "{:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}",
+        file.file_name().unwrap().to_str().unwrap()
+    );
     assert!(forward < logits_bound, "{}: logits and loss off by {forward:e}", file.display());
     let kink = ["relu", "relu6", "lrelu", "prelu", "selu"].contains(&reference.activation.as_str());
     let bound = if kink { 0.1 } else { 1e-3 };
@@ -137,7 +145,9 @@ fn check_f32(file: &Path, logits_bound: f64) {
 
 fn files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
-    files.retain(|f| f.extension().is_some_and(|e| e == "safetensors") && wanted(f.file_name().unwrap().to_str().unwrap()));
+    files.retain(|f| {
+        f.extension().is_some_and(|e| e == "safetensors") && wanted(f.file_name().unwrap().to_str().unwrap())
+    });
     files.sort();
     files
 }

@@ -8,26 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the programs are built from, seen from the top of the repository.
-const SOURCES: [&str; 5] = [
-    "crates",
-    "experiments",
-    "results/paper",
-    "Cargo.toml",
-    "Cargo.lock",
-];
+const SOURCES: [&str; 5] = ["crates", "experiments", "results/paper", "Cargo.toml", "Cargo.lock"];
 
 /// Output of a git command in this crate's folder, trimmed; `None` when git fails or is missing.
 fn git(arguments: &[&str]) -> Option<String> {
     // Without optional locks `git status` leaves the index alone, which is one of the files watched.
-    let output = Command::new("git")
-        .arg("--no-optional-locks")
-        .args(arguments)
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new("git").arg("--no-optional-locks").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Rebuild when `path` changes; a path that is not there would rebuild every time, so it is left out.
@@ -55,9 +42,7 @@ fn state() -> Option<(String, bool)> {
     git(&["ls-files", "--error-unmatch", "Cargo.toml"])?;
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
-    let base = top
-        .join(git(&["rev-parse", "--show-prefix"])?)
-        .join("../..");
+    let base = top.join(git(&["rev-parse", "--show-prefix"])?).join("../..");
     let paths: Vec<PathBuf> = SOURCES.iter().map(|name| base.join(name)).collect();
     let mut arguments = vec!["status", "--porcelain", "--"];
     arguments.extend(paths.iter().filter_map(|path| path.to_str()));

@@ -39,7 +39,8 @@ pub struct CifarTable {
 pub fn run(experiment: &str, tables: &[CifarTable], args: &TableArgs) -> Result<()> {
     let device = args.device()?;
     let models = TableArgs::chosen(&args.models, &CifarModel::ALL, |m| m.paper_name())?;
-    let tables: Vec<_> = tables.iter().filter(|t| args.datasets.is_empty() || args.datasets.contains(&t.dataset)).collect();
+    let tables: Vec<_> =
+        tables.iter().filter(|t| args.datasets.is_empty() || args.datasets.contains(&t.dataset)).collect();
     if tables.is_empty() {
         bail!("--datasets: this experiment has none of them");
     }
@@ -152,7 +153,13 @@ fn with_metrics(records: &[RunRecord], store: &RunStore) -> Result<Vec<(RunRecor
 }
 
 /// Lists the cells; estimates the time from two steps of each model.
-fn dry_run(cells: &[(Cell, &LoadedData)], store: &RunStore, jobs: usize, threads: usize, device: &Device) -> Result<()> {
+fn dry_run(
+    cells: &[(Cell, &LoadedData)],
+    store: &RunStore,
+    jobs: usize,
+    threads: usize,
+    device: &Device,
+) -> Result<()> {
     let mut seconds_a_step: BTreeMap<String, f64> = BTreeMap::new();
     let (mut total, mut open) = (0.0, 0);
     for (cell, data) in cells {

@@ -71,7 +71,10 @@ fn convolution_norm_activation_with_and_without_residual() {
         let vb = builder(activation);
         let unit = Unit::conv_norm_act(&vb, "conv1", ODD, ("bn1", "act1"), NormConfig::TORCH).unwrap();
         let params = vb.finish();
-        let xs = [Var::from_tensor(&random(&[2, 7, 6, 3], 1)).unwrap(), Var::from_tensor(&random(&[2, 3, 5, 5], 2)).unwrap()];
+        let xs = [
+            Var::from_tensor(&random(&[2, 7, 6, 3], 1)).unwrap(),
+            Var::from_tensor(&random(&[2, 3, 5, 5], 2)).unwrap(),
+        ];
         let pass = Pass::train();
         check(&with_params(&xs[..1], &params), || unit.forward(&xs[0], &pass));
         check(&with_params(&xs, &params), || unit.forward_join(&xs[0], Join::Add, &xs[1], &pass));
@@ -100,7 +103,8 @@ fn norm_activation_convolution_with_sum_and_concatenation() {
 #[test]
 fn a_layer_whose_input_is_also_what_it_appends_to() {
     let vb = builder("gelu");
-    let unit = Unit::norm_act_conv(&vb, ("bn1", "act1"), "conv1", ConvConfig::same(3, 4, 3, 1), NormConfig::TORCH).unwrap();
+    let unit =
+        Unit::norm_act_conv(&vb, ("bn1", "act1"), "conv1", ConvConfig::same(3, 4, 3, 1), NormConfig::TORCH).unwrap();
     let params = vb.finish();
     let xs = [Var::from_tensor(&random(&[2, 5, 4, 3], 1)).unwrap()];
     check(&with_params(&xs, &params), || unit.forward_join(&xs[0], Join::Concat, &xs[0], &Pass::train()));

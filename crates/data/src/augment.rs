@@ -23,14 +23,8 @@ impl Normalise {
     /// fb.resnet.torch `datasets/cifar10.lua` and `cifar100.lua`; DenseNet uses the same files.
     pub const fn fb_resnet(dataset: Dataset) -> Self {
         match dataset {
-            Dataset::Cifar10 => Self::Channel {
-                mean: [125.3, 123.0, 113.9],
-                std: [63.0, 62.1, 66.7],
-            },
-            Dataset::Cifar100 => Self::Channel {
-                mean: [129.3, 124.1, 112.4],
-                std: [68.2, 65.4, 70.4],
-            },
+            Dataset::Cifar10 => Self::Channel { mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7] },
+            Dataset::Cifar100 => Self::Channel { mean: [129.3, 124.1, 112.4], std: [68.2, 65.4, 70.4] },
         }
     }
 
@@ -75,57 +69,29 @@ pub struct Augment {
 impl Augment {
     /// Normalisation only, for evaluation.
     pub const fn none(normalise: Normalise) -> Self {
-        Self {
-            normalise,
-            pad: 0,
-            pad_mode: PadMode::Zero,
-            crop: false,
-            flip: false,
-        }
+        Self { normalise, pad: 0, pad_mode: PadMode::Zero, crop: false, flip: false }
     }
 
     /// fb.resnet.torch and DenseNet: flip, 4 zero pixels after normalising, crop.
     pub const fn fb_resnet(dataset: Dataset) -> Self {
-        Self {
-            normalise: Normalise::fb_resnet(dataset),
-            pad: 4,
-            pad_mode: PadMode::Zero,
-            crop: true,
-            flip: true,
-        }
+        Self { normalise: Normalise::fb_resnet(dataset), pad: 4, pad_mode: PadMode::Zero, crop: true, flip: true }
     }
 
     /// wide-residual-networks: flip, 4 reflected pixels, crop.
     pub const fn wide_resnet() -> Self {
-        Self {
-            normalise: Normalise::wide_resnet(),
-            pad: 4,
-            pad_mode: PadMode::Reflect,
-            crop: true,
-            flip: true,
-        }
+        Self { normalise: Normalise::wide_resnet(), pad: 4, pad_mode: PadMode::Reflect, crop: true, flip: true }
     }
 
     /// The TensorFlow ResNet: padded to 36x36 (2 black pixels on each side), crop, flip, per-image standardisation.
     pub const fn tf_resnet() -> Self {
-        Self {
-            normalise: Normalise::tf_resnet(),
-            pad: 2,
-            pad_mode: PadMode::Zero,
-            crop: true,
-            flip: true,
-        }
+        Self { normalise: Normalise::tf_resnet(), pad: 2, pad_mode: PadMode::Zero, crop: true, flip: true }
     }
 
     /// Errs when an image of (h, w) cannot be treated so: a reflection reaches at most to the far edge.
     pub(crate) fn check(&self, h: usize, w: usize) -> Result<(), DataError> {
         if self.pad_mode == PadMode::Reflect && self.pad >= h.min(w) {
             let expected = format!("a reflection pad below the image's side {}", h.min(w));
-            return Err(DataError::Argument {
-                what: "pad",
-                value: self.pad.to_string(),
-                expected,
-            });
+            return Err(DataError::Argument { what: "pad", value: self.pad.to_string(), expected });
         }
         Ok(())
     }
@@ -137,27 +103,14 @@ impl Augment {
     pub fn apply(&self, pixels: &[u8], h: usize, w: usize, rng: &mut Rng, out: &mut [f32]) {
         let flip = self.flip && rng.below(2) == 1;
         let places = 2 * self.pad as u64 + 1;
-        let (y, x) = if self.crop {
-            (rng.below(places) as usize, rng.below(places) as usize)
-        } else {
-            (self.pad, self.pad)
-        };
+        let (y, x) =
+            if self.crop { (rng.below(places) as usize, rng.below(places) as usize) } else { (self.pad, self.pad) };
         self.apply_at(pixels, [h, w], [y, x], flip, out);
     }
 
     /// The crop whose corner is `corner` = (y, x) of the padded image.
-    fn apply_at(
-        &self,
-        pixels: &[u8],
-        [h, w]: [usize; 2],
-        corner: [usize; 2],
-        flip: bool,
-        out: &mut [f32],
-    ) {
-        assert!(
-            pixels.len() == h * w * 3 && out.len() == h * w * 3,
-            "an image of {h}x{w}x3 and a place for it"
-        );
+    fn apply_at(&self, pixels: &[u8], [h, w]: [usize; 2], corner: [usize; 2], flip: bool, out: &mut [f32]) {
+        assert!(pixels.len() == h * w * 3 && out.len() == h * w * 3, "an image of {h}x{w}x3 and a place for it");
         let columns: Vec<Option<usize>> = (0..w)
             .map(|x| self.source(x + corner[1], w))
             .map(|column| column.map(|x| if flip { w - 1 - x } else { x }))
@@ -189,9 +142,7 @@ impl Augment {
     fn pixel(&self, bytes: &[u8], out: &mut [f32]) {
         for (channel, (value, byte)) in out.iter_mut().zip(bytes).enumerate() {
             *value = match &self.normalise {
-                Normalise::Channel { mean, std } => {
-                    (f32::from(*byte) - mean[channel]) / std[channel]
-                }
+                Normalise::Channel { mean, std } => (f32::from(*byte) - mean[channel]) / std[channel],
                 Normalise::PerImage => f32::from(*byte),
             };
         }
@@ -206,10 +157,7 @@ fn standardise(values: &mut [f32]) {
         squares += value * value;
     }
     let mean = sum / count;
-    let std = (squares / count - mean * mean)
-        .max(0.0)
-        .sqrt()
-        .max(1.0 / count.sqrt());
+    let std = (squares / count - mean * mean).max(0.0).sqrt().max(1.0 / count.sqrt());
     for value in values {
         *value = ((f64::from(*value) - mean) / std) as f32;
     }

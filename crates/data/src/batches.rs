@@ -78,29 +78,13 @@ impl TrainBatches {
         let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
         if batch > indices.len() {
             let expected = format!("at most the {} images", indices.len());
-            return Err(DataError::Argument {
-                what: "batch",
-                value: batch.to_string(),
-                expected,
-            });
+            return Err(DataError::Argument { what: "batch", value: batch.to_string(), expected });
         }
         let steps_per_epoch = (indices.len() / batch) as u64;
-        let mut stream = Stream {
-            images,
-            indices,
-            batch,
-            augment,
-            seed,
-            step: start_step,
-            epoch: None,
-            order: Vec::new(),
-        };
+        let mut stream =
+            Stream { images, indices, batch, augment, seed, step: start_step, epoch: None, order: Vec::new() };
         let (batches, thread) = produce(move || stream.next_batch())?;
-        Ok(Self {
-            batches: Some(batches),
-            thread: Some(thread),
-            steps_per_epoch,
-        })
+        Ok(Self { batches: Some(batches), thread: Some(thread), steps_per_epoch })
     }
 
     /// Steps in an epoch.
@@ -136,10 +120,8 @@ fn produce(mut next: impl FnMut() -> Batch + Send + 'static) -> Result<Producer,
     let (sender, receiver): (SyncSender<_>, _) = sync_channel(AHEAD);
     let run = move || {
         loop {
-            let result =
-                catch_unwind(AssertUnwindSafe(&mut next)).map_err(|panic| DataError::Worker {
-                    detail: panic_text(panic.as_ref()),
-                });
+            let result = catch_unwind(AssertUnwindSafe(&mut next))
+                .map_err(|panic| DataError::Worker { detail: panic_text(panic.as_ref()) });
             let last = result.is_err();
             if sender.send(result).is_err() || last {
                 return;
@@ -149,17 +131,13 @@ fn produce(mut next: impl FnMut() -> Batch + Send + 'static) -> Result<Producer,
     let thread = std::thread::Builder::new()
         .name("batches".into())
         .spawn(run)
-        .map_err(|e| DataError::Worker {
-            detail: e.to_string(),
-        })?;
+        .map_err(|e| DataError::Worker { detail: e.to_string() })?;
     Ok((receiver, thread))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     crate::error::one_line(&text.unwrap_or_else(|| "panic".into()))
 }
 
@@ -187,38 +165,18 @@ impl Stream {
         self.step += 1;
         let first = step as usize * self.batch;
         let chosen = &self.order[first..first + self.batch];
-        assemble(&self.images, chosen, &self.augment, |k| {
-            stream(self.seed, &[AUGMENT, epoch, (first + k) as u64])
-        })
+        assemble(&self.images, chosen, &self.augment, |k| stream(self.seed, &[AUGMENT, epoch, (first + k) as u64]))
     }
 }
 
-fn assemble(
-    images: &Images,
-    chosen: &[u32],
-    augment: &Augment,
-    rng: impl Fn(usize) -> Rng,
-) -> Batch {
+fn assemble(images: &Images, chosen: &[u32], augment: &Augment, rng: impl Fn(usize) -> Rng) -> Batch {
     let size = images.h * images.w * 3;
     let mut xs = vec![0.0; chosen.len() * size];
     for (k, (index, out)) in chosen.iter().zip(xs.chunks_exact_mut(size)).enumerate() {
-        augment.apply(
-            images.image(*index as usize),
-            images.h,
-            images.w,
-            &mut rng(k),
-            out,
-        );
+        augment.apply(images.image(*index as usize), images.h, images.w, &mut rng(k), out);
     }
-    let labels = chosen
-        .iter()
-        .map(|index| u32::from(images.labels[*index as usize]))
-        .collect();
-    Batch {
-        xs,
-        labels,
-        n: chosen.len(),
-    }
+    let labels = chosen.iter().map(|index| u32::from(images.labels[*index as usize])).collect();
+    Batch { xs, labels, n: chosen.len() }
 }
 
 /// The evaluation pass: every chosen image once, in order, only normalised; the last batch may be smaller.
@@ -243,13 +201,7 @@ pub fn eval_batches(
 ) -> Result<EvalBatches, DataError> {
     check_batch(&images, indices.as_deref(), batch)?;
     let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
-    Ok(EvalBatches {
-        images,
-        indices,
-        batch,
-        augment: Augment::none(normalise),
-        done: 0,
-    })
+    Ok(EvalBatches { images, indices, batch, augment: Augment::none(normalise), done: 0 })
 }
 
 impl Iterator for EvalBatches {
@@ -269,17 +221,9 @@ fn all(images: &Images) -> Vec<u32> {
 
 fn check_batch(images: &Images, indices: Option<&Vec<u32>>, batch: usize) -> Result<(), DataError> {
     if batch == 0 {
-        return Err(DataError::Argument {
-            what: "batch",
-            value: "0".into(),
-            expected: "at least 1".into(),
-        });
+        return Err(DataError::Argument { what: "batch", value: "0".into(), expected: "at least 1".into() });
     }
-    match indices.and_then(|indices| {
-        indices
-            .iter()
-            .find(|index| **index as usize >= images.len())
-    }) {
+    match indices.and_then(|indices| indices.iter().find(|index| **index as usize >= images.len())) {
         None => Ok(()),
         Some(index) => Err(DataError::Argument {
             what: "image index",

@@ -11,13 +11,7 @@ const COARSE_CLASSES: usize = 20;
 pub(crate) fn file_names(dataset: Dataset) -> (&'static [&'static str], &'static [&'static str]) {
     match dataset {
         Dataset::Cifar10 => (
-            &[
-                "data_batch_1.bin",
-                "data_batch_2.bin",
-                "data_batch_3.bin",
-                "data_batch_4.bin",
-                "data_batch_5.bin",
-            ],
+            &["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"],
             &["test_batch.bin"],
         ),
         Dataset::Cifar100 => (&["train.bin"], &["test.bin"]),
@@ -29,13 +23,7 @@ pub(crate) fn file_names(dataset: Dataset) -> (&'static [&'static str], &'static
 /// # Errors
 /// A length that is no multiple of the record, or a label outside the classes.
 pub(crate) fn read(paths: &[PathBuf], dataset: Dataset) -> Result<Images, DataError> {
-    let mut images = Images {
-        pixels: Vec::new(),
-        labels: Vec::new(),
-        h: SIDE,
-        w: SIDE,
-        classes: dataset.classes(),
-    };
+    let mut images = Images { pixels: Vec::new(), labels: Vec::new(), h: SIDE, w: SIDE, classes: dataset.classes() };
     for path in paths {
         append(path, dataset, &mut images)?;
     }
@@ -50,26 +38,14 @@ fn append(path: &Path, dataset: Dataset, images: &mut Images) -> Result<(), Data
     };
     let record = label_bytes + IMAGE_BYTES;
     if bytes.is_empty() || bytes.len() % record != 0 {
-        return Err(DataError::RecordSize {
-            path: path.to_path_buf(),
-            bytes: bytes.len(),
-            record,
-        });
+        return Err(DataError::RecordSize { path: path.to_path_buf(), bytes: bytes.len(), record });
     }
-    images
-        .pixels
-        .reserve_exact(bytes.len() / record * IMAGE_BYTES);
+    images.pixels.reserve_exact(bytes.len() / record * IMAGE_BYTES);
     for (row, record) in bytes.chunks_exact(record).enumerate() {
         let (labels, planes) = record.split_at(label_bytes);
         let check = |field, value: u8, classes| match usize::from(value) < classes {
             true => Ok(u16::from(value)),
-            false => Err(DataError::Label {
-                path: path.to_path_buf(),
-                row,
-                field,
-                value: value.into(),
-                classes,
-            }),
+            false => Err(DataError::Label { path: path.to_path_buf(), row, field, value: value.into(), classes }),
         };
         let label = match *labels {
             [coarse, fine] => {
@@ -81,12 +57,7 @@ fn append(path: &Path, dataset: Dataset, images: &mut Images) -> Result<(), Data
         images.labels.push(label);
         let (red, rest) = planes.split_at(PLANE);
         let (green, blue) = rest.split_at(PLANE);
-        images.pixels.extend(
-            red.iter()
-                .zip(green)
-                .zip(blue)
-                .flat_map(|((r, g), b)| [*r, *g, *b]),
-        );
+        images.pixels.extend(red.iter().zip(green).zip(blue).flat_map(|((r, g), b)| [*r, *g, *b]));
     }
     Ok(())
 }

@@ -27,22 +27,14 @@ impl Entry {
     ///
     /// # Errors
     /// A source that cannot be looked at.
-    pub(crate) fn new(
-        folder: &Path,
-        dataset: Dataset,
-        split: &str,
-        sources: &[PathBuf],
-    ) -> Result<Self, DataError> {
+    pub(crate) fn new(folder: &Path, dataset: Dataset, split: &str, sources: &[PathBuf]) -> Result<Self, DataError> {
         let (mut place, mut state) = (Sha256::new(), Sha256::new());
         for source in sources {
             let failed = |e: std::io::Error| DataError::io(source, &e);
             let path = source.canonicalize().map_err(failed)?;
             let metadata = path.metadata().map_err(failed)?;
-            let modified = metadata
-                .modified()
-                .map_err(failed)?
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |age| age.as_nanos());
+            let modified =
+                metadata.modified().map_err(failed)?.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos());
             place.update(path.as_os_str().as_encoded_bytes());
             place.update([0]);
             state.update(source.file_name().unwrap_or_default().as_encoded_bytes());
@@ -50,14 +42,8 @@ impl Entry {
             state.update(metadata.len().to_le_bytes());
             state.update(modified.to_le_bytes());
         }
-        let file = folder.join(format!(
-            "{dataset}-{split}-{}.images",
-            hex(&place.finalize().into(), 12)
-        ));
-        Ok(Self {
-            file,
-            fingerprint: state.finalize().into(),
-        })
+        let file = folder.join(format!("{dataset}-{split}-{}.images", hex(&place.finalize().into(), 12)));
+        Ok(Self { file, fingerprint: state.finalize().into() })
     }
 
     /// The images and their digest, if the file is there, whole, and made from the sources as they are now.
@@ -71,33 +57,20 @@ impl Entry {
         if magic != MAGIC || fingerprint != self.fingerprint {
             return None;
         }
-        let mut numbers = sizes
-            .chunks_exact(8)
-            .map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes));
+        let mut numbers = sizes.chunks_exact(8).map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes));
         let mut number = || usize::try_from(numbers.next()??).ok();
         let (n, h, w, classes) = (number()?, number()?, number()?, number()?);
         let pixel_bytes = n.checked_mul(h)?.checked_mul(w)?.checked_mul(3)?;
-        let length = pixel_bytes
-            .checked_add(n.checked_mul(2)?)?
-            .checked_add(HEADER)?;
+        let length = pixel_bytes.checked_add(n.checked_mul(2)?)?.checked_add(HEADER)?;
         if file.metadata().ok()?.len() != length as u64 {
             return None;
         }
         let mut label_bytes = vec![0; n * 2];
         file.read_exact(&mut label_bytes).ok()?;
-        let labels = label_bytes
-            .chunks_exact(2)
-            .map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]))
-            .collect();
+        let labels = label_bytes.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]])).collect();
         let mut pixels = vec![0; pixel_bytes];
         file.read_exact(&mut pixels).ok()?;
-        let images = Images {
-            pixels,
-            labels,
-            h,
-            w,
-            classes,
-        };
+        let images = Images { pixels, labels, h, w, classes };
         let hash = digest::ordered(&images);
         (hash == content).then_some((images, hash))
     }
@@ -118,13 +91,7 @@ impl Entry {
             file.write_all(&(value as u64).to_le_bytes())?;
         }
         file.write_all(content)?;
-        file.write_all(
-            &images
-                .labels
-                .iter()
-                .flat_map(|label| label.to_le_bytes())
-                .collect::<Vec<_>>(),
-        )?;
+        file.write_all(&images.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<_>>())?;
         file.write_all(&images.pixels)?;
         file.as_file().sync_all()?;
         file.persist(&self.file)?;
@@ -138,13 +105,7 @@ mod tests {
     use super::*;
 
     fn images() -> Images {
-        Images {
-            pixels: (0..48).collect(),
-            labels: vec![1, 2, 0, 1],
-            h: 2,
-            w: 2,
-            classes: 3,
-        }
+        Images { pixels: (0..48).collect(), labels: vec![1, 2, 0, 1], h: 2, w: 2, classes: 3 }
     }
 
     fn entry(folder: &Path, source: &Path) -> Entry {
@@ -175,12 +136,7 @@ mod tests {
         std::fs::write(&kept.file, &whole).unwrap();
         assert!(kept.read().is_some());
         std::fs::write(&source, b"other").unwrap();
-        assert!(
-            entry(&folder.path().join("new/cache"), &source)
-                .read()
-                .is_none(),
-            "stale"
-        );
+        assert!(entry(&folder.path().join("new/cache"), &source).read().is_none(), "stale");
     }
 
     #[test]

@@ -129,18 +129,7 @@ impl Images {
     }
 }
 
-const CIFAR10: [&str; 10] = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
+const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 const CIFAR100: &str = "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly \
     camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin \
@@ -157,11 +146,9 @@ mod tests {
 
     #[test]
     fn names_parse_and_print() {
-        for (name, dataset) in [
-            ("cifar10", Dataset::Cifar10),
-            ("CIFAR-10", Dataset::Cifar10),
-            ("cifar_100", Dataset::Cifar100),
-        ] {
+        for (name, dataset) in
+            [("cifar10", Dataset::Cifar10), ("CIFAR-10", Dataset::Cifar10), ("cifar_100", Dataset::Cifar100)]
+        {
             assert_eq!(name.parse::<Dataset>().unwrap(), dataset);
             assert_eq!(dataset.to_string().parse::<Dataset>().unwrap(), dataset);
         }

@@ -32,11 +32,7 @@ pub(crate) fn unordered(images: &Images) -> Hash {
     let mut hashes: Vec<Hash> = (0..images.len())
         .into_par_iter()
         .map(|i| {
-            Sha256::new()
-                .chain_update(images.labels[i].to_le_bytes())
-                .chain_update(images.image(i))
-                .finalize()
-                .into()
+            Sha256::new().chain_update(images.labels[i].to_le_bytes()).chain_update(images.image(i)).finalize().into()
         })
         .collect();
     hashes.par_sort_unstable();
@@ -67,13 +63,7 @@ mod tests {
             pixels.reverse();
             labels.reverse();
         }
-        Images {
-            pixels: pixels.concat(),
-            labels,
-            h: 2,
-            w: 2,
-            classes: 10,
-        }
+        Images { pixels: pixels.concat(), labels, h: 2, w: 2, classes: 10 }
     }
 
     #[test]
@@ -88,9 +78,6 @@ mod tests {
     #[test]
     fn hex_of_the_empty_string() {
         // FIPS 180-4 test value.
-        assert_eq!(
-            hex(&sha256(b""), 64),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(hex(&sha256(b""), 64), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 }

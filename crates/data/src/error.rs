@@ -15,9 +15,7 @@ pub enum DataError {
         detail: String,
     },
     /// The folder given by the user does not exist or is no folder.
-    #[error(
-        "{dir}: no such folder; --data-dir (or SWISH_DATA) must be an existing folder that holds {dataset}"
-    )]
+    #[error("{dir}: no such folder; --data-dir (or SWISH_DATA) must be an existing folder that holds {dataset}")]
     MissingDir {
         /// The folder.
         dir: PathBuf,
@@ -63,9 +61,7 @@ pub enum DataError {
         detail: String,
     },
     /// The length of a binary batch is not a whole number of records.
-    #[error(
-        "{path}: {bytes} bytes; expected a positive multiple of {record} (label byte(s) and 3072 of pixels)"
-    )]
+    #[error("{path}: {bytes} bytes; expected a positive multiple of {record} (label byte(s) and 3072 of pixels)")]
     RecordSize {
         /// The file.
         path: PathBuf,
@@ -99,9 +95,7 @@ pub enum DataError {
         detail: String,
     },
     /// The training set has no image of some class.
-    #[error(
-        "{path}: class {class} ({name}) has no image; expected every one of the {classes} classes"
-    )]
+    #[error("{path}: class {class} ({name}) has no image; expected every one of the {classes} classes")]
     EmptyClass {
         /// The file or folder.
         path: PathBuf,
@@ -158,10 +152,7 @@ pub enum DataError {
 
 impl DataError {
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
-        Self::Io {
-            path: path.to_path_buf(),
-            detail: one_line(&error.to_string()),
-        }
+        Self::Io { path: path.to_path_buf(), detail: one_line(&error.to_string()) }
     }
 }
 

@@ -5,14 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// The files of a data set on disk.
 pub(crate) enum Files {
-    Parquet {
-        train: PathBuf,
-        test: PathBuf,
-    },
-    Binary {
-        train: Vec<PathBuf>,
-        test: Vec<PathBuf>,
-    },
+    Parquet { train: PathBuf, test: PathBuf },
+    Binary { train: Vec<PathBuf>, test: Vec<PathBuf> },
 }
 
 impl Files {
@@ -45,10 +39,7 @@ impl Files {
 /// Looks for a data set in `dir`, or in `dir`'s sub-folder of its name, in every known layout.
 pub(crate) fn find_in(dir: &Path, dataset: Dataset) -> Result<Files, DataError> {
     if !dir.is_dir() {
-        return Err(DataError::MissingDir {
-            dir: dir.to_path_buf(),
-            dataset,
-        });
+        return Err(DataError::MissingDir { dir: dir.to_path_buf(), dataset });
     }
     let (_, name, in_hub) = hub::place(dataset);
     let (train, test) = binary::file_names(dataset);
@@ -65,10 +56,7 @@ pub(crate) fn find_in(dir: &Path, dataset: Dataset) -> Result<Files, DataError> 
     for base in [dir.join(name), dir.to_path_buf()] {
         for names in [in_hub, in_hub.map(base_name)] {
             if let Some(paths) = present(&base, &names, dataset)? {
-                return Ok(Files::Parquet {
-                    train: paths[0].clone(),
-                    test: paths[1].clone(),
-                });
+                return Ok(Files::Parquet { train: paths[0].clone(), test: paths[1].clone() });
             }
         }
         for folder in [base.join(binary_dir), base] {
@@ -79,11 +67,7 @@ pub(crate) fn find_in(dir: &Path, dataset: Dataset) -> Result<Files, DataError> 
             }
         }
     }
-    Err(DataError::NotInDir {
-        dir: dir.to_path_buf(),
-        dataset,
-        expected,
-    })
+    Err(DataError::NotInDir { dir: dir.to_path_buf(), dataset, expected })
 }
 
 fn base_name(file: &str) -> &str {
@@ -91,28 +75,15 @@ fn base_name(file: &str) -> &str {
 }
 
 /// The paths of `names` in `folder`; `None` if none is there; an error if only some are.
-fn present(
-    folder: &Path,
-    names: &[&str],
-    dataset: Dataset,
-) -> Result<Option<Vec<PathBuf>>, DataError> {
+fn present(folder: &Path, names: &[&str], dataset: Dataset) -> Result<Option<Vec<PathBuf>>, DataError> {
     let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
-    let (there, missing): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        paths.iter().partition(|path| path.is_file());
+    let (there, missing): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| path.is_file());
     match (there.first(), missing.first()) {
         (None, _) => Ok(None),
         (Some(_), None) => Ok(Some(paths)),
         (Some(there), Some(missing)) => {
-            let beside = there
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            Err(DataError::MissingFile {
-                path: missing.to_path_buf(),
-                beside,
-                dataset,
-            })
+            let beside = there.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Err(DataError::MissingFile { path: missing.to_path_buf(), beside, dataset })
         }
     }
 }

@@ -33,27 +33,16 @@ pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
 
 /// What the downloading thread tells.
 enum Message {
-    Progress {
-        file: &'static str,
-        done: u64,
-        total: u64,
-    },
+    Progress { file: &'static str, done: u64, total: u64 },
     Finished(Result<[PathBuf; 2], String>),
 }
 
 impl Hub {
     /// From the environment: HF_HUB_OFFLINE (1, true, yes, on), and what the client itself reads.
     pub(crate) fn from_env() -> Self {
-        let offline = std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| {
-            ["1", "true", "yes", "on"].contains(&value.to_ascii_lowercase().as_str())
-        });
-        Self {
-            offline,
-            cache: None,
-            endpoint: None,
-            contact: Duration::from_secs(8),
-            stall: Duration::from_secs(60),
-        }
+        let offline = std::env::var("HF_HUB_OFFLINE")
+            .is_ok_and(|value| ["1", "true", "yes", "on"].contains(&value.to_ascii_lowercase().as_str()));
+        Self { offline, cache: None, endpoint: None, contact: Duration::from_secs(8), stall: Duration::from_secs(60) }
     }
 
     /// Paths of the (training, test) parquet files, downloaded where the cache lacks them.
@@ -63,15 +52,8 @@ impl Hub {
     ///
     /// # Errors
     /// [`DataError::Hub`] when neither the cache nor the hub gives the files.
-    pub(crate) fn files(
-        &self,
-        dataset: Dataset,
-        progress: Progress,
-    ) -> Result<[PathBuf; 2], DataError> {
-        let failed = |detail: String| DataError::Hub {
-            dataset,
-            detail: one_line(&detail),
-        };
+    pub(crate) fn files(&self, dataset: Dataset, progress: Progress) -> Result<[PathBuf; 2], DataError> {
+        let failed = |detail: String| DataError::Hub { dataset, detail: one_line(&detail) };
         let (sender, messages) = channel();
         let hub = self.clone();
         std::thread::Builder::new()
@@ -85,11 +67,7 @@ impl Hub {
         self.wait(&messages, progress).map_err(failed)
     }
 
-    fn wait(
-        &self,
-        messages: &Receiver<Message>,
-        progress: Progress,
-    ) -> Result<[PathBuf; 2], String> {
+    fn wait(&self, messages: &Receiver<Message>, progress: Progress) -> Result<[PathBuf; 2], String> {
         let mut patience = self.contact;
         loop {
             match messages.recv_timeout(patience) {
@@ -115,10 +93,7 @@ impl Hub {
             builder = builder.endpoint(endpoint);
         }
         let (owner, name, files) = place(dataset);
-        let repo = builder
-            .build_sync()
-            .map_err(|e| describe(&e))?
-            .dataset(owner, name);
+        let repo = builder.build_sync().map_err(|e| describe(&e))?.dataset(owner, name);
         let [train, test] = files.map(|file| self.file(&repo, file, sender));
         Ok([train?, test?])
     }
@@ -129,25 +104,18 @@ impl Hub {
         file: &'static str,
         sender: &Sender<Message>,
     ) -> Result<PathBuf, String> {
-        let cached = repo
-            .download_file()
-            .filename(file)
-            .local_files_only(true)
-            .send();
+        let cached = repo.download_file().filename(file).local_files_only(true).send();
         match cached {
             Err(HFError::LocalEntryNotFound { .. }) if self.offline => {
                 Err("not in the Hugging Face cache, and HF_HUB_OFFLINE is set".into())
             }
             Err(HFError::LocalEntryNotFound { .. }) => {
-                let watcher = Watcher {
-                    file,
-                    sender: sender.clone(),
-                };
+                let watcher = Watcher { file, sender: sender.clone() };
                 repo.download_file()
                     .filename(file)
                     .progress(watcher)
                     .send()
-                    .map_err(|e| format!("not cached and not reachable: {}", describe(&e)))
+                    .map_err(|e| format!("not cached, and the download failed: {}", describe(&e)))
             }
             other => other.map_err(|e| describe(&e)),
         }
@@ -160,19 +128,11 @@ pub(crate) const fn place(dataset: Dataset) -> (&'static str, &'static str, [&'s
         Dataset::Cifar10 => (
             "uoft-cs",
             "cifar10",
-            [
-                "plain_text/train-00000-of-00001.parquet",
-                "plain_text/test-00000-of-00001.parquet",
-            ],
+            ["plain_text/train-00000-of-00001.parquet", "plain_text/test-00000-of-00001.parquet"],
         ),
-        Dataset::Cifar100 => (
-            "uoft-cs",
-            "cifar100",
-            [
-                "cifar100/train-00000-of-00001.parquet",
-                "cifar100/test-00000-of-00001.parquet",
-            ],
-        ),
+        Dataset::Cifar100 => {
+            ("uoft-cs", "cifar100", ["cifar100/train-00000-of-00001.parquet", "cifar100/test-00000-of-00001.parquet"])
+        }
     }
 }
 
@@ -186,35 +146,24 @@ impl ProgressHandler for Watcher {
     fn on_progress(&self, event: &ProgressEvent) {
         let (done, total) = match event {
             ProgressEvent::Download(DownloadEvent::Start { total_bytes, .. }) => (0, *total_bytes),
-            ProgressEvent::Download(DownloadEvent::AggregateProgress {
-                bytes_completed,
-                total_bytes,
-                ..
-            }) => (*bytes_completed, *total_bytes),
+            ProgressEvent::Download(DownloadEvent::AggregateProgress { bytes_completed, total_bytes, .. }) => {
+                (*bytes_completed, *total_bytes)
+            }
             ProgressEvent::Download(DownloadEvent::Progress { files }) => match files.last() {
                 Some(file) => (file.bytes_completed, file.total_bytes),
                 None => return,
             },
             _ => return,
         };
-        drop(self.sender.send(Message::Progress {
-            file: self.file,
-            done,
-            total,
-        }));
+        drop(self.sender.send(Message::Progress { file: self.file, done, total }));
     }
 }
 
-/// An error with its innermost cause, which is the part that says what happened to the connection.
+/// The innermost cause of an error, which is the part that says what happened to the connection.
 fn describe(error: &HFError) -> String {
     let mut cause: &dyn Error = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    let (outer, inner) = (error.to_string(), cause.to_string());
-    if outer.contains(&inner) {
-        outer
-    } else {
-        format!("{outer}: {inner}")
-    }
+    cause.to_string()
 }

@@ -87,11 +87,7 @@ impl DataOptions {
     /// The folder of decoded copies: `$SWISH_CACHE`, else `swish` in the user's cache folder, else in the system's
     /// temporary one.
     pub fn default_cache() -> PathBuf {
-        let var = |name: &str| {
-            std::env::var_os(name)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         var("SWISH_CACHE")
             .or_else(|| var("XDG_CACHE_HOME").map(|dir| dir.join("swish")))
             .or_else(|| var("HOME").map(|dir| dir.join(".cache/swish")))
@@ -127,11 +123,7 @@ pub fn load(dataset: Dataset, options: &DataOptions) -> Result<LoadedData, DataE
     load_with(dataset, options, &Hub::from_env())
 }
 
-pub(crate) fn load_with(
-    dataset: Dataset,
-    options: &DataOptions,
-    hub: &Hub,
-) -> Result<LoadedData, DataError> {
+pub(crate) fn load_with(dataset: Dataset, options: &DataOptions, hub: &Hub) -> Result<LoadedData, DataError> {
     match (options.choice, &options.dir) {
         (DataChoice::Embedded, _) => load_embedded(dataset, options, "asked for"),
         (DataChoice::Dir, None) => Err(DataError::Argument {
@@ -159,42 +151,19 @@ pub(crate) fn load_with(
     }
 }
 
-fn load_embedded(
-    dataset: Dataset,
-    options: &DataOptions,
-    why: &str,
-) -> Result<LoadedData, DataError> {
+fn load_embedded(dataset: Dataset, options: &DataOptions, why: &str) -> Result<LoadedData, DataError> {
     if options.require_real {
-        return Err(DataError::RealRequired {
-            dataset,
-            why: format!("embedded data {why}"),
-        });
+        return Err(DataError::RealRequired { dataset, why: format!("embedded data {why}") });
     }
     let (train, test) = embedded::generate(dataset);
     let hashes = [digest::ordered(&train), digest::ordered(&test)];
-    let note = format!(
-        "data: embedded {dataset} ({why}), {} training and {} test images",
-        train.len(),
-        test.len()
-    );
-    Ok(loaded(
-        dataset,
-        DataSource::Embedded,
-        note,
-        [train, test],
-        hashes,
-    ))
+    let note = format!("data: embedded {dataset} ({why}), {} training and {} test images", train.len(), test.len());
+    Ok(loaded(dataset, DataSource::Embedded, note, [train, test], hashes))
 }
 
 fn load_hub(dataset: Dataset, hub: &Hub, cache: &Path, why: &str) -> Result<LoadedData, DataError> {
     let [train, test] = hub.files(dataset, &mut |_, _, _| ())?;
-    load_files(
-        dataset,
-        DataSource::Hub,
-        why,
-        &Files::Parquet { train, test },
-        cache,
-    )
+    load_files(dataset, DataSource::Hub, why, &Files::Parquet { train, test }, cache)
 }
 
 fn load_files(
@@ -219,21 +188,12 @@ fn load_files(
     });
     let ((train, train_hash), (test, test_hash)) = (train?, test?);
     let counts = (train.len(), test.len());
-    let mut note = format!(
-        "data: {source} {dataset} ({why}), {} training and {} test images",
-        counts.0, counts.1
-    );
+    let mut note = format!("data: {source} {dataset} ({why}), {} training and {} test images", counts.0, counts.1);
     if counts != dataset.full_counts() {
         let (full_train, full_test) = dataset.full_counts();
         note += &format!("; warning: not the complete {full_train} and {full_test}");
     }
-    Ok(loaded(
-        dataset,
-        source,
-        note,
-        [train, test],
-        [train_hash, test_hash],
-    ))
+    Ok(loaded(dataset, source, note, [train, test], [train_hash, test_hash]))
 }
 
 fn loaded(

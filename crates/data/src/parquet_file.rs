@@ -12,6 +12,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use rayon::prelude::*;
 use std::fs::File;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 const BYTES: &str = "img.bytes";
@@ -32,41 +33,72 @@ const fn label_column(dataset: Dataset) -> &'static str {
 /// Not a whole parquet file, a column that is missing or of another type, an empty value, a label outside the classes,
 /// an image that does not decode to 32x32 RGB.
 pub(crate) fn read(path: &Path, dataset: Dataset) -> Result<Images, DataError> {
-    let file = File::open(path).map_err(|e| DataError::io(path, &e))?;
-    let reader = SerializedFileReader::new(file).map_err(|e| broken(path, &e))?;
+    // The `parquet` crate asserts some of what it reads in damaged metadata instead of returning an error.
+    catch_unwind(|| read_checked(path, dataset)).unwrap_or_else(|_| {
+        Err(DataError::Parquet { path: path.to_path_buf(), detail: "its metadata contradicts itself".into() })
+    })
+}
+
+fn read_checked(path: &Path, dataset: Dataset) -> Result<Images, DataError> {
+    let reader = open(path)?;
     let columns = Columns::find(&reader, path, dataset)?;
-    let mut images = Images {
-        pixels: Vec::new(),
-        labels: Vec::new(),
-        h: SIDE,
-        w: SIDE,
-        classes: dataset.classes(),
-    };
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|e| broken(path, &e))?;
-        let first_row = images.len();
-        let labels = columns.labels(group.as_ref(), path, first_row, images.classes)?;
-        let encoded = columns.encoded(group.as_ref(), path, first_row)?;
-        if labels.len() != encoded.len() {
-            let detail = format!(
-                "{} images for {} labels in one row group",
-                encoded.len(),
-                labels.len()
-            );
-            return Err(DataError::Column {
-                path: path.to_path_buf(),
-                column: BYTES,
-                detail,
-            });
-        }
+    columns.check_metadata(&reader, path)?;
+    let groups = reader.metadata().row_groups();
+    // Where each group begins, for messages; the metadata of a damaged file may say anything.
+    let first_rows: Vec<usize> = groups
+        .iter()
+        .scan(0_usize, |next, group| {
+            let first = *next;
+            *next = next.saturating_add(usize::try_from(group.num_rows()).unwrap_or(0));
+            Some(first)
+        })
+        .collect();
+    let parts: Vec<Result<Part, DataError>> = first_rows
+        .par_iter()
+        .enumerate()
+        .map(|(group, first_row)| {
+            // Each job opens the file itself: readers of one file move one shared position.
+            let reader = open(path)?;
+            let group = reader.get_row_group(group).map_err(|e| broken(path, &e))?;
+            read_group(group.as_ref(), &columns, path, dataset, *first_row)
+        })
+        .collect();
+    let mut images = Images { pixels: Vec::new(), labels: Vec::new(), h: SIDE, w: SIDE, classes: dataset.classes() };
+    for part in parts {
+        let (labels, pixels) = part?;
         images.labels.extend(labels);
-        decode_all(&encoded, &mut images.pixels).map_err(|(row, detail)| DataError::Image {
-            path: path.to_path_buf(),
-            row: first_row + row,
-            detail,
-        })?;
+        images.pixels.extend(pixels);
     }
     Ok(images)
+}
+
+fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
+    let file = File::open(path).map_err(|e| DataError::io(path, &e))?;
+    SerializedFileReader::new(file).map_err(|e| broken(path, &e))
+}
+
+/// Labels and decoded pixels of one row group.
+type Part = (Vec<u16>, Vec<u8>);
+
+fn read_group(
+    group: &dyn RowGroupReader,
+    columns: &Columns,
+    path: &Path,
+    dataset: Dataset,
+    first_row: usize,
+) -> Result<Part, DataError> {
+    let labels = columns.labels(group, path, first_row, dataset.classes())?;
+    let encoded = columns.encoded(group, path, first_row)?;
+    if labels.len() != encoded.len() {
+        let detail = format!("{} images for {} labels in one row group", encoded.len(), labels.len());
+        return Err(DataError::Column { path: path.to_path_buf(), column: BYTES, detail });
+    }
+    let pixels = decode_all(&encoded).map_err(|(row, detail)| DataError::Image {
+        path: path.to_path_buf(),
+        row: first_row + row,
+        detail,
+    })?;
+    Ok((labels, pixels))
 }
 
 /// Indices of the two columns that are read.
@@ -77,36 +109,33 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(
-        reader: &SerializedFileReader<File>,
-        path: &Path,
-        dataset: Dataset,
-    ) -> Result<Self, DataError> {
+    fn find(reader: &SerializedFileReader<File>, path: &Path, dataset: Dataset) -> Result<Self, DataError> {
         let schema = reader.metadata().file_metadata().schema_descr();
-        let names: Vec<String> = schema
-            .columns()
-            .iter()
-            .map(|column| column.path().string())
-            .collect();
+        let names: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
         let find = |column: &'static str| {
-            names
-                .iter()
-                .position(|name| name == column)
-                .ok_or_else(|| DataError::Column {
-                    path: path.to_path_buf(),
-                    column,
-                    detail: format!(
-                        "missing; expected for {dataset}, found {}",
-                        names.join(", ")
-                    ),
-                })
+            names.iter().position(|name| name == column).ok_or_else(|| DataError::Column {
+                path: path.to_path_buf(),
+                column,
+                detail: format!("missing; expected for {dataset}, found {}", names.join(", ")),
+            })
         };
         let label_name = label_column(dataset);
-        Ok(Self {
-            bytes: find(BYTES)?,
-            label: find(label_name)?,
-            label_name,
-        })
+        Ok(Self { bytes: find(BYTES)?, label: find(label_name)?, label_name })
+    }
+
+    /// Refuses the damage the crate would stop at, so that it is told in one line.
+    fn check_metadata(&self, reader: &SerializedFileReader<File>, path: &Path) -> Result<(), DataError> {
+        let negative = reader.metadata().row_groups().iter().any(|group| {
+            [self.bytes, self.label].into_iter().map(|column| group.column(column)).any(|column| {
+                let start = column.dictionary_page_offset().unwrap_or(0);
+                start < 0 || column.data_page_offset() < 0 || column.compressed_size() < 0
+            })
+        });
+        if negative {
+            let detail = "a column has a negative place or size".into();
+            return Err(DataError::Parquet { path: path.to_path_buf(), detail });
+        }
+        Ok(())
     }
 
     fn labels(
@@ -116,77 +145,49 @@ impl Columns {
         first_row: usize,
         classes: usize,
     ) -> Result<Vec<u16>, DataError> {
-        let wrong = |detail: String| DataError::Column {
-            path: path.to_path_buf(),
-            column: self.label_name,
-            detail,
-        };
-        let ColumnReader::Int64ColumnReader(mut reader) = group
-            .get_column_reader(self.label)
-            .map_err(|e| broken(path, &e))?
+        let wrong = |detail: String| DataError::Column { path: path.to_path_buf(), column: self.label_name, detail };
+        let ColumnReader::Int64ColumnReader(mut reader) =
+            group.get_column_reader(self.label).map_err(|e| broken(path, &e))?
         else {
             return Err(wrong("expected type int64".into()));
         };
         let (mut values, mut levels) = (Vec::new(), Vec::new());
-        let rows =
-            loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
-                .map_err(|e| broken(path, &e))?;
+        let rows = loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
+            .map_err(|e| broken(path, &e))?;
         if values.len() != rows {
-            return Err(wrong(format!(
-                "{} empty values after row {first_row}; expected none",
-                rows - values.len()
-            )));
+            return Err(wrong(format!("{} empty values after row {first_row}; expected none", rows - values.len())));
         }
         let in_range = |(row, value): (usize, &i64)| {
-            u16::try_from(*value)
-                .ok()
-                .filter(|label| usize::from(*label) < classes)
-                .ok_or_else(|| DataError::Label {
-                    path: path.to_path_buf(),
-                    row: first_row + row,
-                    field: self.label_name,
-                    value: *value,
-                    classes,
-                })
+            u16::try_from(*value).ok().filter(|label| usize::from(*label) < classes).ok_or_else(|| DataError::Label {
+                path: path.to_path_buf(),
+                row: first_row + row,
+                field: self.label_name,
+                value: *value,
+                classes,
+            })
         };
         values.iter().enumerate().map(in_range).collect()
     }
 
-    fn encoded(
-        &self,
-        group: &dyn RowGroupReader,
-        path: &Path,
-        first_row: usize,
-    ) -> Result<Vec<ByteArray>, DataError> {
-        let wrong = |detail: String| DataError::Column {
-            path: path.to_path_buf(),
-            column: BYTES,
-            detail,
-        };
-        let ColumnReader::ByteArrayColumnReader(mut reader) = group
-            .get_column_reader(self.bytes)
-            .map_err(|e| broken(path, &e))?
+    fn encoded(&self, group: &dyn RowGroupReader, path: &Path, first_row: usize) -> Result<Vec<ByteArray>, DataError> {
+        let wrong = |detail: String| DataError::Column { path: path.to_path_buf(), column: BYTES, detail };
+        let ColumnReader::ByteArrayColumnReader(mut reader) =
+            group.get_column_reader(self.bytes).map_err(|e| broken(path, &e))?
         else {
             return Err(wrong("expected type binary".into()));
         };
         let (mut values, mut levels) = (Vec::new(), Vec::new());
-        let rows =
-            loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
-                .map_err(|e| broken(path, &e))?;
+        let rows = loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
+            .map_err(|e| broken(path, &e))?;
         if values.len() != rows {
-            return Err(wrong(format!(
-                "{} empty values after row {first_row}; expected none",
-                rows - values.len()
-            )));
+            return Err(wrong(format!("{} empty values after row {first_row}; expected none", rows - values.len())));
         }
         Ok(values)
     }
 }
 
 /// Calls a column's `read_records` until it has no more and returns the number of records.
-fn loop_records(
-    mut read: impl FnMut() -> Result<(usize, usize, usize), ParquetError>,
-) -> Result<usize, ParquetError> {
+fn loop_records(mut read: impl FnMut() -> Result<(usize, usize, usize), ParquetError>) -> Result<usize, ParquetError> {
     let mut total = 0;
     loop {
         match read()? {
@@ -196,47 +197,26 @@ fn loop_records(
     }
 }
 
-/// Appends the decoded images; an error is the first bad row and what is wrong with it.
-fn decode_all(encoded: &[ByteArray], pixels: &mut Vec<u8>) -> Result<(), (usize, String)> {
-    let start = pixels.len();
-    pixels.resize(start + encoded.len() * IMAGE_BYTES, 0);
-    let jobs = pixels[start..]
-        .par_chunks_exact_mut(IMAGE_BYTES)
-        .zip(encoded)
-        .enumerate();
-    match jobs.find_map_first(|(row, (out, bytes))| {
-        decode(bytes.data(), out).err().map(|detail| (row, detail))
-    }) {
-        None => Ok(()),
-        Some(first) => Err(first),
-    }
+/// The decoded images; an error is the first bad row and what is wrong with it.
+fn decode_all(encoded: &[ByteArray]) -> Result<Vec<u8>, (usize, String)> {
+    let mut pixels = vec![0; encoded.len() * IMAGE_BYTES];
+    let jobs = pixels.par_chunks_exact_mut(IMAGE_BYTES).zip(encoded).enumerate();
+    let first = jobs.find_map_first(|(row, (out, bytes))| decode(bytes.data(), out).err().map(|detail| (row, detail)));
+    first.map_or(Ok(pixels), Err)
 }
 
 fn decode(bytes: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let image = image::load_from_memory(bytes).map_err(|e| {
-        format!(
-            "image of {} bytes does not decode ({})",
-            bytes.len(),
-            one_line(&e.to_string())
-        )
-    })?;
+    let image = image::load_from_memory(bytes)
+        .map_err(|e| format!("image of {} bytes does not decode ({})", bytes.len(), one_line(&e.to_string())))?;
     match image {
         image::DynamicImage::ImageRgb8(rgb) if rgb.dimensions() == (SIDE as u32, SIDE as u32) => {
             out.copy_from_slice(rgb.as_raw());
             Ok(())
         }
-        other => Err(format!(
-            "image is {}x{} {:?}",
-            other.width(),
-            other.height(),
-            other.color()
-        )),
+        other => Err(format!("image is {}x{} {:?}", other.width(), other.height(), other.color())),
     }
 }
 
 fn broken(path: &Path, error: &ParquetError) -> DataError {
-    DataError::Parquet {
-        path: path.to_path_buf(),
-        detail: one_line(&error.to_string()),
-    }
+    DataError::Parquet { path: path.to_path_buf(), detail: one_line(&error.to_string()) }
 }

@@ -31,162 +31,38 @@ fn main() {
         groups: 1,
         operands: Operands::Exact,
     };
-    let pointwise = Conv2d {
-        kh: 1,
-        kw: 1,
-        pad: Pad::default(),
-        ..base
-    };
+    let pointwise = Conv2d { kh: 1, kw: 1, pad: Pad::default(), ..base };
     let shapes = [
         Conv2d { c_in: 3, ..base },
         base,
-        Conv2d {
-            operands: Operands::Bf16,
-            ..base
-        },
-        Conv2d {
-            h: 16,
-            w: 16,
-            c_in: 32,
-            c_out: 32,
-            ..base
-        },
-        Conv2d {
-            h: 8,
-            w: 8,
-            c_in: 64,
-            c_out: 64,
-            ..base
-        },
-        Conv2d {
-            c_out: 32,
-            stride: (2, 2),
-            ..base
-        },
-        Conv2d {
-            h: 16,
-            w: 16,
-            c_in: 32,
-            c_out: 64,
-            stride: (2, 2),
-            ..base
-        },
-        Conv2d {
-            c_in: 48,
-            c_out: 12,
-            ..base
-        },
-        Conv2d {
-            c_in: 24,
-            c_out: 48,
-            ..pointwise
-        },
-        Conv2d {
-            c_in: 200,
-            c_out: 48,
-            h: 16,
-            w: 16,
-            ..pointwise
-        },
-        Conv2d {
-            c_in: 400,
-            c_out: 48,
-            h: 8,
-            w: 8,
-            ..pointwise
-        },
-        Conv2d {
-            c_in: 64,
-            c_out: 256,
-            h: 8,
-            w: 8,
-            ..pointwise
-        },
-        Conv2d {
-            c_in: 160,
-            c_out: 160,
-            h: 16,
-            w: 16,
-            n: 32,
-            ..base
-        },
-        Conv2d {
-            c_in: 32,
-            c_out: 64,
-            stride: (2, 2),
-            h: 16,
-            w: 16,
-            ..pointwise
-        },
-        Conv2d {
-            c_in: 48,
-            c_out: 48,
-            groups: 48,
-            ..base
-        },
-        Conv2d {
-            c_in: 48,
-            c_out: 48,
-            groups: 48,
-            kh: 5,
-            kw: 5,
-            pad: Pad::all(2),
-            ..base
-        },
-        Conv2d {
-            c_in: 48,
-            c_out: 48,
-            groups: 48,
-            kh: 5,
-            kw: 5,
-            pad: Pad::all(2),
-            stride: (2, 2),
-            ..base
-        },
+        Conv2d { operands: Operands::Bf16, ..base },
+        Conv2d { h: 16, w: 16, c_in: 32, c_out: 32, ..base },
+        Conv2d { h: 8, w: 8, c_in: 64, c_out: 64, ..base },
+        Conv2d { c_out: 32, stride: (2, 2), ..base },
+        Conv2d { h: 16, w: 16, c_in: 32, c_out: 64, stride: (2, 2), ..base },
+        Conv2d { c_in: 48, c_out: 12, ..base },
+        Conv2d { c_in: 24, c_out: 48, ..pointwise },
+        Conv2d { c_in: 200, c_out: 48, h: 16, w: 16, ..pointwise },
+        Conv2d { c_in: 400, c_out: 48, h: 8, w: 8, ..pointwise },
+        Conv2d { c_in: 64, c_out: 256, h: 8, w: 8, ..pointwise },
+        Conv2d { c_in: 160, c_out: 160, h: 16, w: 16, n: 32, ..base },
+        Conv2d { c_in: 32, c_out: 64, stride: (2, 2), h: 16, w: 16, ..pointwise },
+        Conv2d { c_in: 48, c_out: 48, groups: 48, ..base },
+        Conv2d { c_in: 48, c_out: 48, groups: 48, kh: 5, kw: 5, pad: Pad::all(2), ..base },
+        Conv2d { c_in: 48, c_out: 48, groups: 48, kh: 5, kw: 5, pad: Pad::all(2), stride: (2, 2), ..base },
     ];
-    println!(
-        "{} threads, {:?}",
-        rayon::current_num_threads(),
-        swish_kernels::simd::level()
-    );
-    println!(
-        "{:<44} {:>8} {:>8} {:>8}",
-        "GFLOP/s", "forward", "data", "weight"
-    );
+    println!("{} threads, {:?}", rayon::current_num_threads(), swish_kernels::simd::level());
+    println!("{:<44} {:>8} {:>8} {:>8}", "GFLOP/s", "forward", "data", "weight");
     for conv in shapes {
-        let fill = |len: usize| {
-            (0..len)
-                .map(|i| (i % 251) as f32 / 251.0 - 0.5)
-                .collect::<Vec<_>>()
-        };
-        let (mut xs, mut weight, mut ys) = (
-            fill(conv.in_len()),
-            fill(conv.weight_len()),
-            fill(conv.out_len()),
-        );
+        let fill = |len: usize| (0..len).map(|i| (i % 251) as f32 / 251.0 - 0.5).collect::<Vec<_>>();
+        let (mut xs, mut weight, mut ys) = (fill(conv.in_len()), fill(conv.weight_len()), fill(conv.out_len()));
         let d_ys = ys.clone();
         let f = measure(&conv, || forward(&conv, &xs, &weight, &mut ys));
         let x_again = xs.clone();
         let d = measure(&conv, || backward_data(&conv, &d_ys, &weight, &mut xs));
-        let w = measure(&conv, || {
-            backward_weight(&conv, &x_again, &d_ys, &mut weight)
-        });
-        let Conv2d {
-            h,
-            w: width,
-            c_in,
-            c_out,
-            kh,
-            kw,
-            stride,
-            groups,
-            operands,
-            ..
-        } = conv;
-        let name = format!(
-            "{kh}x{kw}/{} {c_in}->{c_out} on {h}x{width} groups {groups} {operands:?}",
-            stride.0
-        );
+        let w = measure(&conv, || backward_weight(&conv, &x_again, &d_ys, &mut weight));
+        let Conv2d { h, w: width, c_in, c_out, kh, kw, stride, groups, operands, .. } = conv;
+        let name = format!("{kh}x{kw}/{} {c_in}->{c_out} on {h}x{width} groups {groups} {operands:?}", stride.0);
         println!("{name:<44} {f:>8.1} {d:>8.1} {w:>8.1}");
     }
 }

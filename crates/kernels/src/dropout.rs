@@ -18,26 +18,16 @@ const BLOCK: usize = 32;
 /// If the lengths differ or `p` is not in [0, 1].
 pub fn forward<T: Real>(p: f64, seed: u64, xs: &[T], ys: &mut [T]) {
     assert_eq!(xs.len(), ys.len(), "ys is as long as xs");
-    assert!(
-        (0.0..=1.0).contains(&p),
-        "drop probability {p} is not in [0, 1]"
-    );
+    assert!((0.0..=1.0).contains(&p), "drop probability {p} is not in [0, 1]");
     let threshold = (p * 2f64.powi(32)).round() as u64;
-    let scale = if p < 1.0 {
-        T::from_f64(1.0 / (1.0 - p))
-    } else {
-        T::ZERO
-    };
+    let scale = if p < 1.0 { T::from_f64(1.0 / (1.0 - p)) } else { T::ZERO };
     let work = |(chunk, (xs, ys)): (usize, (&[T], &mut [T]))| {
         mask_chunk(seed, chunk * CHUNK / BLOCK, threshold, scale, xs, ys)
     };
     if xs.len() <= CHUNK {
         work((0, (xs, ys)));
     } else {
-        xs.par_chunks(CHUNK)
-            .zip(ys.par_chunks_mut(CHUNK))
-            .enumerate()
-            .for_each(work);
+        xs.par_chunks(CHUNK).zip(ys.par_chunks_mut(CHUNK)).enumerate().for_each(work);
     }
 }
 

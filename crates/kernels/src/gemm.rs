@@ -23,11 +23,7 @@ pub(crate) struct MatMut<'a, T> {
 
 /// The slice that the matrix of the given shape needs.
 fn extent(rows: usize, cols: usize, rs: usize, cs: usize) -> usize {
-    if rows == 0 || cols == 0 {
-        0
-    } else {
-        (rows - 1) * rs + (cols - 1) * cs + 1
-    }
+    if rows == 0 || cols == 0 { 0 } else { (rows - 1) * rs + (cols - 1) * cs + 1 }
 }
 
 /// `dst = lhs * rhs`, or `dst += lhs * rhs` with `accumulate`; `dst` is m x n, `lhs` m x k, `rhs` k x n.
@@ -38,18 +34,9 @@ pub(crate) fn product<T: Real>(
     lhs: Mat<'_, T>,
     rhs: Mat<'_, T>,
 ) {
-    assert!(
-        extent(m, n, dst.rs, dst.cs) <= dst.data.len(),
-        "gemm: the product does not fit its slice"
-    );
-    assert!(
-        extent(m, k, lhs.rs, lhs.cs) <= lhs.data.len(),
-        "gemm: the left matrix is larger than its slice"
-    );
-    assert!(
-        extent(k, n, rhs.rs, rhs.cs) <= rhs.data.len(),
-        "gemm: the right matrix is larger than its slice"
-    );
+    assert!(extent(m, n, dst.rs, dst.cs) <= dst.data.len(), "gemm: the product does not fit its slice");
+    assert!(extent(m, k, lhs.rs, lhs.cs) <= lhs.data.len(), "gemm: the left matrix is larger than its slice");
+    assert!(extent(k, n, rhs.rs, rhs.cs) <= rhs.data.len(), "gemm: the right matrix is larger than its slice");
     // SAFETY: the assertions above show that every element addressed lies inside its slice; strides are below the slice lengths, so
     // they fit isize; `dst` is borrowed mutably and cannot overlap the others; T is f32 or f64, which the gemm crate supports.
     unsafe {
@@ -87,37 +74,19 @@ mod tests {
         let (m, n, k) = (5, 7, 3);
         let lhs: Vec<f64> = (0..m * k).map(|i| (i as f64).sin()).collect();
         let rhs: Vec<f64> = (0..k * n).map(|i| (i as f64).cos()).collect();
-        for (l, r, d) in [
-            ((k, 1), (n, 1), (n, 1)),
-            ((1, m), (1, k), (1, m)),
-            ((k, 1), (1, k), (n, 1)),
-        ] {
+        for (l, r, d) in [((k, 1), (n, 1), (n, 1)), ((1, m), (1, k), (1, m)), ((k, 1), (1, k), (n, 1))] {
             let mut dst = vec![1.0; m * n];
             product(
                 (m, n, k),
-                MatMut {
-                    data: &mut dst,
-                    rs: d.0,
-                    cs: d.1,
-                },
+                MatMut { data: &mut dst, rs: d.0, cs: d.1 },
                 true,
-                Mat {
-                    data: &lhs,
-                    rs: l.0,
-                    cs: l.1,
-                },
-                Mat {
-                    data: &rhs,
-                    rs: r.0,
-                    cs: r.1,
-                },
+                Mat { data: &lhs, rs: l.0, cs: l.1 },
+                Mat { data: &rhs, rs: r.0, cs: r.1 },
             );
             for i in 0..m {
                 for j in 0..n {
-                    let expected: f64 = 1.0
-                        + (0..k)
-                            .map(|p| lhs[i * l.0 + p * l.1] * rhs[p * r.0 + j * r.1])
-                            .sum::<f64>();
+                    let expected: f64 =
+                        1.0 + (0..k).map(|p| lhs[i * l.0 + p * l.1] * rhs[p * r.0 + j * r.1]).sum::<f64>();
                     assert!((dst[i * d.0 + j * d.1] - expected).abs() < 1e-12);
                 }
             }

@@ -9,34 +9,26 @@ const ROWS: usize = 1024;
 
 /// `ys` (n, hw, c) from `xs` (n, c, hw).
 pub fn nchw_to_nhwc<T: Real>(n: usize, c: usize, hw: usize, xs: &[T], ys: &mut [T]) {
-    assert!(
-        xs.len() == n * c * hw && ys.len() == xs.len(),
-        "{n} images of {c} channels and {hw} pixels"
-    );
+    assert!(xs.len() == n * c * hw && ys.len() == xs.len(), "{n} images of {c} channels and {hw} pixels");
     transpose_images(c, hw, xs, ys);
 }
 
 /// `ys` (n, c, hw) from `xs` (n, hw, c).
 pub fn nhwc_to_nchw<T: Real>(n: usize, c: usize, hw: usize, xs: &[T], ys: &mut [T]) {
-    assert!(
-        xs.len() == n * c * hw && ys.len() == xs.len(),
-        "{n} images of {c} channels and {hw} pixels"
-    );
+    assert!(xs.len() == n * c * hw && ys.len() == xs.len(), "{n} images of {c} channels and {hw} pixels");
     transpose_images(hw, c, xs, ys);
 }
 
 /// Transposes every (rows, columns) matrix.
 fn transpose_images<T: Real>(rows: usize, columns: usize, xs: &[T], ys: &mut [T]) {
     let len = (rows * columns).max(1);
-    ys.par_chunks_mut(len)
-        .zip(xs.par_chunks(len))
-        .for_each(|(ys, xs)| {
-            for (column, ys) in ys.chunks_exact_mut(rows).enumerate() {
-                for (y, xs) in ys.iter_mut().zip(xs.chunks_exact(columns)) {
-                    *y = xs[column];
-                }
+    ys.par_chunks_mut(len).zip(xs.par_chunks(len)).for_each(|(ys, xs)| {
+        for (column, ys) in ys.chunks_exact_mut(rows).enumerate() {
+            for (y, xs) in ys.iter_mut().zip(xs.chunks_exact(columns)) {
+                *y = xs[column];
             }
-        });
+        }
+    });
 }
 
 /// The parameter-free shortcut of residual networks (He et al. 2015, option A): every `stride`-th pixel in both directions, and zero
@@ -74,18 +66,14 @@ impl SubsamplePad {
             "shortcut with fewer channels than its input: {self:?}"
         );
         assert!(
-            x_len == self.n * self.h * self.w * self.c_in
-                && y_len == self.n * self.out_h() * self.out_w() * self.c_out,
+            x_len == self.n * self.h * self.w * self.c_in && y_len == self.n * self.out_h() * self.out_w() * self.c_out,
             "lengths of input {x_len} and output {y_len} do not fit {self:?}"
         );
     }
 
     /// First element of the input pixel that an output pixel of the same image takes.
     fn source(&self, pixel: usize) -> usize {
-        let (y, x) = (
-            pixel / self.out_w() * self.stride,
-            pixel % self.out_w() * self.stride,
-        );
+        let (y, x) = (pixel / self.out_w() * self.stride, pixel % self.out_w() * self.stride);
         (y * self.w + x) * self.c_in
     }
 }
@@ -95,15 +83,13 @@ pub fn subsample_pad_forward<T: Real>(shape: &SubsamplePad, xs: &[T], ys: &mut [
     shape.check(xs.len(), ys.len());
     let out_image = shape.out_h() * shape.out_w() * shape.c_out;
     let in_image = shape.h * shape.w * shape.c_in;
-    ys.par_chunks_mut(out_image.max(1))
-        .zip(xs.par_chunks(in_image.max(1)))
-        .for_each(|(ys, xs)| {
-            for (pixel, ys) in ys.chunks_exact_mut(shape.c_out).enumerate() {
-                let (copied, zeros) = ys.split_at_mut(shape.c_in);
-                copied.copy_from_slice(&xs[shape.source(pixel)..][..shape.c_in]);
-                zeros.fill(T::ZERO);
-            }
-        });
+    ys.par_chunks_mut(out_image.max(1)).zip(xs.par_chunks(in_image.max(1))).for_each(|(ys, xs)| {
+        for (pixel, ys) in ys.chunks_exact_mut(shape.c_out).enumerate() {
+            let (copied, zeros) = ys.split_at_mut(shape.c_in);
+            copied.copy_from_slice(&xs[shape.source(pixel)..][..shape.c_in]);
+            zeros.fill(T::ZERO);
+        }
+    });
 }
 
 /// Gradient of [`subsample_pad_forward`]. `d_xs` is overwritten.
@@ -111,70 +97,44 @@ pub fn subsample_pad_backward<T: Real>(shape: &SubsamplePad, d_ys: &[T], d_xs: &
     shape.check(d_xs.len(), d_ys.len());
     let out_image = shape.out_h() * shape.out_w() * shape.c_out;
     let in_image = shape.h * shape.w * shape.c_in;
-    d_xs.par_chunks_mut(in_image.max(1))
-        .zip(d_ys.par_chunks(out_image.max(1)))
-        .for_each(|(d_xs, d_ys)| {
-            d_xs.fill(T::ZERO);
-            for (pixel, d_ys) in d_ys.chunks_exact(shape.c_out).enumerate() {
-                d_xs[shape.source(pixel)..][..shape.c_in].copy_from_slice(&d_ys[..shape.c_in]);
-            }
-        });
+    d_xs.par_chunks_mut(in_image.max(1)).zip(d_ys.par_chunks(out_image.max(1))).for_each(|(d_xs, d_ys)| {
+        d_xs.fill(T::ZERO);
+        for (pixel, d_ys) in d_ys.chunks_exact(shape.c_out).enumerate() {
+            d_xs[shape.source(pixel)..][..shape.c_in].copy_from_slice(&d_ys[..shape.c_in]);
+        }
+    });
 }
 
 /// `ys` (rows, c_a + c_b): in every row first `a` (rows, c_a), then `b` (rows, c_b).
-pub fn concat_channels<T: Real>(
-    rows: usize,
-    a: &[T],
-    c_a: usize,
-    b: &[T],
-    c_b: usize,
-    ys: &mut [T],
-) {
+pub fn concat_channels<T: Real>(rows: usize, a: &[T], c_a: usize, b: &[T], c_b: usize, ys: &mut [T]) {
     assert!(c_a > 0 && c_b > 0, "joining no channels: {c_a} and {c_b}");
     assert!(
         a.len() == rows * c_a && b.len() == rows * c_b && ys.len() == rows * (c_a + c_b),
         "joining {c_a} and {c_b} channels of {rows} rows"
     );
-    ys.par_chunks_mut(ROWS * (c_a + c_b))
-        .zip(a.par_chunks(ROWS * c_a))
-        .zip(b.par_chunks(ROWS * c_b))
-        .for_each(|((ys, a), b)| {
-            for ((y, a), b) in ys
-                .chunks_exact_mut(c_a + c_b)
-                .zip(a.chunks_exact(c_a))
-                .zip(b.chunks_exact(c_b))
-            {
+    ys.par_chunks_mut(ROWS * (c_a + c_b)).zip(a.par_chunks(ROWS * c_a)).zip(b.par_chunks(ROWS * c_b)).for_each(
+        |((ys, a), b)| {
+            for ((y, a), b) in ys.chunks_exact_mut(c_a + c_b).zip(a.chunks_exact(c_a)).zip(b.chunks_exact(c_b)) {
                 y[..c_a].copy_from_slice(a);
                 y[c_a..].copy_from_slice(b);
             }
-        });
+        },
+    );
 }
 
 /// The reverse, and the gradient, of [`concat_channels`]: `a` and `b` are overwritten with their parts of `ys`.
-pub fn split_channels<T: Real>(
-    rows: usize,
-    ys: &[T],
-    a: &mut [T],
-    c_a: usize,
-    b: &mut [T],
-    c_b: usize,
-) {
+pub fn split_channels<T: Real>(rows: usize, ys: &[T], a: &mut [T], c_a: usize, b: &mut [T], c_b: usize) {
     assert!(c_a > 0 && c_b > 0, "splitting no channels: {c_a} and {c_b}");
     assert!(
         a.len() == rows * c_a && b.len() == rows * c_b && ys.len() == rows * (c_a + c_b),
         "splitting {c_a} and {c_b} channels of {rows} rows"
     );
-    ys.par_chunks(ROWS * (c_a + c_b))
-        .zip(a.par_chunks_mut(ROWS * c_a))
-        .zip(b.par_chunks_mut(ROWS * c_b))
-        .for_each(|((ys, a), b)| {
-            for ((y, a), b) in ys
-                .chunks_exact(c_a + c_b)
-                .zip(a.chunks_exact_mut(c_a))
-                .zip(b.chunks_exact_mut(c_b))
-            {
+    ys.par_chunks(ROWS * (c_a + c_b)).zip(a.par_chunks_mut(ROWS * c_a)).zip(b.par_chunks_mut(ROWS * c_b)).for_each(
+        |((ys, a), b)| {
+            for ((y, a), b) in ys.chunks_exact(c_a + c_b).zip(a.chunks_exact_mut(c_a)).zip(b.chunks_exact_mut(c_b)) {
                 a.copy_from_slice(&y[..c_a]);
                 b.copy_from_slice(&y[c_a..]);
             }
-        });
+        },
+    );
 }

@@ -26,9 +26,7 @@ pub enum LossError {
         classes: usize,
     },
     /// A label that is no class.
-    #[error(
-        "cross-entropy: target {target} of example {example} is no class; expected 0..{classes}"
-    )]
+    #[error("cross-entropy: target {target} of example {example} is no class; expected 0..{classes}")]
     Target {
         /// Index in the batch.
         example: usize,
@@ -60,27 +58,13 @@ pub fn softmax_cross_entropy<T: Real>(
     if n == 0 || classes == 0 {
         return Err(LossError::Empty);
     }
-    for len in [
-        logits.len(),
-        d_logits.as_ref().map_or(logits.len(), |d| d.len()),
-    ] {
+    for len in [logits.len(), d_logits.as_ref().map_or(logits.len(), |d| d.len())] {
         if len != n * classes {
-            return Err(LossError::Length {
-                logits: len,
-                targets: n,
-                classes,
-            });
+            return Err(LossError::Length { logits: len, targets: n, classes });
         }
     }
-    if let Some(example) = targets
-        .iter()
-        .position(|&target| target as usize >= classes)
-    {
-        return Err(LossError::Target {
-            example,
-            target: targets[example],
-            classes,
-        });
+    if let Some(example) = targets.iter().position(|&target| target as usize >= classes) {
+        return Err(LossError::Target { example, target: targets[example], classes });
     }
     if !(0.0..=1.0).contains(&smoothing) {
         return Err(LossError::Smoothing(smoothing));
@@ -100,22 +84,13 @@ pub fn softmax_cross_entropy<T: Real>(
             if n <= rows {
                 vec![work((logits, targets))]
             } else {
-                logits
-                    .par_chunks(len)
-                    .zip(targets.par_chunks(rows))
-                    .map(work)
-                    .collect()
+                logits.par_chunks(len).zip(targets.par_chunks(rows)).map(work).collect()
             }
         }
         Some(d_logits) => {
             let work = |((logits, targets), d_logits): ((&[T], &[u32]), &mut [T])| -> f64 {
-                let examples = logits
-                    .chunks_exact(classes)
-                    .zip(targets)
-                    .zip(d_logits.chunks_exact_mut(classes));
-                examples
-                    .map(|((logits, &target), d_logits)| row.gradient(logits, target, d_logits))
-                    .sum()
+                let examples = logits.chunks_exact(classes).zip(targets).zip(d_logits.chunks_exact_mut(classes));
+                examples.map(|((logits, &target), d_logits)| row.gradient(logits, target, d_logits)).sum()
             };
             if n <= rows {
                 vec![work(((logits, targets), d_logits))]
@@ -142,21 +117,15 @@ struct Row {
 impl Row {
     /// The loss of one example and the sum of `exps`, which become e^(logit - maximum).
     fn loss<T: Real>(self, logits: &[T], target: u32, exps: &mut [T]) -> (f64, f64) {
-        let max = logits
-            .iter()
-            .fold(T::NEG_INFINITY, |max, &z| if z > max { z } else { max });
+        let max = logits.iter().fold(T::NEG_INFINITY, |max, &z| if z > max { z } else { max });
         let sum = exp_below(logits, max, exps);
         let log_sum = max.to_f64() + sum.ln();
         let to_target = log_sum - logits[target as usize].to_f64();
         if self.smoothing == 0.0 {
             return (to_target, sum);
         }
-        let to_all: f64 =
-            logits.iter().map(|&z| log_sum - z.to_f64()).sum::<f64>() / logits.len() as f64;
-        (
-            (1.0 - self.smoothing) * to_target + self.smoothing * to_all,
-            sum,
-        )
+        let to_all: f64 = logits.iter().map(|&z| log_sum - z.to_f64()).sum::<f64>() / logits.len() as f64;
+        ((1.0 - self.smoothing) * to_target + self.smoothing * to_all, sum)
     }
 
     /// The loss of one example; `d_logits` gets its gradient divided by n.
@@ -226,13 +195,9 @@ mod tests {
         let (logits, targets) = example(n, classes);
         for smoothing in [0.0, 0.1, 1.0] {
             let mut d = vec![0.0; logits.len()];
-            let loss =
-                softmax_cross_entropy(classes, &logits, &targets, smoothing, Some(&mut d)).unwrap();
+            let loss = softmax_cross_entropy(classes, &logits, &targets, smoothing, Some(&mut d)).unwrap();
             assert!((loss - naive(classes, &logits, &targets, smoothing)).abs() < 1e-13);
-            assert_eq!(
-                softmax_cross_entropy(classes, &logits, &targets, smoothing, None).unwrap(),
-                loss
-            );
+            assert_eq!(softmax_cross_entropy(classes, &logits, &targets, smoothing, None).unwrap(), loss);
             for i in 0..logits.len() {
                 let at = |h: f64| {
                     let mut moved = logits.clone();
@@ -240,11 +205,7 @@ mod tests {
                     naive(classes, &moved, &targets, smoothing)
                 };
                 let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!(
-                    (d[i] - difference).abs() < 1e-9,
-                    "{i}: {} {difference}",
-                    d[i]
-                );
+                assert!((d[i] - difference).abs() < 1e-9, "{i}: {} {difference}", d[i]);
             }
         }
     }
@@ -256,35 +217,16 @@ mod tests {
         assert!((loss - (-1.0f64).exp().ln_1p()).abs() < 1e-7, "{loss}");
         let loss = softmax_cross_entropy(3, &[1000.0f64, 999.0, -1000.0], &[0], 0.0, None).unwrap();
         assert!((loss - (-1.0f64).exp().ln_1p()).abs() < 1e-12, "{loss}");
-        assert!(
-            softmax_cross_entropy(2, &[f32::NAN, 0.0], &[1], 0.0, None)
-                .unwrap()
-                .is_nan()
-        );
+        assert!(softmax_cross_entropy(2, &[f32::NAN, 0.0], &[1], 0.0, None).unwrap().is_nan());
     }
 
     #[test]
     fn wrong_input_is_named() {
-        let loss = |logits: &[f32], targets: &[u32], smoothing| {
-            softmax_cross_entropy(2, logits, targets, smoothing, None)
-        };
-        assert_eq!(
-            loss(&[0.0; 4], &[0, 2], 0.0),
-            Err(LossError::Target {
-                example: 1,
-                target: 2,
-                classes: 2
-            })
-        );
+        let loss =
+            |logits: &[f32], targets: &[u32], smoothing| softmax_cross_entropy(2, logits, targets, smoothing, None);
+        assert_eq!(loss(&[0.0; 4], &[0, 2], 0.0), Err(LossError::Target { example: 1, target: 2, classes: 2 }));
         assert_eq!(loss(&[], &[], 0.0), Err(LossError::Empty));
-        assert_eq!(
-            loss(&[0.0; 3], &[0], 0.0),
-            Err(LossError::Length {
-                logits: 3,
-                targets: 1,
-                classes: 2
-            })
-        );
+        assert_eq!(loss(&[0.0; 3], &[0], 0.0), Err(LossError::Length { logits: 3, targets: 1, classes: 2 }));
         assert_eq!(loss(&[0.0; 2], &[0], 1.5), Err(LossError::Smoothing(1.5)));
     }
 
@@ -295,13 +237,8 @@ mod tests {
         let logits: Vec<f32> = logits.iter().map(|&z| z as f32).collect();
         let run = |threads| {
             let mut d = vec![0.0; logits.len()];
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            let loss = pool.install(|| {
-                softmax_cross_entropy(classes, &logits, &targets, 0.1, Some(&mut d)).unwrap()
-            });
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let loss = pool.install(|| softmax_cross_entropy(classes, &logits, &targets, 0.1, Some(&mut d)).unwrap());
             (loss.to_bits(), d)
         };
         assert_eq!(run(1), run(2));

@@ -28,17 +28,11 @@ pub struct SgdStep {
 /// # Panics
 /// If the lengths differ.
 pub fn sgd<T: Real>(step: &SgdStep, w: &mut [T], g: &[T], momentum_buf: &mut [T]) {
-    assert!(
-        w.len() == g.len() && w.len() == momentum_buf.len(),
-        "weights, gradients and momentum are of one length"
-    );
+    assert!(w.len() == g.len() && w.len() == momentum_buf.len(), "weights, gradients and momentum are of one length");
     if w.len() <= CHUNK {
         sgd_chunk(step, w, g, momentum_buf);
     } else {
-        let chunks = w
-            .par_chunks_mut(CHUNK)
-            .zip(g.par_chunks(CHUNK))
-            .zip(momentum_buf.par_chunks_mut(CHUNK));
+        let chunks = w.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(momentum_buf.par_chunks_mut(CHUNK));
         chunks.for_each(|((w, g), buf)| sgd_chunk(step, w, g, buf));
     }
 }
@@ -78,16 +72,8 @@ mod tests {
     /// Nesterov g = -1 + 0.2625 = -0.7375, buf = 2.25 - 0.7375 = 1.5125, w = 0.525 - 0.1 (-0.7375 + 1.36125) = 0.462625.
     #[test]
     fn two_steps_by_hand() {
-        for (nesterov, after, buffer) in [
-            (false, [0.75, 0.5875], 1.625),
-            (true, [0.525, 0.462_625], 1.5125),
-        ] {
-            let step = SgdStep {
-                lr: 0.1,
-                momentum: 0.9,
-                nesterov,
-                weight_decay: 0.5,
-            };
+        for (nesterov, after, buffer) in [(false, [0.75, 0.5875], 1.625), (true, [0.525, 0.462_625], 1.5125)] {
+            let step = SgdStep { lr: 0.1, momentum: 0.9, nesterov, weight_decay: 0.5 };
             let (mut w, mut buf) = ([1.0], [0.0]);
             sgd(&step, &mut w, &[2.0], &mut buf);
             close(&w, &after[..1]);
@@ -99,12 +85,7 @@ mod tests {
 
     #[test]
     fn no_momentum_is_plain_descent() {
-        let step = SgdStep {
-            lr: 0.25,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        };
+        let step = SgdStep { lr: 0.25, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
         let (mut w, mut buf) = ([1.0, -3.0], [0.0; 2]);
         for _ in 0..3 {
             sgd(&step, &mut w, &[4.0, -2.0], &mut buf);
@@ -114,12 +95,7 @@ mod tests {
 
     #[test]
     fn threads_do_not_matter() {
-        let step = SgdStep {
-            lr: 0.1,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 1e-4,
-        };
+        let step = SgdStep { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-4 };
         let g: Vec<f32> = (0..100_000).map(|i| (i as f32).sin()).collect();
         let run = |threads| {
             let (mut w, mut buf) = (vec![0.5f32; g.len()], vec![0.1; g.len()]);

@@ -28,22 +28,11 @@ pub(crate) fn units(n: usize, rows: usize, row_len: usize, target: usize) -> Vec
     let rows_wanted = (target / row_len.max(1)).max(1);
     if rows_wanted >= rows {
         let step = (rows_wanted / rows).max(1);
-        return (0..n)
-            .step_by(step)
-            .map(|i| Unit {
-                images: i..(i + step).min(n),
-                rows: 0..rows,
-            })
-            .collect();
+        return (0..n).step_by(step).map(|i| Unit { images: i..(i + step).min(n), rows: 0..rows }).collect();
     }
     let step = rows.div_ceil(rows.div_ceil(rows_wanted));
     (0..n)
-        .flat_map(|i| {
-            (0..rows).step_by(step).map(move |y| Unit {
-                images: i..i + 1,
-                rows: y..(y + step).min(rows),
-            })
-        })
+        .flat_map(|i| (0..rows).step_by(step).map(move |y| Unit { images: i..i + 1, rows: y..(y + step).min(rows) }))
         .collect()
 }
 
@@ -62,11 +51,7 @@ pub(crate) fn for_each_unit<T: Real, S: Default>(
         parts.push((unit, part));
         rest = tail;
     }
-    parts
-        .into_par_iter()
-        .for_each_init(S::default, |scratch, (unit, part)| {
-            work(scratch, unit, part)
-        });
+    parts.into_par_iter().for_each_init(S::default, |scratch, (unit, part)| work(scratch, unit, part));
 }
 
 /// Elements that all partial sums of one reduction may take together.
@@ -75,21 +60,12 @@ const MAX_PARTIAL_ELEMENTS: usize = 16 << 20;
 const MAX_PARTIALS: usize = 32;
 
 /// Sums over `items` items: each task adds its range of items to a zeroed partial of `len` elements; the partials are added in order.
-pub(crate) fn reduce<T: Real>(
-    items: usize,
-    len: usize,
-    work: impl Fn(Range<usize>, &mut [T]) + Sync,
-) -> Vec<T> {
-    let tasks = (MAX_PARTIAL_ELEMENTS / len.max(1))
-        .clamp(1, MAX_PARTIALS)
-        .min(items.max(1));
+pub(crate) fn reduce<T: Real>(items: usize, len: usize, work: impl Fn(Range<usize>, &mut [T]) + Sync) -> Vec<T> {
+    let tasks = (MAX_PARTIAL_ELEMENTS / len.max(1)).clamp(1, MAX_PARTIALS).min(items.max(1));
     let mut partials = vec![T::ZERO; tasks * len];
-    partials
-        .par_chunks_mut(len.max(1))
-        .enumerate()
-        .for_each(|(task, partial)| {
-            work(items * task / tasks..items * (task + 1) / tasks, partial);
-        });
+    partials.par_chunks_mut(len.max(1)).enumerate().for_each(|(task, partial)| {
+        work(items * task / tasks..items * (task + 1) / tasks, partial);
+    });
     let (total, others) = partials.split_at_mut(len);
     for partial in others.chunks_exact(len.max(1)) {
         for (sum, &part) in total.iter_mut().zip(partial) {
@@ -111,13 +87,9 @@ mod tests {
 
     #[test]
     fn units_cover_every_row_once_and_in_order() {
-        for (n, rows, row_len, target) in [
-            (3, 7, 10, 25),
-            (3, 7, 10, 1000),
-            (5, 4, 1, 9),
-            (1, 1, 100, 1),
-            (2, 9, 3, 12),
-        ] {
+        for (n, rows, row_len, target) in
+            [(3, 7, 10, 25), (3, 7, 10, 1000), (5, 4, 1, 9), (1, 1, 100, 1), (2, 9, 3, 12)]
+        {
             let mut next = 0;
             for unit in units(n, rows, row_len, target) {
                 assert_eq!(next, unit.images.start * rows + unit.rows.start);

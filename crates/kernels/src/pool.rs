@@ -35,24 +35,12 @@ const NO_CELL: u32 = u32::MAX;
 impl Pool2d {
     /// Height of the output.
     pub fn out_h(&self) -> usize {
-        positions(
-            self.h,
-            self.pad.top,
-            self.pad.bottom,
-            self.kh,
-            self.stride.0,
-        )
+        positions(self.h, self.pad.top, self.pad.bottom, self.kh, self.stride.0)
     }
 
     /// Width of the output.
     pub fn out_w(&self) -> usize {
-        positions(
-            self.w,
-            self.pad.left,
-            self.pad.right,
-            self.kw,
-            self.stride.1,
-        )
+        positions(self.w, self.pad.left, self.pad.right, self.kw, self.stride.1)
     }
 
     /// Elements of the input.
@@ -70,10 +58,7 @@ impl Pool2d {
             self.stride.0 > 0 && self.stride.1 > 0 && self.kh > 0 && self.kw > 0 && self.c > 0,
             "pooling with an empty window: {self:?}"
         );
-        assert!(
-            self.h * self.w < NO_CELL as usize,
-            "image too large for pooling: {self:?}"
-        );
+        assert!(self.h * self.w < NO_CELL as usize, "image too large for pooling: {self:?}");
         assert!(
             x_len == self.in_len() && y_len == self.out_len(),
             "lengths of input {x_len} and output {y_len} do not fit {self:?}"
@@ -83,14 +68,9 @@ impl Pool2d {
     /// The cells of the image under the window of an output pixel, as rows and columns.
     #[inline(always)]
     fn window(&self, pixel: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
-        let (y, x) = (
-            pixel / self.out_w() * self.stride.0,
-            pixel % self.out_w() * self.stride.1,
-        );
-        let rows =
-            y.saturating_sub(self.pad.top)..(y + self.kh).saturating_sub(self.pad.top).min(self.h);
-        let columns = x.saturating_sub(self.pad.left)
-            ..(x + self.kw).saturating_sub(self.pad.left).min(self.w);
+        let (y, x) = (pixel / self.out_w() * self.stride.0, pixel % self.out_w() * self.stride.1);
+        let rows = y.saturating_sub(self.pad.top)..(y + self.kh).saturating_sub(self.pad.top).min(self.h);
+        let columns = x.saturating_sub(self.pad.left)..(x + self.kw).saturating_sub(self.pad.left).min(self.w);
         (rows, columns)
     }
 
@@ -106,11 +86,7 @@ impl Pool2d {
     #[inline(always)]
     fn weight<T: Real>(&self, pixel: usize) -> T {
         let (rows, columns) = self.window(pixel);
-        let count = if self.count_padding {
-            self.kh * self.kw
-        } else {
-            (rows.len() * columns.len()).max(1)
-        };
+        let count = if self.count_padding { self.kh * self.kw } else { (rows.len() * columns.len()).max(1) };
         T::ONE / T::from_f64(count as f64)
     }
 }
@@ -119,12 +95,7 @@ impl Pool2d {
 /// ones, and the first NaN where there is one. A window wholly in the padding gives minus infinity.
 pub fn max_forward<T: Real>(pool: &Pool2d, xs: &[T], ys: &mut [T], argmax: &mut [u32]) {
     pool.check(xs.len(), ys.len());
-    assert!(
-        argmax.len() == ys.len(),
-        "argmax has {} elements, the output {}",
-        argmax.len(),
-        ys.len()
-    );
+    assert!(argmax.len() == ys.len(), "argmax has {} elements, the output {}", argmax.len(), ys.len());
     if ys.is_empty() {
         return;
     }
@@ -161,12 +132,7 @@ simd_fn! {
 /// Gradient of [`max_forward`]: all of it goes to the cell that `argmax` names. `d_xs` is overwritten.
 pub fn max_backward<T: Real>(pool: &Pool2d, argmax: &[u32], d_ys: &[T], d_xs: &mut [T]) {
     pool.check(d_xs.len(), d_ys.len());
-    assert!(
-        argmax.len() == d_ys.len(),
-        "argmax has {} elements, the output {}",
-        argmax.len(),
-        d_ys.len()
-    );
+    assert!(argmax.len() == d_ys.len(), "argmax has {} elements, the output {}", argmax.len(), d_ys.len());
     if d_ys.is_empty() {
         d_xs.fill(T::ZERO);
         return;
@@ -253,9 +219,7 @@ pub fn global_avg_forward<T: Real>(n: usize, hw: usize, c: usize, xs: &[T], ys: 
         "global average of {n} images of {hw} pixels and {c} channels"
     );
     let weight = T::ONE / T::from_f64(hw as f64);
-    ys.par_chunks_mut(c.max(1))
-        .zip(xs.par_chunks((hw * c).max(1)))
-        .for_each(|(ys, xs)| mean_of_rows(xs, weight, ys));
+    ys.par_chunks_mut(c.max(1)).zip(xs.par_chunks((hw * c).max(1))).for_each(|(ys, xs)| mean_of_rows(xs, weight, ys));
 }
 
 simd_fn! {
@@ -279,13 +243,11 @@ pub fn global_avg_backward<T: Real>(n: usize, hw: usize, c: usize, d_ys: &[T], d
         "global average of {n} images of {hw} pixels and {c} channels"
     );
     let weight = T::ONE / T::from_f64(hw as f64);
-    d_xs.par_chunks_mut((hw * c).max(1))
-        .zip(d_ys.par_chunks(c.max(1)))
-        .for_each(|(d_xs, d_ys)| {
-            for d_xs in d_xs.chunks_exact_mut(c) {
-                for (d_x, &d_y) in d_xs.iter_mut().zip(d_ys) {
-                    *d_x = d_y * weight;
-                }
+    d_xs.par_chunks_mut((hw * c).max(1)).zip(d_ys.par_chunks(c.max(1))).for_each(|(d_xs, d_ys)| {
+        for d_xs in d_xs.chunks_exact_mut(c) {
+            for (d_x, &d_y) in d_xs.iter_mut().zip(d_ys) {
+                *d_x = d_y * weight;
             }
-        });
+        }
+    });
 }

@@ -204,11 +204,7 @@ fn round_f64_bf16(x: f64) -> f64 {
         let half_to_even = (1u64 << (DROPPED - 1)) - 1 + ((bits >> DROPPED) & 1);
         let rounded = f64::from_bits((bits + half_to_even) >> DROPPED << DROPPED);
         // The next number after the largest finite one is 2^128.
-        if rounded.abs() > f64::from(f32::MAX) {
-            f64::INFINITY.copysign(x)
-        } else {
-            rounded
-        }
+        if rounded.abs() > f64::from(f32::MAX) { f64::INFINITY.copysign(x) } else { rounded }
     }
 }
 
@@ -233,10 +229,7 @@ mod tests {
         assert_eq!((1.0f32 + 1.0 / 256.0).round_bf16(), 1.0);
         assert_eq!((1.0f64 + 3.0 / 256.0).round_bf16(), 1.0 + 1.0 / 64.0);
         // Just above a tie, by less than f32 can tell.
-        assert_eq!(
-            (1.0f64 + 1.0 / 256.0 + 1e-12).round_bf16(),
-            1.0 + 1.0 / 128.0
-        );
+        assert_eq!((1.0f64 + 1.0 / 256.0 + 1e-12).round_bf16(), 1.0 + 1.0 / 128.0);
         assert_eq!(1e300f64.round_bf16(), f64::INFINITY);
         assert_eq!(f32::INFINITY.round_bf16(), f32::INFINITY);
     }

@@ -52,11 +52,7 @@ impl Rng {
 
     /// Goes on from a saved state. All zeros, which no generator reaches, would repeat for ever and stands for seed 0.
     pub fn from_state(state: [u64; 4]) -> Self {
-        if state == [0; 4] {
-            Self::new(0)
-        } else {
-            Self(state)
-        }
+        if state == [0; 4] { Self::new(0) } else { Self(state) }
     }
 
     /// 64 random bits.
@@ -107,9 +103,7 @@ impl Rng {
 
 /// 64-bit FNV-1a hash of the text's bytes: stable across versions and machines.
 pub fn fnv1a64(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -134,13 +128,8 @@ mod tests {
     #[test]
     fn xoshiro_known_answers() {
         let mut rng = Rng::from_state([1, 2, 3, 4]);
-        let expected = [
-            41_943_041,
-            58_720_359,
-            3_588_806_011_781_223,
-            3_591_011_842_654_386,
-            9_228_616_714_210_784_205,
-        ];
+        let expected =
+            [41_943_041, 58_720_359, 3_588_806_011_781_223, 3_591_011_842_654_386, 9_228_616_714_210_784_205];
         assert_eq!(expected.map(|_| rng.next_u64()), expected);
     }
 
@@ -156,8 +145,7 @@ mod tests {
     fn moments_are_those_of_the_distributions() {
         let mut rng = Rng::new(7);
         let n = 200_000;
-        let moment =
-            |xs: &[f64], k: i32| xs.iter().map(|x| x.powi(k)).sum::<f64>() / xs.len() as f64;
+        let moment = |xs: &[f64], k: i32| xs.iter().map(|x| x.powi(k)).sum::<f64>() / xs.len() as f64;
         let uniform: Vec<f64> = (0..n).map(|_| rng.uniform()).collect();
         assert!(uniform.iter().all(|x| (0.0..1.0).contains(x)));
         // Standard errors: 0.29 / sqrt(n) = 0.0006 and about 1 / sqrt(n) = 0.002 (10 / sqrt(n) = 0.02 for the fourth moment).
@@ -176,10 +164,7 @@ mod tests {
             counts[rng.below(7) as usize] += 1;
         }
         // Five standard deviations of a count: 5 * sqrt(10000 * 6 / 7) = 463.
-        assert!(
-            counts.iter().all(|&c: &i32| (c - 10_000).abs() < 463),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c: &i32| (c - 10_000).abs() < 463), "{counts:?}");
         assert_eq!([rng.below(0), rng.below(1)], [0, 0]);
         let mut resumed = Rng::from_state(rng.state());
         assert_eq!(rng.next_u64(), resumed.next_u64());

@@ -56,11 +56,7 @@ fn detected() -> Level {
 /// `a * b + c`: fused where the body is compiled with FMA instructions, two roundings elsewhere.
 #[inline(always)]
 pub(crate) fn mul_add<T: Real, const FMA: bool>(a: T, b: T, c: T) -> T {
-    if FMA {
-        a.fused_mul_add(b, c)
-    } else {
-        a * b + c
-    }
+    if FMA { a.fused_mul_add(b, c) } else { a * b + c }
 }
 
 /// Defines a function whose body is compiled once for each [`Level`] and chosen at run time.

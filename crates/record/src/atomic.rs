@@ -19,8 +19,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 pub fn write_atomic(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
     let path = path.as_ref();
     let folder = folder_of(path);
-    fs::create_dir_all(folder)
-        .map_err(|source| RecordError::io(path, "make the folder", source))?;
+    fs::create_dir_all(folder).map_err(|source| RecordError::io(path, "make the folder", source))?;
     let temporary = temporary_name(path)?;
     let written = OpenOptions::new()
         .write(true)
@@ -67,14 +66,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
-            Ok(())
-        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         other => other,
     }
 }
@@ -86,10 +78,8 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -160,9 +150,6 @@ mod tests {
         };
         assert!(matches!(error, RecordError::ReadOnly { .. }), "{error:?}");
         let message = error.to_string();
-        assert!(
-            message.contains("t.csv") && message.contains("permissions"),
-            "{message}"
-        );
+        assert!(message.contains("t.csv") && message.contains("permissions"), "{message}");
     }
 }

@@ -60,9 +60,7 @@ impl Row {
             _ => number(text).map(Some),
         };
         Ok(Self {
-            step: step
-                .parse()
-                .map_err(|_| format!("{step:?} is not a step"))?,
+            step: step.parse().map_err(|_| format!("{step:?} is not a step"))?,
             epoch: number(epoch)?,
             lr: number(lr)?,
             train_loss: number(train_loss)?,
@@ -105,10 +103,7 @@ impl MetricsWriter {
     fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).open(path);
         let file = file.map_err(|source| RecordError::io(path, "write", source))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            file: BufWriter::new(file),
-        })
+        Ok(Self { path: path.to_path_buf(), file: BufWriter::new(file) })
     }
 
     /// Appends a row. It reaches the disk with [`MetricsWriter::sync`], or when the writer is dropped.
@@ -125,10 +120,7 @@ impl MetricsWriter {
     /// # Errors
     /// A file that cannot be written.
     pub fn sync(&mut self) -> Result<()> {
-        let synced = self
-            .file
-            .flush()
-            .and_then(|()| self.file.get_ref().sync_data());
+        let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
         synced.map_err(|source| RecordError::io(&self.path, "write", source))
     }
 }
@@ -144,20 +136,14 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<Row>> {
     if whole.is_empty() && HEADER.starts_with(text.trim_end()) {
         return Ok(Vec::new());
     }
-    let bad = |line, reason| RecordError::MetricsCsv {
-        path: path.to_path_buf(),
-        line,
-        reason,
-    };
+    let bad = |line, reason| RecordError::MetricsCsv { path: path.to_path_buf(), line, reason };
     let mut lines = whole.split('\n').map(str::trim_end).enumerate();
     if let Some((_, header)) = lines.next()
         && header != HEADER
     {
         return Err(bad(1, format!("{header:?}, expected {HEADER}")));
     }
-    lines
-        .map(|(n, line)| Row::parse(line).map_err(|reason| bad(n + 1, reason)))
-        .collect()
+    lines.map(|(n, line)| Row::parse(line).map_err(|reason| bad(n + 1, reason))).collect()
 }
 
 /// Drops the rows past `step` and a torn last line, so that a run resumed from a checkpoint at `step` can go on.
@@ -198,11 +184,7 @@ mod tests {
                 step: u64::from(n) * 100,
                 epoch: f64::from(n) / 3.0,
                 lr: 0.1 * 0.3_f64.powi(n as i32 * 7),
-                train_loss: if n == 5 {
-                    f64::INFINITY
-                } else {
-                    1e20 / f64::from(n).exp()
-                },
+                train_loss: if n == 5 { f64::INFINITY } else { 1e20 / f64::from(n).exp() },
                 test_loss: (n % 2 == 0).then(|| f64::from(n).ln()),
                 test_top1: (n % 2 == 0).then_some(0.1 + 0.2 * f64::from(n)),
             })
@@ -231,10 +213,7 @@ mod tests {
     #[test]
     fn a_resumed_file_equals_that_of_a_run_without_interruption() {
         let folder = tempfile::tempdir().unwrap();
-        let (whole, path) = (
-            folder.path().join("whole.csv"),
-            folder.path().join("resumed.csv"),
-        );
+        let (whole, path) = (folder.path().join("whole.csv"), folder.path().join("resumed.csv"));
         write_all(&whole, &rows());
         write_all(&path, &rows()[..5]);
         let torn = fs::read_to_string(&path).unwrap() + "600,2,0.0";
@@ -242,9 +221,7 @@ mod tests {
         assert_eq!(read(&path).unwrap(), rows()[..5]);
         let mut writer = MetricsWriter::resume(&path, 300).unwrap();
         assert_eq!(read(&path).unwrap(), rows()[..3]);
-        rows()[3..]
-            .iter()
-            .for_each(|row| writer.write(row).unwrap());
+        rows()[3..].iter().for_each(|row| writer.write(row).unwrap());
         drop(writer);
         assert_eq!(fs::read(&path).unwrap(), fs::read(&whole).unwrap());
     }
@@ -271,10 +248,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             read(&path).unwrap_err().to_string()
         };
-        assert!(
-            message(format!("{HEADER}\n1,1,1,1,,\nx,1,1,1,,\n"))
-                .contains("line 3: \"x\" is not a step")
-        );
+        assert!(message(format!("{HEADER}\n1,1,1,1,,\nx,1,1,1,,\n")).contains("line 3: \"x\" is not a step"));
         assert!(message(format!("{HEADER}\n1,1\n")).contains("line 2: 2 fields"));
         assert!(message("a,b\n".into()).contains("line 1"));
     }

@@ -55,14 +55,7 @@ impl Metric {
 
     /// The metric of that name in the CSV files.
     fn from_name(name: &str) -> Option<Self> {
-        let all = [
-            Self::Top1,
-            Self::Top5,
-            Self::Bleu,
-            Self::SwishBetter,
-            Self::SwishEqual,
-            Self::SwishWorse,
-        ];
+        let all = [Self::Top1, Self::Top5, Self::Bleu, Self::SwishBetter, Self::SwishEqual, Self::SwishWorse];
         all.into_iter().find(|metric| metric.name() == name)
     }
 }
@@ -113,13 +106,8 @@ pub fn paper_numbers() -> &'static [PaperNumber] {
     static NUMBERS: OnceLock<Vec<PaperNumber>> = OnceLock::new();
     NUMBERS.get_or_init(|| {
         let lines = TABLES.iter().flat_map(|table| table.lines().skip(1));
-        #[expect(
-            clippy::expect_used,
-            reason = "built into the program, and a test reads every line"
-        )]
-        lines
-            .map(|line| parse(line).expect("a row of results/paper"))
-            .collect()
+        #[expect(clippy::expect_used, reason = "built into the program, and a test reads every line")]
+        lines.map(|line| parse(line).expect("a row of results/paper")).collect()
     })
 }
 
@@ -144,20 +132,12 @@ fn parse(line: &'static str) -> Option<PaperNumber> {
 /// Names may be the paper's or ours (see [`activation_key`], [`model_key`]).
 #[must_use]
 pub fn lookup(table: u8, dataset: &str, model: &str, activation: &str) -> Option<f64> {
-    [Metric::Top1, Metric::Bleu]
-        .into_iter()
-        .find_map(|metric| lookup_metric(table, dataset, model, metric, activation))
+    [Metric::Top1, Metric::Bleu].into_iter().find_map(|metric| lookup_metric(table, dataset, model, metric, activation))
 }
 
 /// As [`lookup`], for any metric.
 #[must_use]
-pub fn lookup_metric(
-    table: u8,
-    dataset: &str,
-    model: &str,
-    metric: Metric,
-    activation: &str,
-) -> Option<f64> {
+pub fn lookup_metric(table: u8, dataset: &str, model: &str, metric: Metric, activation: &str) -> Option<f64> {
     let (model, activation) = (model_key(model), activation_key(activation));
     let values: Vec<f64> = paper_numbers()
         .iter()
@@ -195,11 +175,8 @@ const ACTIVATIONS: [(&str, &[&str]); 16] = [
 ];
 
 /// Models: the paper's name and ours, both as [`plain`] leaves them.
-const MODELS: [(&str, &[&str]); 3] = [
-    ("mobilenet", &["mobilenetv1"]),
-    ("mobilenasneta", &["nasnetamobile"]),
-    ("transformer12", &["transformer1212"]),
-];
+const MODELS: [(&str, &[&str]); 3] =
+    [("mobilenet", &["mobilenetv1"]), ("mobilenasneta", &["nasnetamobile"]), ("transformer12", &["transformer1212"])];
 
 /// Name under which equal activations compare equal: `ReLU`, `relu` and `max(x, 0)` give `relu`.
 /// A formula it does not know is its own name, without blanks.
@@ -216,28 +193,16 @@ pub fn model_key(name: &str) -> String {
 
 /// Lower case without blanks; a name (`Swish-1`, not `x-1`) also without hyphens and underscores.
 fn plain(text: &str) -> String {
-    let text: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .flat_map(char::to_lowercase)
-        .collect();
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     let letters = text.chars().take_while(char::is_ascii_alphabetic).count();
-    let joined = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let joined = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     // In a formula the hyphen is a minus sign. No operator is a bare word of three letters.
-    if letters >= 3 && joined {
-        text.replace(['-', '_'], "")
-    } else {
-        text
-    }
+    if letters >= 3 && joined { text.replace(['-', '_'], "") } else { text }
 }
 
 /// The first name of the row `name` stands in, or `name` itself.
 fn alias(rows: &[(&str, &[&str])], name: String) -> String {
-    let row = rows
-        .iter()
-        .find(|(_, others)| others.contains(&name.as_str()));
+    let row = rows.iter().find(|(_, others)| others.contains(&name.as_str()));
     row.map_or(name, |(first, _)| (*first).to_owned())
 }
 
@@ -251,10 +216,7 @@ mod tests {
 
     #[test]
     fn every_number_of_the_source_is_there_and_no_other() {
-        let source = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../../shared/paper/tables.csv"
-        );
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/paper/tables.csv");
         if !Path::new(source).exists() {
             eprintln!("SKIPPED: ../shared/paper/tables.csv is missing");
             return;
@@ -264,30 +226,14 @@ mod tests {
             let row = row.unwrap();
             let value: f64 = row[6].parse().unwrap();
             expected.push(
-                [
-                    &row[0],
-                    &row[1],
-                    &row[2],
-                    &row[3],
-                    &row[4],
-                    &format!("{} {value}", &row[5]),
-                ]
-                .map(str::to_owned),
+                [&row[0], &row[1], &row[2], &row[3], &row[4], &format!("{} {value}", &row[5])].map(str::to_owned),
             );
         }
         let mut ours: Vec<[String; 6]> = paper_numbers()
             .iter()
             .map(|n| {
                 let run = format!("{} {}", n.run, n.value);
-                [
-                    &n.table.to_string(),
-                    n.dataset,
-                    n.model,
-                    n.metric.name(),
-                    n.activation,
-                    &run,
-                ]
-                .map(str::to_owned)
+                [&n.table.to_string(), n.dataset, n.model, n.metric.name(), n.activation, &run].map(str::to_owned)
             })
             .collect();
         expected.sort();
@@ -300,33 +246,15 @@ mod tests {
     #[test]
     fn numbers_are_found_under_both_spellings() {
         assert_eq!(lookup(1, "cifar10", "resnet-164", "relu"), Some(93.8));
-        assert_eq!(
-            lookup(1, "cifar10", "wrn28_10", "x * sigmoid(beta * x)"),
-            Some(95.5)
-        );
+        assert_eq!(lookup(1, "cifar10", "wrn28_10", "x * sigmoid(beta * x)"), Some(95.5));
         assert_eq!(lookup(1, "cifar10", "resnet164", "cos(x) - x"), Some(94.1));
-        assert_eq!(
-            lookup(1, "cifar10", "densenet100_12", "atan(x)^2 - x"),
-            Some(94.9)
-        );
-        assert_eq!(
-            lookup(4, "cifar10", "resnet164", "swish"),
-            lookup(4, "cifar10", "resnet-164", "Swish")
-        );
+        assert_eq!(lookup(1, "cifar10", "densenet100_12", "atan(x)^2 - x"), Some(94.9));
+        assert_eq!(lookup(4, "cifar10", "resnet164", "swish"), lookup(4, "cifar10", "resnet-164", "Swish"));
         // Three runs, 73.5, 73.6 and 73.8: the median.
         assert_eq!(lookup(6, "imagenet", "nasnet_a_mobile", "relu"), Some(73.6));
-        assert_eq!(
-            lookup_metric(6, "imagenet", "nasnet_a_mobile", Metric::Top5, "swish"),
-            Some(92.4)
-        );
-        assert_eq!(
-            lookup(11, "wmt14-en-de/newstest2013", "transformer_12", "lrelu"),
-            Some(26.2)
-        );
-        assert_eq!(
-            lookup_metric(3, "all", "nine models", Metric::SwishBetter, "relu"),
-            Some(9.0)
-        );
+        assert_eq!(lookup_metric(6, "imagenet", "nasnet_a_mobile", Metric::Top5, "swish"), Some(92.4));
+        assert_eq!(lookup(11, "wmt14-en-de/newstest2013", "transformer_12", "lrelu"), Some(26.2));
+        assert_eq!(lookup_metric(3, "all", "nine models", Metric::SwishBetter, "relu"), Some(9.0));
     }
 
     #[test]

@@ -159,10 +159,7 @@ pub struct RunRecord {
 #[must_use]
 pub fn cell_id(canonical_text: &str) -> String {
     let digest = Sha256::digest(canonical_text.as_bytes());
-    digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -223,20 +220,10 @@ mod tests {
 
     #[test]
     fn a_record_survives_json_bit_for_bit() {
-        let mut record = record(
-            "resnet20",
-            Profile::Reduced,
-            DataSource::Embedded,
-            "swish",
-            1,
-            0.1 + 0.2,
-        );
+        let mut record = record("resnet20", Profile::Reduced, DataSource::Embedded, "swish", 1, 0.1 + 0.2);
         record.err = Some("diverged at step 12".into());
         let text = serde_json::to_string_pretty(&record).unwrap();
-        assert!(
-            text.contains(r#""profile": "reduced""#)
-                && text.contains(r#""data_source": "embedded""#)
-        );
+        assert!(text.contains(r#""profile": "reduced""#) && text.contains(r#""data_source": "embedded""#));
         assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record);
     }
 
@@ -249,10 +236,7 @@ mod tests {
             assert_eq!(source.to_string().parse::<DataSource>().unwrap(), source);
         }
         let message = "big".parse::<Profile>().unwrap_err().to_string();
-        assert_eq!(
-            message,
-            r#""big" is not a profile: expected smoke, reduced or paper"#
-        );
+        assert_eq!(message, r#""big" is not a profile: expected smoke, reduced or paper"#);
         assert!("Paper".parse::<Profile>().is_err());
     }
 

@@ -16,10 +16,7 @@ pub fn splice(text: &str, name: &str, content: &str) -> Result<String> {
         .filter(|(_, line)| line.starts_with(&begin) && line.ends_with(" -->"))
         .map(|(at, line)| (at, at + line.len()))
         .collect();
-    let ends: Vec<usize> = lines(text)
-        .filter(|(_, line)| *line == end)
-        .map(|(at, _)| at)
-        .collect();
+    let ends: Vec<usize> = lines(text).filter(|(_, line)| *line == end).map(|(at, _)| at).collect();
     let fail = |marker: &str, reason| {
         let marker = marker.to_owned();
         Err(RecordError::Marker { marker, reason })
@@ -27,20 +24,14 @@ pub fn splice(text: &str, name: &str, content: &str) -> Result<String> {
     let shown = format!("{begin}COMMAND) -->");
     let head = match begins[..] {
         [] => {
-            return fail(
-                &shown,
-                "not found on a line of its own: add it where the text should go",
-            );
+            return fail(&shown, "not found on a line of its own: add it where the text should go");
         }
         [(_, head)] => head,
         _ => return fail(&shown, "stands more than once: keep one"),
     };
     let tail = match ends[..] {
         [] => {
-            return fail(
-                &end,
-                "not found on a line of its own: add it after the begin marker",
-            );
+            return fail(&end, "not found on a line of its own: add it after the begin marker");
         }
         [tail] => tail,
         _ => return fail(&end, "stands more than once: keep one"),
@@ -49,11 +40,7 @@ pub fn splice(text: &str, name: &str, content: &str) -> Result<String> {
         return fail(&end, "stands before its begin marker: swap them");
     }
     let content = content.trim_matches('\n');
-    Ok(format!(
-        "{}\n\n{content}\n\n{}",
-        &text[..head],
-        &text[tail..]
-    ))
+    Ok(format!("{}\n\n{content}\n\n{}", &text[..head], &text[tail..]))
 }
 
 /// The lines of `text`, trimmed at the end, with the byte each starts at.
@@ -87,9 +74,7 @@ mod tests {
     fn the_error_names_the_marker_that_is_missing() {
         let message = |text: &str, name: &str| splice(text, name, "x").unwrap_err().to_string();
         assert!(message(README, "imagenet").contains("begin imagenet"));
-        assert!(
-            message(&README.replace("<!-- end cifar -->", ""), "cifar").contains("end cifar -->")
-        );
+        assert!(message(&README.replace("<!-- end cifar -->", ""), "cifar").contains("end cifar -->"));
         assert!(message(&README.repeat(2), "cifar").contains("more than once"));
         let swapped = "<!-- end a -->\n<!-- begin a (written by: b) -->\n";
         assert!(message(swapped, "a").contains("before"));

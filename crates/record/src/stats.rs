@@ -29,10 +29,7 @@ impl Summary {
         let n = sorted.len();
         let (min, max) = (*sorted.first()?, *sorted.last()?);
         let mean = sorted.iter().sum::<f64>() / n as f64;
-        let squares = sorted
-            .iter()
-            .map(|value| (value - mean).powi(2))
-            .sum::<f64>();
+        let squares = sorted.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
         Some(Self {
             n,
             median: (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0,
@@ -60,10 +57,7 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_python() {
         let summary = Summary::of(&[93.1, 94.5, 92.0, 93.8, 94.1]).unwrap();
-        assert_eq!(
-            (summary.n, summary.median, summary.min, summary.max),
-            (5, 93.8, 92.0, 94.5)
-        );
+        assert_eq!((summary.n, summary.median, summary.min, summary.max), (5, 93.8, 92.0, 94.5));
         assert!((summary.mean - 93.5).abs() < 1e-12);
         assert!((summary.std.unwrap() - 0.982_344_135_219_424_5).abs() < 1e-12);
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));

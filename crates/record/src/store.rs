@@ -20,9 +20,7 @@ pub struct RunStore {
 impl RunStore {
     /// The store below `results_dir`; nothing is read or made yet.
     pub fn new(results_dir: impl AsRef<Path>) -> Self {
-        Self {
-            runs: results_dir.as_ref().join("runs"),
-        }
+        Self { runs: results_dir.as_ref().join("runs") }
     }
 
     /// Folder of the run `id`, whether or not it exists.
@@ -60,10 +58,7 @@ impl RunStore {
     /// An id that is no name of a folder, `lr` or `seconds` that is not finite (JSON has no such
     /// numbers), or a file that cannot be written.
     pub fn write(&self, record: &RunRecord) -> Result<()> {
-        let bad = |reason: String| RecordError::BadRecord {
-            id: record.id.clone(),
-            reason,
-        };
+        let bad = |reason: String| RecordError::BadRecord { id: record.id.clone(), reason };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if record.id.is_empty() || !record.id.bytes().all(plain) {
             return Err(bad("an id is made of letters, digits, - and _".into()));
@@ -128,18 +123,8 @@ mod tests {
         let store = RunStore::new(folder.path());
         assert!(store.list().unwrap().is_empty());
         assert_eq!(store.read("0000").unwrap(), None);
-        let mut written: Vec<RunRecord> = (0..5)
-            .map(|seed| {
-                record(
-                    "resnet20",
-                    Profile::Smoke,
-                    DataSource::Embedded,
-                    "relu",
-                    seed,
-                    50.0,
-                )
-            })
-            .collect();
+        let mut written: Vec<RunRecord> =
+            (0..5).map(|seed| record("resnet20", Profile::Smoke, DataSource::Embedded, "relu", seed, 50.0)).collect();
         written[3].experiment = "search".into();
         for record in &written {
             store.write(record).unwrap();
@@ -147,10 +132,7 @@ mod tests {
         // Folders of runs that have not ended, and stray files, are not records.
         fs::create_dir(store.run_dir("unfinished")).unwrap();
         fs::write(folder.path().join("runs/notes.txt"), "x").unwrap();
-        assert_eq!(
-            store.read(&written[2].id).unwrap().as_ref(),
-            Some(&written[2])
-        );
+        assert_eq!(store.read(&written[2].id).unwrap().as_ref(), Some(&written[2]));
         assert_eq!(store.list_experiment("search").unwrap(), written[3..4]);
         written.sort_by(|a, b| a.id.cmp(&b.id));
         assert_eq!(store.list().unwrap(), written);
@@ -160,14 +142,7 @@ mod tests {
     fn a_torn_record_is_an_error_that_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let store = RunStore::new(folder.path());
-        let record = record(
-            "resnet20",
-            Profile::Smoke,
-            DataSource::Embedded,
-            "relu",
-            1,
-            50.0,
-        );
+        let record = record("resnet20", Profile::Smoke, DataSource::Embedded, "relu", 1, 50.0);
         store.write(&record).unwrap();
         let path = store.run_dir(&record.id).join(RUN_FILE);
         let text = fs::read_to_string(&path).unwrap();
@@ -180,63 +155,26 @@ mod tests {
     fn a_record_in_the_folder_of_another_run_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let store = RunStore::new(folder.path());
-        let record = record(
-            "resnet20",
-            Profile::Smoke,
-            DataSource::Embedded,
-            "relu",
-            1,
-            50.0,
-        );
+        let record = record("resnet20", Profile::Smoke, DataSource::Embedded, "relu", 1, 50.0);
         store.write(&record).unwrap();
         fs::rename(store.run_dir(&record.id), store.run_dir("other")).unwrap();
-        assert!(
-            store
-                .read("other")
-                .unwrap_err()
-                .to_string()
-                .contains(&record.id)
-        );
+        assert!(store.read("other").unwrap_err().to_string().contains(&record.id));
     }
 
     #[test]
     fn a_record_that_could_not_be_read_back_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let store = RunStore::new(folder.path());
-        let good = record(
-            "resnet20",
-            Profile::Smoke,
-            DataSource::Embedded,
-            "relu",
-            1,
-            50.0,
-        );
+        let good = record("resnet20", Profile::Smoke, DataSource::Embedded, "relu", 1, 50.0);
         for bad in [
-            RunRecord {
-                id: "../up".into(),
-                ..good.clone()
-            },
-            RunRecord {
-                id: String::new(),
-                ..good.clone()
-            },
-            RunRecord {
-                lr: f64::NAN,
-                ..good.clone()
-            },
+            RunRecord { id: "../up".into(), ..good.clone() },
+            RunRecord { id: String::new(), ..good.clone() },
+            RunRecord { lr: f64::NAN, ..good.clone() },
         ] {
-            assert!(matches!(
-                store.write(&bad),
-                Err(RecordError::BadRecord { .. })
-            ));
+            assert!(matches!(store.write(&bad), Err(RecordError::BadRecord { .. })));
         }
         // A loss that is not finite is no loss: JSON writes null, which reads as None.
-        store
-            .write(&RunRecord {
-                train_loss: Some(f64::INFINITY),
-                ..good.clone()
-            })
-            .unwrap();
+        store.write(&RunRecord { train_loss: Some(f64::INFINITY), ..good.clone() }).unwrap();
         assert_eq!(store.read(&good.id).unwrap().unwrap().train_loss, None);
     }
 }

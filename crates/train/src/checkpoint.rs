@@ -53,18 +53,21 @@ pub fn load(file: &Path, id: &str, params: &Params, optimizer: &mut Sgd) -> Resu
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::Io { file: file.to_path_buf(), source }),
+        Err(source) => {
+            return Err(Error::Io { file: file.to_path_buf(), source });
+        }
     };
     let (_, metadata) =
         safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(format!("not a checkpoint ({e})")))?;
-    let text = metadata.metadata().as_ref().and_then(|m| m.get(STANDING)).ok_or_else(|| bad("holds no standing".into()))?;
-    let standing: Standing = serde_json::from_str(text).map_err(|e| bad(format!("its standing is unreadable ({e})")))?;
+    let text =
+        metadata.metadata().as_ref().and_then(|m| m.get(STANDING)).ok_or_else(|| bad("holds no standing".into()))?;
+    let standing: Standing =
+        serde_json::from_str(text).map_err(|e| bad(format!("its standing is unreadable ({e})")))?;
     if standing.id != id {
         return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
     }
     let tensors = weights::read_file(file)?;
-    let momentum: Vec<Tensor> =
-        (0..).map_while(|i| tensors.get(&format!("optimizer.momentum.{i}")).cloned()).collect();
+    let momentum: Vec<Tensor> = (0..).map_while(|i| tensors.get(&format!("optimizer.momentum.{i}")).cloned()).collect();
     if optimizer.restore(&momentum)?.is_none() {
         return Err(bad("its optimizer state is another network's".into()));
     }

@@ -53,8 +53,8 @@ pub fn evaluate(
 /// How many other classes stand before the label's; equal logits count before it, so a constant network is not right.
 fn rank(logits: &[f32], label: usize) -> usize {
     let own = logits[label];
-    let not_behind = |&(i, &l): &(usize, &f32)| i != label && !(l < own);
-    logits.iter().enumerate().filter(not_behind).count()
+    let behind = |l: f32| l.partial_cmp(&own) == Some(std::cmp::Ordering::Less);
+    logits.iter().enumerate().filter(|&(i, &l)| i != label && !behind(l)).count()
 }
 
 #[cfg(test)]

@@ -33,7 +33,9 @@ pub fn run_all(cells: &[(Cell, &LoadedData)], jobs: usize, options: &RunOptions)
             scope.spawn(|| {
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((cell, data)) = cells.get(i) else { break };
+                    let Some((cell, data)) = cells.get(i) else {
+                        break;
+                    };
                     let result = with_threads(options.threads, || run_cell(cell, data, options)).and_then(|r| r);
                     if let Err(e) = &result {
                         options.progress.say(&format!("{}: {e}", cell.label()));

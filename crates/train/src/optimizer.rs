@@ -52,12 +52,8 @@ impl Sgd {
     pub fn step(&mut self, grads: &GradStore, lr: f64) -> Result<()> {
         for block in &mut self.blocks {
             if let Some(grad) = grads.get(block.var.as_tensor()) {
-                let op = Step {
-                    config: &self.config,
-                    lr,
-                    groups: &block.groups,
-                    momentum: Mutex::new(&mut block.momentum),
-                };
+                let op =
+                    Step { config: &self.config, lr, groups: &block.groups, momentum: Mutex::new(&mut block.momentum) };
                 block.var.as_tensor().inplace_op2(&grad.contiguous()?, &op)?;
             }
         }

@@ -67,7 +67,8 @@ impl RunProgress {
     pub fn evaluated(&self, done: u64, train_loss: f64, top1: f64) {
         if self.bar.is_none() {
             let Self { label, total, .. } = self;
-            self.owner.say(&format!("{label}: step {done}/{total}, train loss {train_loss:.4}, test top-1 {top1:.2} %"));
+            self.owner
+                .say(&format!("{label}: step {done}/{total}, train loss {train_loss:.4}, test top-1 {top1:.2} %"));
         }
     }
 

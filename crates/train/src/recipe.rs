@@ -61,7 +61,9 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// Normalisation and augmentation of training images.
     pub augment: Augment,
-    /// Steps between evaluations on the test set; the last step is always evaluated.
+    /// Steps between rows of the training curve; the last step always makes one.
+    pub log_every: u64,
+    /// Steps between evaluations on the test set, each with a row of its own; the last step is always evaluated.
     pub eval_every: u64,
 }
 

@@ -42,7 +42,7 @@ impl CifarModel {
             (Profile::Paper, Self::ResNet) => resnet164(dataset),
             (Profile::Paper, Self::WideResNet) => wrn28_10(dataset),
             (Profile::Paper, Self::DenseNet) => densenet100_12(dataset),
-            (Profile::Reduced, model) => model.reduced(dataset, 192),
+            (Profile::Reduced, model) => model.reduced(dataset, 160),
             (Profile::Smoke, model) => model.reduced(dataset, 4),
         }
     }
@@ -51,9 +51,9 @@ impl CifarModel {
     /// full recipe.
     fn reduced(self, dataset: Dataset, steps: u64) -> Recipe {
         let (model, full) = match self {
-            Self::ResNet => ("resnet-preact-11", resnet164(dataset)),
+            Self::ResNet => ("resnet-preact-11-half", resnet164(dataset)),
             Self::WideResNet => ("wrn-10-1", wrn28_10(dataset)),
-            Self::DenseNet => ("densenet-bc-22-12", densenet100_12(dataset)),
+            Self::DenseNet => ("densenet-bc-16-6", densenet100_12(dataset)),
         };
         Recipe {
             name: format!("cifar-reduced/{model}"),
@@ -61,7 +61,8 @@ impl CifarModel {
             schedule: Schedule { warmup: Warmup::Linear { steps: steps / 16 }, ..Schedule::cosine(0.1) },
             batch: 32,
             steps,
-            eval_every: steps.div_ceil(4),
+            log_every: steps.div_ceil(16),
+            eval_every: steps,
             ..full
         }
     }
@@ -90,6 +91,7 @@ pub fn resnet164(dataset: Dataset) -> Recipe {
         steps: 64_000,
         label_smoothing: 0.0,
         augment: Augment::fb_resnet(dataset),
+        log_every: epochs(1, 128) / 4,
         eval_every: epochs(1, 128),
     }
 }
@@ -109,6 +111,7 @@ pub fn wrn28_10(dataset: Dataset) -> Recipe {
         steps: epochs(200, 128),
         label_smoothing: 0.0,
         augment: Augment::wide_resnet(),
+        log_every: epochs(1, 128) / 4,
         eval_every: epochs(1, 128),
     }
 }
@@ -128,6 +131,7 @@ pub fn densenet100_12(dataset: Dataset) -> Recipe {
         steps: epochs(300, 64),
         label_smoothing: 0.0,
         augment: Augment::fb_resnet(dataset),
+        log_every: epochs(1, 64) / 4,
         eval_every: epochs(1, 64),
     }
 }
@@ -146,7 +150,8 @@ pub fn plain(model: &str, dataset: Dataset, steps: u64) -> Recipe {
         steps,
         label_smoothing: 0.0,
         augment: Augment::fb_resnet(dataset),
-        eval_every: steps.div_ceil(5).max(1),
+        log_every: steps.div_ceil(40),
+        eval_every: steps.div_ceil(5),
     }
 }
 

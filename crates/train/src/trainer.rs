@@ -164,8 +164,13 @@ impl<'a> Run<'a> {
             self.at.loss_sum += loss;
             self.at.loss_steps += 1;
             progress.step(self.at.step, loss);
-            if self.at.step % recipe.eval_every.max(1) == 0 || self.at.step == recipe.steps {
-                evaluation = self.evaluate(lr, progress)?;
+            let due = |every: u64| self.at.step.is_multiple_of(every.max(1)) || self.at.step == recipe.steps;
+            let (log, evaluate) = (due(recipe.log_every), due(recipe.eval_every));
+            if evaluate {
+                evaluation = self.measure()?;
+            }
+            if log || evaluate {
+                self.row(lr, evaluate.then_some(evaluation), progress)?;
             }
             // Never after the last step: a run that goes on always makes its last row itself.
             if self.at.step < recipe.steps && last_save.elapsed() >= self.options.checkpoint_every {
@@ -196,8 +201,8 @@ impl<'a> Run<'a> {
         evaluate(&self.net, &self.data.test, normalise, EVAL_BATCH, &pass, &self.options.device)
     }
 
-    fn evaluate(&mut self, lr: f64, progress: &RunProgress) -> Result<Evaluation> {
-        let evaluation = self.measure()?;
+    /// Adds a row to the curve: the mean loss since the last one, and an evaluation where there was one.
+    fn row(&mut self, lr: f64, evaluation: Option<Evaluation>, progress: &RunProgress) -> Result<()> {
         let train_loss = self.at.loss_sum / self.at.loss_steps.max(1) as f64;
         (self.at.loss_sum, self.at.loss_steps) = (0.0, 0);
         self.last_train_loss = Some(train_loss);
@@ -207,12 +212,14 @@ impl<'a> Run<'a> {
             epoch,
             lr,
             train_loss,
-            test_loss: Some(evaluation.loss),
-            test_top1: Some(evaluation.top1),
+            test_loss: evaluation.map(|e| e.loss),
+            test_top1: evaluation.map(|e| e.top1),
         })?;
         self.metrics.sync()?;
-        progress.evaluated(self.at.step, train_loss, evaluation.top1);
-        Ok(evaluation)
+        if let Some(e) = evaluation {
+            progress.evaluated(self.at.step, train_loss, e.top1);
+        }
+        Ok(())
     }
 
     fn save(&mut self) -> Result<()> {

@@ -7,12 +7,14 @@ use swish_experiments::args::TableArgs;
 use swish_experiments::cifar::{self, CifarTable};
 
 /// The rows, in the paper's order.
-const ACTIVATIONS: &[&str] =
-    &["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
+const ACTIVATIONS: &[&str] = &["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
 
 /// Tables 4 and 5: nine activations x three models on CIFAR-10 and CIFAR-100
 #[derive(Parser)]
-#[command(version, after_help = "Example:\n  table_cifar --profile reduced --data-dir DIR --models resnet-164 --activations 'relu;swish'")]
+#[command(
+    version,
+    after_help = "Example:\n  table_cifar --profile reduced --data-dir DIR --models resnet-164 --activations 'relu;swish'"
+)]
 struct Args {
     #[command(flatten)]
     table: TableArgs,

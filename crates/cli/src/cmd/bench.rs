@@ -98,8 +98,12 @@ fn step(args: &StepArgs, device: &Device, threads: usize) -> Result<()> {
 
 /// Peak resident memory of this process; `None` where the system does not tell.
 fn peak_rss_mib() -> Result<Option<f64>> {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return Ok(None) };
-    let Some(line) = status.lines().find(|l| l.starts_with("VmHWM:")) else { return Ok(None) };
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return Ok(None);
+    };
+    let Some(line) = status.lines().find(|l| l.starts_with("VmHWM:")) else {
+        return Ok(None);
+    };
     let kib: f64 = line.split_whitespace().nth(1).unwrap_or_default().parse().context("/proc/self/status")?;
     Ok(Some(kib / 1024.0))
 }

@@ -15,7 +15,9 @@ use swish_train::jobs::with_threads;
 
 /// Evaluate weights (a run's model.safetensors, or PyTorch's names) on a test set
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish eval --model resnet20 --activation swish --weights results/runs/ID/model.safetensors --dataset cifar10 --data-dir DIR")]
+#[command(
+    after_help = "Example:\n  swish eval --model resnet20 --activation swish --weights results/runs/ID/model.safetensors --dataset cifar10 --data-dir DIR"
+)]
 pub struct Args {
     /// Model, as `swish models` lists them
     #[arg(long)]

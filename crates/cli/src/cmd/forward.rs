@@ -14,7 +14,9 @@ use swish_train::jobs::with_threads;
 
 /// Run a model once on given weights and input: logits, and with --train loss and gradients
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own.")]
+#[command(
+    after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own."
+)]
 pub struct Args {
     /// Model, as `swish models` lists them
     #[arg(long)]
@@ -100,8 +102,8 @@ fn targets(input: &HashMap<String, Tensor>, file: &Path) -> Result<Vec<u32>> {
     let missing = || anyhow!("{}: tensor `target` is missing; --train needs the n class numbers", file.display());
     let target = input.get("target").ok_or_else(missing)?;
     let values = target.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
-    let checked = values.into_iter().map(|v| {
-        u32::try_from(v).map_err(|_| anyhow!("{}: target {v} is not a class number", file.display()))
-    });
+    let checked = values
+        .into_iter()
+        .map(|v| u32::try_from(v).map_err(|_| anyhow!("{}: target {v} is not a class number", file.display())));
     checked.collect()
 }

@@ -24,7 +24,10 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     if !args.json {
-        let title = format!("{:<24}{:>12}{:>16}{:>7}{:>11}  {}", "model", "parameters", "MACs/example", "sites", "channels", "what it is");
+        let title = format!(
+            "{:<24}{:>12}{:>16}{:>7}{:>11}  {}",
+            "model", "parameters", "MACs/example", "sites", "channels", "what it is"
+        );
         say(title)?;
     }
     let mut rows = Vec::new();

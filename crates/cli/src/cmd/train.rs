@@ -13,7 +13,9 @@ use swish_train::{Recipe, recipes};
 
 /// Train one model with one activation; started again, it goes on where it was killed
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish train --model resnet20 --activation swish --dataset cifar10 --data-dir DIR --steps 2000 --batch 128\n\nThe run's folder is results/runs/<id>: recipe.json, metrics.csv, run.json, model.safetensors.\nThe record is printed as JSON; a cell that has its record is not trained again.")]
+#[command(
+    after_help = "Example:\n  swish train --model resnet20 --activation swish --dataset cifar10 --data-dir DIR --steps 2000 --batch 128\n\nThe run's folder is results/runs/<id>: recipe.json, metrics.csv, run.json, model.safetensors.\nThe record is printed as JSON; a cell that has its record is not trained again."
+)]
 pub struct Args {
     /// Model, as `swish models` lists them
     #[arg(long)]
@@ -67,6 +69,7 @@ pub fn run(args: Args) -> Result<()> {
     recipe.schedule.lr = args.lr;
     recipe.optimizer.weight_decay = args.weight_decay;
     recipe.eval_every = args.eval_every.unwrap_or(recipe.eval_every);
+    recipe.log_every = recipe.log_every.min(recipe.eval_every);
     recipe.check()?;
     let cell = Cell {
         recipe,

@@ -15,11 +15,7 @@ pub struct ParseError {
 impl ParseError {
     /// An error without a column.
     pub fn whole(text: &str, problem: Problem) -> Self {
-        Self {
-            text: text.to_owned(),
-            column: None,
-            problem,
-        }
+        Self { text: text.to_owned(), column: None, problem }
     }
 }
 
@@ -127,11 +123,7 @@ fn suggestion(nearest: Option<&str>) -> String {
 /// The text on one line, cut where it is long.
 fn shortened(text: &str) -> String {
     const SHOWN: usize = 60;
-    let mut line: String = text
-        .chars()
-        .take(SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut line: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
         line.push_str("...");
     }

@@ -25,27 +25,14 @@ pub struct Grad {
 impl Grad {
     /// The chain rule: a function of `self` with this value and derivative.
     fn chain(self, value: f64, slope: f64) -> Self {
-        Grad {
-            value,
-            dx: scaled(slope, self.dx),
-            dparams: self.dparams.iter().map(|d| scaled(slope, *d)).collect(),
-        }
+        Grad { value, dx: scaled(slope, self.dx), dparams: self.dparams.iter().map(|d| scaled(slope, *d)).collect() }
     }
 
     /// The chain rule for two arguments.
     fn join(self, other: Self, value: f64, slopes: (f64, f64)) -> Self {
         let sum = |a: f64, b: f64| scaled(slopes.0, a) + scaled(slopes.1, b);
-        let dparams = self
-            .dparams
-            .iter()
-            .zip(&other.dparams)
-            .map(|(a, b)| sum(*a, *b))
-            .collect();
-        Grad {
-            value,
-            dx: sum(self.dx, other.dx),
-            dparams,
-        }
+        let dparams = self.dparams.iter().zip(&other.dparams).map(|(a, b)| sum(*a, *b)).collect();
+        Grad { value, dx: sum(self.dx, other.dx), dparams }
     }
 }
 
@@ -65,9 +52,7 @@ pub struct Env<'a> {
 
 impl Env<'_> {
     fn value(&self, index: Option<usize>, symbol: Symbol) -> f64 {
-        index
-            .and_then(|i| self.values.get(i).copied())
-            .unwrap_or_else(|| symbol.init())
+        index.and_then(|i| self.values.get(i).copied()).unwrap_or_else(|| symbol.init())
     }
 
     fn index(&self, symbol: Symbol) -> Option<usize> {
@@ -89,11 +74,7 @@ pub fn value(expr: &Expr, x: f64, env: Env<'_>) -> f64 {
 
 /// f(x), df/dx and df/dp.
 pub fn grad(expr: &Expr, x: f64, env: Env<'_>) -> Grad {
-    let leaf = |value, dx| Grad {
-        value,
-        dx,
-        dparams: vec![0.0; env.symbols.len()],
-    };
+    let leaf = |value, dx| Grad { value, dx, dparams: vec![0.0; env.symbols.len()] };
     match expr {
         Expr::X => leaf(x, 1.0),
         Expr::Const(c) => leaf(*c, 0.0),
@@ -193,20 +174,12 @@ fn clamp(x: f64, kept: bool) -> f64 {
 
 fn sigmoid(x: f64) -> f64 {
     let e = (-x.abs()).exp();
-    if x >= 0.0 {
-        1.0 / (1.0 + e)
-    } else {
-        e / (1.0 + e)
-    }
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
 /// The standard library's doubles its argument, which overflows for the largest numbers.
 fn asinh(x: f64) -> f64 {
-    if x.abs() > 1e10 && x.is_finite() {
-        (x.abs().ln() + LN_2).copysign(x)
-    } else {
-        x.asinh()
-    }
+    if x.abs() > 1e10 && x.is_finite() { (x.abs().ln() + LN_2).copysign(x) } else { x.asinh() }
 }
 
 /// `sin(x)/x` and its derivative; near 0 by its series, whose quotient forms lose all digits there.

@@ -156,10 +156,7 @@ pub struct Symbol {
 
 impl Symbol {
     /// The `beta` that all units share unless told otherwise.
-    pub const BETA: Symbol = Symbol {
-        family: Family::Beta,
-        label: 0,
-    };
+    pub const BETA: Symbol = Symbol { family: Family::Beta, label: 0 };
 
     /// The value at the start of training.
     pub fn init(self) -> f64 {
@@ -176,10 +173,6 @@ impl fmt::Display for Symbol {
             Family::Beta => "beta",
             Family::Alpha => "alpha",
         })?;
-        if self.label > 0 {
-            write!(f, "{}", self.label)
-        } else {
-            Ok(())
-        }
+        if self.label > 0 { write!(f, "{}", self.label) } else { Ok(()) }
     }
 }

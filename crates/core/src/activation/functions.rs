@@ -50,11 +50,7 @@ pub(super) fn callable(name: &str) -> Option<Callable> {
 pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
     ["x", "beta", "alpha", "eps", "pi", "log"]
         .into_iter()
-        .chain(
-            Func::ALL
-                .into_iter()
-                .flat_map(|f| f.names().iter().copied()),
-        )
+        .chain(Func::ALL.into_iter().flat_map(|f| f.names().iter().copied()))
         .chain(Unary::ALL.into_iter().map(Unary::name))
         .chain(Binary::ALL.into_iter().map(Binary::name))
         .chain(named::names())

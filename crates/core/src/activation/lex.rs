@@ -24,22 +24,14 @@ pub(super) struct Word {
 impl Word {
     /// The word as an error message quotes it.
     pub fn shown(&self) -> String {
-        if self.token == Token::End {
-            "the end".to_owned()
-        } else {
-            format!("\"{}\"", self.text)
-        }
+        if self.token == Token::End { "the end".to_owned() } else { format!("\"{}\"", self.text) }
     }
 }
 
 /// The words of a text, the last being [`Token::End`].
 pub(super) fn words(text: &str) -> Result<Vec<Word>, ParseError> {
     let chars: Vec<char> = text.chars().collect();
-    let error = |at: usize, problem| ParseError {
-        text: text.to_owned(),
-        column: Some(at + 1),
-        problem,
-    };
+    let error = |at: usize, problem| ParseError { text: text.to_owned(), column: Some(at + 1), problem };
     let mut words = Vec::new();
     let mut at = 0;
     while at < chars.len() {
@@ -51,10 +43,7 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, ParseError> {
         let end = if c.is_ascii_digit() || c == '.' {
             number_end(&chars, at)
         } else if c.is_alphabetic() || c == '_' {
-            at + chars[at..]
-                .iter()
-                .take_while(|c| c.is_alphanumeric() || **c == '_')
-                .count()
+            at + chars[at..].iter().take_while(|c| c.is_alphanumeric() || **c == '_').count()
         } else {
             at + 1
         };
@@ -66,10 +55,7 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, ParseError> {
                 Err(_) => {
                     return Err(error(
                         at,
-                        Problem::Expected {
-                            expected: "a number".into(),
-                            found: format!("\"{word}\""),
-                        },
+                        Problem::Expected { expected: "a number".into(), found: format!("\"{word}\"") },
                     ));
                 }
             }
@@ -83,18 +69,10 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, ParseError> {
                 _ => return Err(error(at, Problem::Character(c))),
             }
         };
-        words.push(Word {
-            token,
-            text: word,
-            column: at + 1,
-        });
+        words.push(Word { token, text: word, column: at + 1 });
         at = end;
     }
-    words.push(Word {
-        token: Token::End,
-        text: String::new(),
-        column: chars.len() + 1,
-    });
+    words.push(Word { token: Token::End, text: String::new(), column: chars.len() + 1 });
     Ok(words)
 }
 

@@ -92,14 +92,7 @@ impl Activation {
     pub fn named(name: &str) -> Result<Self, ParseError> {
         let Some(row) = named::find(name) else {
             let nearest = error::nearest(name, named::names());
-            return Err(ParseError::whole(
-                name,
-                Problem::UnknownName {
-                    what: "name",
-                    name: name.to_owned(),
-                    nearest,
-                },
-            ));
+            return Err(ParseError::whole(name, Problem::UnknownName { what: "name", name: name.to_owned(), nearest }));
         };
         Self::build(row.expr(), Some(row.name), row.formula)
     }
@@ -130,44 +123,20 @@ impl Activation {
         let fail = |problem| ParseError::whole(text, problem);
         let params = expr.symbols().len();
         if params > MAX_PARAMS {
-            return Err(fail(Problem::Parameters {
-                given: params,
-                max: MAX_PARAMS,
-            }));
+            return Err(fail(Problem::Parameters { given: params, max: MAX_PARAMS }));
         }
         let within = |expr: &Expr| {
             let len = expr.size();
-            if len > MAX_NODES {
-                Err(fail(Problem::TooLarge {
-                    len,
-                    max: MAX_NODES,
-                }))
-            } else {
-                Ok(())
-            }
+            if len > MAX_NODES { Err(fail(Problem::TooLarge { len, max: MAX_NODES })) } else { Ok(()) }
         };
         within(&expr)?;
         let canonical = canonical::canonical(&expr);
         within(&canonical)?;
         let symbols = canonical.symbols();
         let program = program::compile(&canonical, &symbols).map_err(fail)?;
-        let params = symbols
-            .iter()
-            .map(|s| Param {
-                name: s.to_string(),
-                init: s.init(),
-            })
-            .collect();
+        let params = symbols.iter().map(|s| Param { name: s.to_string(), init: s.init() }).collect();
         let text = canonical.to_string();
-        Ok(Self(Arc::new(Inner {
-            given,
-            expr,
-            canonical,
-            text,
-            symbols,
-            params,
-            program,
-        })))
+        Ok(Self(Arc::new(Inner { given, expr, canonical, text, symbols, params, program })))
     }
 
     /// True for f(x) = x, however written.
@@ -179,16 +148,9 @@ impl Activation {
     pub fn name(&self) -> Option<&'static str> {
         static TEXTS: OnceLock<Vec<(String, &'static str)>> = OnceLock::new();
         self.0.given.or_else(|| {
-            let texts = TEXTS.get_or_init(|| {
-                NAMED
-                    .iter()
-                    .map(|n| (canonical::canonical(&n.expr()).to_string(), n.name))
-                    .collect()
-            });
-            texts
-                .iter()
-                .find(|(text, _)| *text == self.0.text)
-                .map(|(_, name)| *name)
+            let texts = TEXTS
+                .get_or_init(|| NAMED.iter().map(|n| (canonical::canonical(&n.expr()).to_string(), n.name)).collect());
+            texts.iter().find(|(text, _)| *text == self.0.text).map(|(_, name)| *name)
         })
     }
 
@@ -233,10 +195,7 @@ impl Activation {
     }
 
     fn env<'a>(&'a self, values: &'a [f64]) -> eval::Env<'a> {
-        eval::Env {
-            symbols: &self.0.symbols,
-            values,
-        }
+        eval::Env { symbols: &self.0.symbols, values }
     }
 
     /// The program that the kernels run: equal parts shared, constant parts computed.

@@ -24,11 +24,7 @@ pub const NAMED: &[Named] = &[
     row("softplus", &[], "log(1+exp(x))"),
     row("elu", &[], "max(x,0)+expm1(min(x,0))"),
     // Klambauer et al. 2017: scale*(max(x,0)+a*expm1(min(x,0))).
-    row(
-        "selu",
-        &[],
-        "1.0507009873554804934*(max(x,0)+1.6732632423543772848*expm1(min(x,0)))",
-    ),
+    row("selu", &[], "1.0507009873554804934*(max(x,0)+1.6732632423543772848*expm1(min(x,0)))"),
     row("gelu", &[], "0.5*x*(1+erf(x/sqrt(2)))"),
     row("swish-1", &["swish1", "silu"], "x*sigmoid(x)"),
     row("swish", &[], "x*sigmoid(beta*x)"),
@@ -43,19 +39,12 @@ pub const NAMED: &[Named] = &[
 ];
 
 const fn row(name: &'static str, aliases: &'static [&'static str], formula: &'static str) -> Named {
-    Named {
-        name,
-        aliases,
-        formula,
-    }
+    Named { name, aliases, formula }
 }
 
 impl Named {
     /// The formula as an expression.
-    #[expect(
-        clippy::expect_used,
-        reason = "the formulas are constants, and a test parses each"
-    )]
+    #[expect(clippy::expect_used, reason = "the formulas are constants, and a test parses each")]
     pub fn expr(&self) -> Expr {
         parse::parse(self.formula).expect("a formula of the table")
     }
@@ -64,9 +53,7 @@ impl Named {
 /// The row with this name or alias.
 pub fn find(name: &str) -> Option<&'static Named> {
     let plain = plain(name);
-    NAMED
-        .iter()
-        .find(|row| all_names(row).any(|n| self::plain(n) == plain))
+    NAMED.iter().find(|row| all_names(row).any(|n| self::plain(n) == plain))
 }
 
 /// Every name and alias.
@@ -79,9 +66,5 @@ fn all_names(row: &'static Named) -> impl Iterator<Item = &'static str> {
 }
 
 fn plain(name: &str) -> String {
-    name.trim()
-        .chars()
-        .filter(|c| !matches!(c, '-' | '_'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.trim().chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
 }

@@ -27,22 +27,10 @@ pub const MAX_DEPTH: usize = 100;
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
     let len = text.chars().count();
     if len > MAX_LENGTH {
-        return Err(ParseError::whole(
-            text,
-            Problem::TooLong {
-                len,
-                max: MAX_LENGTH,
-            },
-        ));
+        return Err(ParseError::whole(text, Problem::TooLong { len, max: MAX_LENGTH }));
     }
     let words = words(text)?;
-    if let [
-        Word {
-            token: Token::Name(name),
-            ..
-        },
-        _,
-    ] = words.as_slice()
+    if let [Word { token: Token::Name(name), .. }, _] = words.as_slice()
         && let Some(Callable::One(f)) = callable(name)
     {
         return Ok(f.apply(Expr::X));
@@ -50,12 +38,7 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     if words.len() == 1 {
         return Err(ParseError::whole(text, Problem::Empty));
     }
-    let mut parser = Parser {
-        text,
-        words,
-        at: 0,
-        depth: 0,
-    };
+    let mut parser = Parser { text, words, at: 0, depth: 0 };
     let parsed = parser.sum()?;
     let expr = parser.plain(parsed)?;
     match parser.peek() {
@@ -72,10 +55,7 @@ struct Parsed {
 
 impl From<Expr> for Parsed {
     fn from(expr: Expr) -> Self {
-        Parsed {
-            expr: Some(expr),
-            eps: None,
-        }
+        Parsed { expr: Some(expr), eps: None }
     }
 }
 
@@ -113,39 +93,22 @@ impl Parser<'_> {
     }
 
     fn close(&mut self, mark: char) -> Result<()> {
-        if self.take(mark) {
-            Ok(())
-        } else {
-            Err(self.expected(&format!("an operator or \"{mark}\"")))
-        }
+        if self.take(mark) { Ok(()) } else { Err(self.expected(&format!("an operator or \"{mark}\""))) }
     }
 
     fn error(&self, column: usize, problem: Problem) -> ParseError {
-        ParseError {
-            text: self.text.to_owned(),
-            column: Some(column),
-            problem,
-        }
+        ParseError { text: self.text.to_owned(), column: Some(column), problem }
     }
 
     fn expected(&self, what: &str) -> ParseError {
         let word = self.word();
-        self.error(
-            word.column,
-            Problem::Expected {
-                expected: what.to_owned(),
-                found: word.shown(),
-            },
-        )
+        self.error(word.column, Problem::Expected { expected: what.to_owned(), found: word.shown() })
     }
 
     /// An expression in which no `+eps` is left over.
     fn plain(&self, parsed: Parsed) -> Result<Expr> {
         match parsed {
-            Parsed {
-                expr: Some(expr),
-                eps: None,
-            } => Ok(expr),
+            Parsed { expr: Some(expr), eps: None } => Ok(expr),
             Parsed { eps, .. } => Err(self.error(eps.unwrap_or(1), Problem::Eps)),
         }
     }
@@ -174,21 +137,12 @@ impl Parser<'_> {
                         (Some(a), Some(b)) => Some(a + b),
                         (a, b) => a.or(b),
                     };
-                    left = Parsed {
-                        expr,
-                        eps: left.eps.or(right.eps),
-                    };
+                    left = Parsed { expr, eps: left.eps.or(right.eps) };
                 } else if p.take('-') {
                     let right = p.product()?;
                     let right = p.plain(right)?;
-                    let expr = Some(
-                        left.expr
-                            .map_or_else(|| -right.clone(), |a| a - right.clone()),
-                    );
-                    left = Parsed {
-                        expr,
-                        eps: left.eps,
-                    };
+                    let expr = Some(left.expr.map_or_else(|| -right.clone(), |a| a - right.clone()));
+                    left = Parsed { expr, eps: left.eps };
                 } else {
                     return Ok(left);
                 }
@@ -218,14 +172,7 @@ impl Parser<'_> {
         if eps.is_some() || b.uses_x() || b.uses_params() {
             return Ok(a.join(Join::Div, b));
         }
-        let number = eval::value(
-            &b,
-            0.0,
-            eval::Env {
-                symbols: &[],
-                values: &[],
-            },
-        );
+        let number = eval::value(&b, 0.0, eval::Env { symbols: &[], values: &[] });
         if number == 0.0 {
             return Err(self.error(column, Problem::ZeroDivision));
         }
@@ -258,24 +205,17 @@ impl Parser<'_> {
         let base = self.plain(base)?;
         let word = self.advance();
         let exponent = match word.token {
-            Token::Number(n) if n.fract() == 0.0 && (1.0..=f64::from(MAX_POWER)).contains(&n) => {
-                n as u32
-            }
+            Token::Number(n) if n.fract() == 0.0 && (1.0..=f64::from(MAX_POWER)).contains(&n) => n as u32,
             Token::End => {
                 return Err(self.expected(&format!("an integer exponent from 1 to {MAX_POWER}")));
             }
             Token::Mark('-') => {
-                return Err(self.error(
-                    word.column,
-                    Problem::Exponent(format!("-{}", self.word().text)),
-                ));
+                return Err(self.error(word.column, Problem::Exponent(format!("-{}", self.word().text))));
             }
             _ => return Err(self.error(word.column, Problem::Exponent(word.text))),
         };
         if *self.peek() == Token::Mark('^') {
-            return Err(
-                self.expected("an operator (parentheses say which of two powers comes first)")
-            );
+            return Err(self.expected("an operator (parentheses say which of two powers comes first)"));
         }
         Ok(base.pow(exponent).into())
     }
@@ -318,10 +258,7 @@ impl Parser<'_> {
             "x" => return Ok(Expr::X.into()),
             "pi" => return Ok(Expr::Const(std::f64::consts::PI).into()),
             "eps" => {
-                return Ok(Parsed {
-                    expr: None,
-                    eps: Some(word.column),
-                });
+                return Ok(Parsed { expr: None, eps: Some(word.column) });
             }
             _ => {}
         }
@@ -329,33 +266,17 @@ impl Parser<'_> {
             if let Some(digits) = name.strip_prefix(prefix)
                 && digits.chars().all(|c| c.is_ascii_digit())
             {
-                let label = if digits.is_empty() {
-                    Ok(0)
-                } else {
-                    digits.parse()
-                };
-                let label = label
-                    .map_err(|_| self.error(word.column, Problem::Label(word.text.clone())))?;
+                let label = if digits.is_empty() { Ok(0) } else { digits.parse() };
+                let label = label.map_err(|_| self.error(word.column, Problem::Label(word.text.clone())))?;
                 return Ok(Expr::Param(Symbol { family, label }).into());
             }
         }
         if callable(name).is_some() {
             return Err(self.expected(&format!("\"(\" after {}", word.text)));
         }
-        let what = if *self.peek() == Token::Mark('(') {
-            "function"
-        } else {
-            "name"
-        };
+        let what = if *self.peek() == Token::Mark('(') { "function" } else { "name" };
         let nearest = nearest(name, known_names());
-        Err(self.error(
-            word.column,
-            Problem::UnknownName {
-                what,
-                name: word.text.clone(),
-                nearest,
-            },
-        ))
+        Err(self.error(word.column, Problem::UnknownName { what, name: word.text.clone(), nearest }))
     }
 
     /// The arguments of a function and the function of them; the current word is the opening parenthesis.
@@ -375,16 +296,7 @@ impl Parser<'_> {
             return Err(self.expected("an operator, \",\" or \")\""));
         }
         let given = arguments.len();
-        let wrong = |takes| {
-            self.error(
-                column,
-                Problem::Arguments {
-                    name: name.to_owned(),
-                    takes,
-                    given,
-                },
-            )
-        };
+        let wrong = |takes| self.error(column, Problem::Arguments { name: name.to_owned(), takes, given });
         let mut arguments = arguments.into_iter();
         let next = arguments.next();
         Ok(match f {

@@ -35,11 +35,7 @@ struct At<'a>(&'a Expr, Level);
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.level() < self.1 {
-            write!(f, "({})", self.0)
-        } else {
-            write!(f, "{}", self.0)
-        }
+        if self.0.level() < self.1 { write!(f, "({})", self.0) } else { write!(f, "{}", self.0) }
     }
 }
 
@@ -69,11 +65,7 @@ fn second_term(e: &Expr) -> Level {
     while let Expr::Join(Join::Mul | Join::Div, a, _) = first {
         first = a;
     }
-    if first.level() == Level::Negation {
-        Level::Atom
-    } else {
-        Level::Product
-    }
+    if first.level() == Level::Negation { Level::Atom } else { Level::Product }
 }
 
 fn call(f: &mut fmt::Formatter<'_>, func: Func, a: &Expr) -> fmt::Result {

@@ -14,10 +14,7 @@ use super::ops::{Func, Join};
 /// # Errors
 /// [`Problem::NotFinite`] for a constant part that is not finite; [`Problem::Program`] if the kernels refuse the program.
 pub(super) fn compile(expr: &Expr, symbols: &[Symbol]) -> Result<Program, Problem> {
-    let mut compiler = Compiler {
-        symbols,
-        ops: Vec::new(),
-    };
+    let mut compiler = Compiler { symbols, ops: Vec::new() };
     let result = compiler.expr(expr)?;
     // The value of a program is its last operation.
     compiler.ops.truncate(usize::from(result) + 1);
@@ -36,37 +33,20 @@ impl Compiler<'_> {
             self.ops.push(op);
             self.ops.len() - 1
         });
-        u16::try_from(at)
-            .map_err(|_| Problem::Program(format!("more than {} operations", u16::MAX)))
+        u16::try_from(at).map_err(|_| Problem::Program(format!("more than {} operations", u16::MAX)))
     }
 
     fn expr(&mut self, expr: &Expr) -> Result<u16, Problem> {
         match expr {
             Expr::X => self.op(Op::X),
             Expr::Param(s) => {
-                let k = self
-                    .symbols
-                    .iter()
-                    .position(|t| t == s)
-                    .and_then(|k| u8::try_from(k).ok());
-                let k =
-                    k.ok_or_else(|| Problem::Program(format!("{s} is not among its parameters")))?;
+                let k = self.symbols.iter().position(|t| t == s).and_then(|k| u8::try_from(k).ok());
+                let k = k.ok_or_else(|| Problem::Program(format!("{s} is not among its parameters")))?;
                 self.op(Op::Param(k))
             }
             _ if !expr.uses_x() && !expr.uses_params() => {
-                let c = eval::value(
-                    expr,
-                    0.0,
-                    Env {
-                        symbols: &[],
-                        values: &[],
-                    },
-                );
-                if c.is_finite() {
-                    self.op(Op::Const(c))
-                } else {
-                    Err(Problem::NotFinite)
-                }
+                let c = eval::value(expr, 0.0, Env { symbols: &[], values: &[] });
+                if c.is_finite() { self.op(Op::Const(c)) } else { Err(Problem::NotFinite) }
             }
             Expr::Const(c) => self.op(Op::Const(*c)),
             Expr::Call(Func::Exp, a) => match &**a {

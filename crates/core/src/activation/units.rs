@@ -55,12 +55,7 @@ pub struct CoreUnits(Vec<CoreUnit>);
 impl CoreUnit {
     /// A unit with the shared beta, both inputs being `x`.
     pub fn of_x(u1: Unary, u2: Unary, binary: Binary) -> Self {
-        Self {
-            inputs: [Input::X; 2],
-            unary: [u1, u2],
-            binary,
-            beta: 0,
-        }
+        Self { inputs: [Input::X; 2], unary: [u1, u2], binary, beta: 0 }
     }
 }
 
@@ -93,11 +88,9 @@ impl CoreUnits {
     /// The 6,250 functions of one core unit, in the order of the operators' tables (first unary slowest, binary fastest).
     pub fn all_single() -> impl Iterator<Item = CoreUnits> {
         Unary::ALL.into_iter().flat_map(|u1| {
-            Unary::ALL.into_iter().flat_map(move |u2| {
-                Binary::ALL
-                    .into_iter()
-                    .map(move |b| CoreUnits(vec![CoreUnit::of_x(u1, u2, b)]))
-            })
+            Unary::ALL
+                .into_iter()
+                .flat_map(move |u2| Binary::ALL.into_iter().map(move |b| CoreUnits(vec![CoreUnit::of_x(u1, u2, b)])))
         })
     }
 
@@ -105,10 +98,7 @@ impl CoreUnits {
     pub fn expr(&self) -> Expr {
         let mut outputs: Vec<Expr> = Vec::new();
         for unit in &self.0 {
-            let beta = Symbol {
-                family: Family::Beta,
-                label: unit.beta,
-            };
+            let beta = Symbol { family: Family::Beta, label: unit.beta };
             let side = |i: usize| {
                 let input = match unit.inputs[i] {
                     Input::X => Expr::X,

@@ -29,8 +29,14 @@ pub(super) struct PreActNet {
 
 /// Where channels change, the first BatchNorm and activation serve both branches and the shortcut is a 1x1 convolution.
 enum Entry {
-    Same(Unit),
-    Shared { norm_act: Unit, conv: Unit, shortcut: Unit },
+    Same(Box<Unit>),
+    Shared(Box<SharedEntry>),
+}
+
+struct SharedEntry {
+    norm_act: Unit,
+    conv: Unit,
+    shortcut: Unit,
 }
 
 struct PreActUnit {
@@ -68,13 +74,13 @@ impl PreActUnit {
             }
         };
         let entry = if c_in == c_out {
-            Entry::Same(Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", first, norm)?)
+            Entry::Same(Box::new(Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", first, norm)?))
         } else {
-            Entry::Shared {
+            Entry::Shared(Box::new(SharedEntry {
                 norm_act: Unit::norm_act(vb, ("bn1", "act1"), c_in, norm)?,
                 conv: Unit::conv(vb, "conv1", first)?,
                 shortcut: Unit::conv(vb, "shortcut", ConvConfig::same(c_in, c_out, 1, stride))?,
-            }
+            }))
         };
         let rest = (2..)
             .zip(rest)
@@ -89,9 +95,9 @@ impl PreActUnit {
     fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
         let (mut ys, shortcut) = match &self.entry {
             Entry::Same(unit) => (unit.forward(xs, pass)?, xs.clone()),
-            Entry::Shared { norm_act, conv, shortcut } => {
-                let h = norm_act.forward(xs, pass)?;
-                (conv.forward(&h, pass)?, shortcut.forward(&h, pass)?)
+            Entry::Shared(entry) => {
+                let h = entry.norm_act.forward(xs, pass)?;
+                (entry.conv.forward(&h, pass)?, entry.shortcut.forward(&h, pass)?)
             }
         };
         for (i, unit) in self.rest.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! Every model by name.
 
+use super::Model;
 use super::densenet::{Config, DenseNet};
 use super::preact::{Branch, PreActNet};
 use super::resnet::{ResNet, Shortcut};
-use super::Model;
 use crate::activation::error::nearest;
 use crate::nn::init::Scheme;
 use crate::nn::{Builder, Error, Result};
@@ -46,8 +46,8 @@ const fn wide(widen_factor: usize) -> [usize; 3] {
     [16 * widen_factor, 32 * widen_factor, 64 * widen_factor]
 }
 
-const fn dense(depth: usize, bc: bool, c_first: usize) -> Config {
-    Config { depth, growth_rate: 12, bc, c_first }
+const fn dense(depth: usize, growth_rate: usize, bc: bool, c_first: usize) -> Config {
+    Config { depth, growth_rate, bc, c_first }
 }
 
 /// The models of the paper's CIFAR experiments, then the smaller members of their families for reduced profiles.
@@ -60,12 +60,14 @@ pub const MODELS: &[ModelInfo] = &[
     model!("resnet32_v2", "ResNet-32 v2 (pre-activation)", RESNET, vb, k => PreActNet::new(vb, 5, wide(1), Branch::Basic, k)),
     model!("resnet164", "pre-activation ResNet-164, bottlenecks", RESNET, vb, k => PreActNet::new(vb, 18, wide(4), Branch::Bottleneck, k)),
     model!("wrn28_10", "Wide ResNet 28-10", WIDE_RESNET, vb, k => PreActNet::new(vb, 4, wide(10), Branch::Basic, k)),
-    model!("densenet100_12", "DenseNet-100-12, plain", RESNET, vb, k => DenseNet::new(vb, dense(100, false, 16), k)),
-    model!("densenet100_12_init24", "DenseNet-100-12, plain, first convolution of 24 channels", RESNET, vb, k => DenseNet::new(vb, dense(100, false, 24), k)),
-    model!("densenet100_12_bc", "DenseNet-BC-100-12", RESNET, vb, k => DenseNet::new(vb, dense(100, true, 24), k)),
+    model!("densenet100_12", "DenseNet-100-12, plain", RESNET, vb, k => DenseNet::new(vb, dense(100, 12, false, 16), k)),
+    model!("densenet100_12_init24", "DenseNet-100-12, plain, first convolution of 24 channels", RESNET, vb, k => DenseNet::new(vb, dense(100, 12, false, 24), k)),
+    model!("densenet100_12_bc", "DenseNet-BC-100-12", RESNET, vb, k => DenseNet::new(vb, dense(100, 12, true, 24), k)),
     model!("resnet-preact-11", "pre-activation ResNet-11, bottlenecks: ResNet-164's small sister", RESNET, vb, k => PreActNet::new(vb, 1, wide(4), Branch::Bottleneck, k)),
     model!("wrn-10-1", "Wide ResNet 10-1: WRN-28-10's small sister", WIDE_RESNET, vb, k => PreActNet::new(vb, 1, wide(1), Branch::Basic, k)),
-    model!("densenet-bc-22-12", "DenseNet-BC-22-12: DenseNet-BC-100-12's small sister", RESNET, vb, k => DenseNet::new(vb, dense(22, true, 24), k)),
+    model!("densenet-bc-22-12", "DenseNet-BC-22-12: DenseNet-BC-100-12's small sister", RESNET, vb, k => DenseNet::new(vb, dense(22, 12, true, 24), k)),
+    model!("resnet-preact-11-half", "pre-activation ResNet-11 with half of ResNet-164's widths", RESNET, vb, k => PreActNet::new(vb, 1, wide(2), Branch::Bottleneck, k)),
+    model!("densenet-bc-16-6", "DenseNet-BC-16-6", RESNET, vb, k => DenseNet::new(vb, dense(16, 6, true, 12), k)),
 ];
 
 fn key(name: &str) -> String {

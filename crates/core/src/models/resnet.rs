@@ -19,7 +19,7 @@ pub(super) enum Shortcut {
 enum Bypass {
     Identity,
     Subsample { stride: usize, c_out: usize },
-    Projection(Unit),
+    Projection(Box<Unit>),
 }
 
 struct Basic {
@@ -64,7 +64,8 @@ impl Basic {
             Shortcut::B => {
                 let at = vb.pp("shortcut").with_activation(Activation::identity());
                 let conv = ConvConfig::same(c_in, c_out, 1, stride);
-                Bypass::Projection(Unit::conv_norm_act(&at, "0", conv, ("1", "act"), norm)?)
+                let unit = Unit::conv_norm_act(&at, "0", conv, ("1", "act"), norm)?;
+                Bypass::Projection(Box::new(unit))
             }
         };
         Ok(Self { first, second, bypass })

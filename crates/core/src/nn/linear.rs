@@ -84,14 +84,26 @@ impl CustomOp2 for LinearOp {
         "linear"
     }
 
-    fn cpu_fwd(&self, xs: &CpuStorage, lx: &Layout, params: &CpuStorage, lp: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        xs: &CpuStorage,
+        lx: &Layout,
+        params: &CpuStorage,
+        lp: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
         dispatch!(xs.dtype(), self.name(), T => {
             let ys = self.forward::<T>(slice(xs, lx)?, slice(params, lp)?);
             Ok((T::storage(ys), Shape::from((self.n, self.c_out))))
         })
     }
 
-    fn bwd(&self, xs: &Tensor, params: &Tensor, _ys: &Tensor, d_ys: &Tensor) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        xs: &Tensor,
+        params: &Tensor,
+        _ys: &Tensor,
+        d_ys: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
         dispatch!(xs.dtype(), self.name(), T => {
             let (d_xs, d_params) = with_slice::<T, _>(xs, |x| {
                 with_slice(params, |p| with_slice(d_ys, |d| Ok(self.backward(x, p, d))))

@@ -7,8 +7,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 use std::sync::{Mutex, PoisonError};
 use swish_kernels::conv::Pad;
-use swish_kernels::pool::Pool2d;
 use swish_kernels::layout::SubsamplePad;
+use swish_kernels::pool::Pool2d;
 use swish_kernels::{layout, pool};
 
 /// How a pooling window is summed up.
@@ -41,7 +41,10 @@ enum Op {
     GlobalMean,
     /// Every `stride`-th pixel, zero channels appended.
     SubsamplePad(SubsamplePad),
-    Dropout { p: f64, seed: u64 },
+    Dropout {
+        p: f64,
+        seed: u64,
+    },
 }
 
 struct ShapeOp {

@@ -92,12 +92,24 @@ impl Unit {
     }
 
     /// Convolution, BatchNorm, activation (post-activation networks).
-    pub fn conv_norm_act(vb: &Builder, name: &str, conv: ConvConfig, post: NormNames<'_>, norm: NormConfig) -> Result<Self> {
+    pub fn conv_norm_act(
+        vb: &Builder,
+        name: &str,
+        conv: ConvConfig,
+        post: NormNames<'_>,
+        norm: NormConfig,
+    ) -> Result<Self> {
         Self::build(vb, None, Some((name, conv)), Some(post), norm)
     }
 
     /// BatchNorm, activation, convolution (pre-activation networks).
-    pub fn norm_act_conv(vb: &Builder, pre: NormNames<'_>, name: &str, conv: ConvConfig, norm: NormConfig) -> Result<Self> {
+    pub fn norm_act_conv(
+        vb: &Builder,
+        pre: NormNames<'_>,
+        name: &str,
+        conv: ConvConfig,
+        norm: NormConfig,
+    ) -> Result<Self> {
         Self::build(vb, Some((pre, conv.c_in)), Some((name, conv)), None, norm)
     }
 
@@ -163,10 +175,10 @@ impl Unit {
 
     fn run(&self, xs: &Tensor, join: Option<(Join, &Tensor)>, pass: &Pass) -> Result<Tensor> {
         let [n, h, w, c] = self.image_shape(xs)?;
-        let conv = self.conv.as_ref().map(|(config, weight)| ConvStage {
-            conv: config.at(n, h, w, pass.operands),
-            weight: weight.clone(),
-        });
+        let conv = self
+            .conv
+            .as_ref()
+            .map(|(config, weight)| ConvStage { conv: config.at(n, h, w, pass.operands), weight: weight.clone() });
         let mut out_shape = [n, h, w, c];
         if let Some(ConvStage { conv, .. }) = &conv {
             pass.count(n as u64 * conv.macs());
@@ -214,7 +226,9 @@ impl Unit {
             found: xs.dims().to_vec(),
             expected: format!("(n, h, w, {})", c_in.unwrap_or_default()),
         };
-        let &[n, h, w, c] = xs.dims() else { return Err(bad()) };
+        let &[n, h, w, c] = xs.dims() else {
+            return Err(bad());
+        };
         if c_in != Some(c) || n * h * w == 0 {
             return Err(bad());
         }
@@ -233,7 +247,9 @@ impl Unit {
             found: other.dims().to_vec(),
             expected: format!("second input to be joined with {own:?}"),
         };
-        let &[n, h, w, c] = other.dims() else { return Err(bad()) };
+        let &[n, h, w, c] = other.dims() else {
+            return Err(bad());
+        };
         let fits = [n, h, w] == own[..3] && (join == Join::Concat || c == own[3]);
         if fits { Ok([n, h, w, c]) } else { Err(bad()) }
     }
@@ -261,7 +277,8 @@ impl NormLayer {
     fn update_running(&self, batch: &Statistics, rows: usize, pass: &Pass) -> Result<()> {
         let momentum = pass.norm_momentum.unwrap_or(self.config.momentum);
         let unbiased = rows as f64 / (rows as f64 - 1.0).max(1.0);
-        for (buffer, new, factor) in [(&self.running_mean, &batch.mean, 1.0), (&self.running_var, &batch.var, unbiased)] {
+        for (buffer, new, factor) in [(&self.running_mean, &batch.mean, 1.0), (&self.running_var, &batch.var, unbiased)]
+        {
             let old = buffer.get();
             let mixed: Vec<f64> =
                 to_f64(&old)?.iter().zip(new).map(|(o, n)| (1.0 - momentum) * o + momentum * n * factor).collect();

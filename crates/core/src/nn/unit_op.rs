@@ -9,6 +9,7 @@
 use super::storage::{Element, slice, tensor, with_slice};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use swish_kernels::act::Program;
@@ -207,7 +208,8 @@ impl UnitOp {
         (ys, Kept { pre, post, conv_out })
     }
 
-    /// Gradients to xs (unless unwanted), to the block's parameters and to the other input.
+    /// Gradients to xs (unless unwanted), to the block's parameters, and to the other input unless that is the
+    /// block's own (see [`Self::passes_on`]).
     fn backward<T: Element>(
         &self,
         io: Inputs<'_, T>,
@@ -218,23 +220,19 @@ impl UnitOp {
         let mut d_params = vec![T::ZERO; io.params.len()];
         let mut d_other = None;
         // What flows back from the end of the block to the convolution's output.
-        let mut d = match self.join {
+        let mut d: Cow<'_, [T]> = match self.join {
             Some(Join::Concat) => {
                 let (d_first, d_second) = self.split(d_ys);
                 d_other = Some(d_first);
-                d_second
+                d_second.into()
             }
-            _ => d_ys.to_vec(),
+            _ => d_ys.into(),
         };
-        match (&self.post, &kept.post) {
-            (Some(stage), Some(scaled)) => {
-                let residual = self.added(io.other);
-                let (d_norm, d_residual) = stage.backward(&kept.conv_out, scaled, io.params, &mut d_params, &d, residual);
-                d_other = d_residual.or(d_other);
-                d = d_norm;
-            }
-            _ if self.join == Some(Join::Add) => d_other = Some(d.clone()),
-            _ => {}
+        if let (Some(stage), Some(scaled)) = (&self.post, &kept.post) {
+            let residual = self.added(io.other);
+            let (d_norm, d_residual) = stage.backward(&kept.conv_out, scaled, io.params, &mut d_params, &d, residual);
+            d_other = d_residual.or(d_other);
+            d = d_norm.into();
         }
         let want_d_xs = want_d_xs || self.pre.is_some();
         if let Some(stage) = &self.conv {
@@ -250,16 +248,22 @@ impl UnitOp {
             }
             let mut d_xs = again.unwrap_or_else(|| vec![T::ZERO; io.xs.len()]);
             conv::backward_data(&stage.conv, &d, &io.params[weight], &mut d_xs);
-            d = d_xs;
+            d = d_xs.into();
         }
         if let (Some(stage), Some(scaled)) = (&self.pre, &kept.pre) {
-            d = stage.backward(io.xs, scaled, io.params, &mut d_params, &d, None).0;
+            let (d_norm, _) = stage.backward(io.xs, scaled, io.params, &mut d_params, &d, None);
+            d = d_norm.into();
         }
-        (Some(d), d_params, d_other)
+        (Some(d.into_owned()), d_params, d_other)
     }
 
     fn added<'a, T>(&self, other: Option<&'a [T]>) -> Option<&'a [T]> {
         other.filter(|_| self.join == Some(Join::Add))
+    }
+
+    /// Whether the other input is added to the very result, so that its gradient is the result's.
+    fn passes_on(&self) -> bool {
+        self.post.is_none() && self.join == Some(Join::Add)
     }
 
     fn conv_len(&self) -> usize {
@@ -287,7 +291,12 @@ impl UnitOp {
         (first, second)
     }
 
-    fn run(&self, xs: (&CpuStorage, &Layout), params: (&CpuStorage, &Layout), other: Option<(&CpuStorage, &Layout)>) -> Result<(CpuStorage, Shape)> {
+    fn run(
+        &self,
+        xs: (&CpuStorage, &Layout),
+        params: (&CpuStorage, &Layout),
+        other: Option<(&CpuStorage, &Layout)>,
+    ) -> Result<(CpuStorage, Shape)> {
         fn typed<T: Element>(
             op: &UnitOp,
             (xs, lx): (&CpuStorage, &Layout),
@@ -307,7 +316,9 @@ impl UnitOp {
                 let (s, k) = typed::<f64>(self, xs, params, other)?;
                 (s, AnyKept::F64(k))
             }
-            other => candle_core::bail!("block: element type {other:?} is not supported, use F32 or F64"),
+            other => {
+                candle_core::bail!("block: element type {other:?} is not supported, use F32 or F64")
+            }
         };
         if self.keep {
             *self.trace.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
@@ -315,12 +326,20 @@ impl UnitOp {
         Ok((storage, Shape::from(self.out_shape.to_vec())))
     }
 
-    fn gradients(&self, xs: &Tensor, params: &Tensor, other: Option<&Tensor>, d_ys: &Tensor) -> Result<[Option<Tensor>; 3]> {
+    fn gradients(
+        &self,
+        xs: &Tensor,
+        params: &Tensor,
+        other: Option<&Tensor>,
+        d_ys: &Tensor,
+    ) -> Result<[Option<Tensor>; 3]> {
         let kept = self.trace.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         match kept {
             Some(AnyKept::F32(kept)) => self.typed_gradients(xs, params, other, d_ys, &kept),
             Some(AnyKept::F64(kept)) => self.typed_gradients(xs, params, other, d_ys, &kept),
-            None => candle_core::bail!("block: a second backward pass through the same forward pass"),
+            None => {
+                candle_core::bail!("block: a second backward pass through the same forward pass")
+            }
         }
     }
 
@@ -350,6 +369,7 @@ impl UnitOp {
             d_xs.map(|d| tensor(d, xs.dims())).transpose()?,
             Some(tensor(d_params, params.dims())?),
             match (d_other, other) {
+                (None, Some(_)) if self.passes_on() => Some(d_ys.clone()),
                 (Some(d), Some(o)) => Some(tensor(d, o.dims())?),
                 _ => None,
             },
@@ -366,7 +386,13 @@ impl CustomOp2 for UnitOp {
         self.run((xs, lx), (params, lp), None)
     }
 
-    fn bwd(&self, xs: &Tensor, params: &Tensor, _ys: &Tensor, d_ys: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        xs: &Tensor,
+        params: &Tensor,
+        _ys: &Tensor,
+        d_ys: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let [d_xs, d_params, _] = self.gradients(xs, params, None, d_ys)?;
         Ok((d_xs, d_params))
     }

@@ -71,6 +71,5 @@ pub fn state_dict(params: &Params) -> Result<Vec<(String, Tensor)>> {
 /// The bytes of a safetensors file with these tensors (f32, f64 or u32).
 pub fn to_bytes(tensors: &[(String, Tensor)], metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
     let views = tensors.iter().map(|(name, t)| (name.as_str(), t));
-    safetensors::serialize(views, metadata)
-        .map_err(|e| Error::Candle(candle_core::Error::wrap(e)))
+    safetensors::serialize(views, metadata).map_err(|e| Error::Candle(candle_core::Error::wrap(e)))
 }

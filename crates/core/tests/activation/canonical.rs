@@ -78,10 +78,7 @@ fn equal_functions_have_one_form() {
         ("β*x", "beta*x"),
         ("x*sigmoid(beta1*x)", "swish"),
         ("beta1*x+beta2*sin(x)", "beta2*x+beta1*sin(x)"),
-        (
-            "sigmoid(beta*x)*sigmoid(beta2*x)*x+beta2",
-            "sigmoid(beta2*x)*sigmoid(beta*x)*x+beta",
-        ),
+        ("sigmoid(beta*x)*sigmoid(beta2*x)*x+beta2", "sigmoid(beta2*x)*sigmoid(beta*x)*x+beta"),
         ("beta-beta+x", "x"),
         ("arctan(x)", "atan"),
         ("Max(X, Sigma(X))", "max_x_sigmoid"),

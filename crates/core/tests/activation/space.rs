@@ -12,14 +12,7 @@ fn assert_same_values(expr: &Expr, canonical: &Activation, betas: &[f64], tolera
     let symbols = expr.symbols();
     for x in POINTS {
         for &beta in betas {
-            let written = eval::value(
-                expr,
-                x,
-                Env {
-                    symbols: &symbols,
-                    values: &[beta],
-                },
-            );
+            let written = eval::value(expr, x, Env { symbols: &symbols, values: &[beta] });
             let value = canonical.eval(x, &[beta]);
             assert!(
                 difference(written, value) < tolerance,
@@ -54,13 +47,8 @@ fn the_one_unit_space() {
         let a = units.activation().unwrap();
         let values = POINTS.iter().flat_map(|x| BETAS.map(|b| a.eval(*x, &[b])));
         // Ten digits.
-        let key = values.map(|v| {
-            if v == 0.0 {
-                0
-            } else {
-                (v.abs().ln() * 1e9).round() as i64 / 2 * 2 + i64::from(v > 0.0)
-            }
-        });
+        let key =
+            values.map(|v| if v == 0.0 { 0 } else { (v.abs().ln() * 1e9).round() as i64 / 2 * 2 + i64::from(v > 0.0) });
         vectors.entry(key.collect()).or_default().push(text);
     }
 }
@@ -88,10 +76,7 @@ fn gradients_agree_with_finite_differences() {
                 }
                 checked += 1;
                 let allowed = 1e-6 * exact.abs().max(1.0) + 10.0 * noise;
-                assert!(
-                    (numeric - exact).abs() <= allowed,
-                    "{a} at {x}, beta {beta}: {exact} but {numeric}"
-                );
+                assert!((numeric - exact).abs() <= allowed, "{a} at {x}, beta {beta}: {exact} but {numeric}");
             };
             check(g.dx, &|h| f(x + h, beta));
             if let [dparam] = g.dparams[..] {
@@ -131,22 +116,11 @@ fn larger_spaces() {
         // Names may change places, so all betas have the same value.
         let symbols = units.expr().symbols();
         for x in POINTS.into_iter().step_by(3) {
-            let written = eval::value(
-                &units.expr(),
-                x,
-                Env {
-                    symbols: &symbols,
-                    values: &[0.7; 3],
-                },
-            );
+            let written = eval::value(&units.expr(), x, Env { symbols: &symbols, values: &[0.7; 3] });
             let value = a.eval(x, &[0.7; 3]);
             // Where a part overflows, or a wave or a tie turns on the last bits of a huge argument, rounding decides.
             if written.is_finite() && value.is_finite() && stable(&units.expr(), x, &symbols) {
-                assert!(
-                    difference(written, value) < 1e-6,
-                    "{a} = {written}, {} = {value} at {x}",
-                    a.canonical()
-                );
+                assert!(difference(written, value) < 1e-6, "{a} = {written}, {} = {value} at {x}", a.canonical());
             }
         }
     }
@@ -155,15 +129,6 @@ fn larger_spaces() {
 
 /// True where a tiny change of x changes the value little.
 fn stable(expr: &Expr, x: f64, symbols: &[Symbol]) -> bool {
-    let at = |x: f64| {
-        eval::value(
-            expr,
-            x,
-            Env {
-                symbols,
-                values: &[0.7; 3],
-            },
-        )
-    };
+    let at = |x: f64| eval::value(expr, x, Env { symbols, values: &[0.7; 3] });
     difference(at(x), at(x * (1.0 + 1e-12))) < 1e-8
 }

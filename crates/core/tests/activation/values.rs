@@ -19,9 +19,7 @@ fn named_functions_have_their_values() {
         ("prelu", &|x| if x > 0.0 { x } else { 0.25 * x }),
         ("softplus", &|x| (1.0 + x.exp()).ln()),
         ("elu", &|x| if x > 0.0 { x } else { x.exp() - 1.0 }),
-        ("selu", &|x| {
-            scale * if x > 0.0 { x } else { a * (x.exp() - 1.0) }
-        }),
+        ("selu", &|x| scale * if x > 0.0 { x } else { a * (x.exp() - 1.0) }),
         ("gelu", &|x| x * normal_cdf(x)),
         ("swish-1", &|x| x * s(x)),
         ("swish", &|x| x * s(x)),
@@ -38,11 +36,7 @@ fn named_functions_have_their_values() {
         let activation = Activation::named(name).unwrap();
         for x in POINTS {
             let value = activation.eval(x, &[]);
-            assert!(
-                difference(value, f(x)) < 1e-12,
-                "{name}({x}) = {value}, expected {}",
-                f(x)
-            );
+            assert!(difference(value, f(x)) < 1e-12, "{name}({x}) = {value}, expected {}", f(x));
         }
     }
 }
@@ -61,10 +55,7 @@ fn normal_cdf(x: f64) -> f64 {
             2.0
         }
     };
-    0.5 + h / 3.0
-        * (0..=n)
-            .map(|i| weight(i) * density(h * f64::from(i)))
-            .sum::<f64>()
+    0.5 + h / 3.0 * (0..=n).map(|i| weight(i) * density(h * f64::from(i))).sum::<f64>()
 }
 
 /// From Python's math.erf, math.exp, math.expm1 and math.log1p, as repr prints them; GELU(1) is 0.5*(1+erf(sqrt(1/2))).
@@ -82,10 +73,7 @@ fn values_from_python() {
         ("softplus", -20.0, 2.061_153_620_314_381e-9),
     ] {
         let value = parsed(text).eval(x, &[]);
-        assert!(
-            (value / expected - 1.0).abs() < 1e-14,
-            "{text} at {x}: {value:e}, expected {expected:e}"
-        );
+        assert!((value / expected - 1.0).abs() < 1e-14, "{text} at {x}: {value:e}, expected {expected:e}");
     }
 }
 
@@ -95,42 +83,21 @@ fn documented_points() {
     assert_eq!(at("softplus", 100.0).value, 100.0);
     assert_eq!(at("softplus(x)", 800.0).value, 800.0);
     assert_eq!((at("sinc", 0.0).value, at("sinc", 0.0).dx), (1.0, 0.0));
-    assert_eq!(
-        (at("sqrt(x)", -1.0).value, at("sqrt(x)", -1.0).dx),
-        (0.0, 0.0)
-    );
-    assert_eq!(
-        (at("sqrt(x)", 0.0).value, at("sqrt(x)", 0.0).dx),
-        (0.0, 0.0)
-    );
-    assert_eq!(
-        (at("log(|x|+eps)", 0.0).value, at("log(|x|+eps)", 0.0).dx),
-        (1e-7_f64.ln(), 0.0)
-    );
+    assert_eq!((at("sqrt(x)", -1.0).value, at("sqrt(x)", -1.0).dx), (0.0, 0.0));
+    assert_eq!((at("sqrt(x)", 0.0).value, at("sqrt(x)", 0.0).dx), (0.0, 0.0));
+    assert_eq!((at("log(|x|+eps)", 0.0).value, at("log(|x|+eps)", 0.0).dx), (1e-7_f64.ln(), 0.0));
     assert_eq!(at("relu", 0.0).dx, 0.0);
     assert_eq!(at("min(x,0)", 0.0).dx, 1.0);
     assert_eq!(at("|x|", 0.0).dx, 0.0);
     assert_eq!(at("max(x,sin(x))", 0.0).dx, 1.0);
     assert_eq!(at("max(x,2*x)", 0.0).dx, 1.5);
     assert_eq!(at("1/(x+eps)", 0.0).value, 1e7);
-    assert_eq!(
-        (at("sigmoid", -800.0).value, at("sigmoid", 800.0).value),
-        (0.0, 1.0)
-    );
-    assert_eq!(
-        at("asinh", 1e308).value,
-        1e308_f64.ln() + std::f64::consts::LN_2
-    );
+    assert_eq!((at("sigmoid", -800.0).value, at("sigmoid", 800.0).value), (0.0, 1.0));
+    assert_eq!(at("asinh", 1e308).value, 1e308_f64.ln() + std::f64::consts::LN_2);
     for f in Unary::ALL {
         for x in [0.0, -0.0, 30.0, -30.0, 1e-300, -1e-300] {
-            let g = Activation::from_expr(f.apply(Expr::X, Symbol::BETA))
-                .unwrap()
-                .grad(x, &[]);
-            assert!(
-                g.value.is_finite() && g.dx.is_finite(),
-                "{} at {x}",
-                f.notation()
-            );
+            let g = Activation::from_expr(f.apply(Expr::X, Symbol::BETA)).unwrap().grad(x, &[]);
+            assert!(g.value.is_finite() && g.dx.is_finite(), "{} at {x}", f.notation());
         }
     }
 }
@@ -145,14 +112,8 @@ fn assert_program_agrees(a: &Activation, x: f64, beta: f64) {
     act::forward(&program, 1, &[x], &params, &mut y);
     act::backward(&program, 1, &[x], &params, &[1.0], &mut dx, &mut dparams);
     let pairs = [(y[0], expected.value), (dx[0], expected.dx)];
-    for (got, want) in pairs
-        .into_iter()
-        .chain(dparams.into_iter().zip(expected.dparams))
-    {
-        assert!(
-            difference(got, want) < 1e-9,
-            "{a} at {x}, beta {beta}: {got}, expected {want}"
-        );
+    for (got, want) in pairs.into_iter().chain(dparams.into_iter().zip(expected.dparams)) {
+        assert!(difference(got, want) < 1e-9, "{a} at {x}, beta {beta}: {got}, expected {want}");
     }
 }
 

@@ -27,17 +27,10 @@ const fn counts(dataset: Dataset) -> (usize, usize) {
 /// Class names in label order: `disc`, ..., or `plain_disc`, `striped_disc`, ...
 pub(crate) fn class_names(dataset: Dataset) -> Vec<String> {
     match dataset {
-        Dataset::Cifar10 => shapes::OUTLINES
-            .iter()
-            .map(|outline| (*outline).to_owned())
-            .collect(),
+        Dataset::Cifar10 => shapes::OUTLINES.iter().map(|outline| (*outline).to_owned()).collect(),
         Dataset::Cifar100 => shapes::OUTLINES
             .iter()
-            .flat_map(|outline| {
-                shapes::FILLS
-                    .iter()
-                    .map(move |fill| format!("{fill}_{outline}"))
-            })
+            .flat_map(|outline| shapes::FILLS.iter().map(move |fill| format!("{fill}_{outline}")))
             .collect(),
     }
 }
@@ -53,24 +46,15 @@ fn split(dataset: Dataset, split: u64, n: usize) -> Images {
     let classes = dataset.classes();
     let labels: Vec<u16> = (0..n).map(|i| (i % classes) as u16).collect();
     let mut pixels = vec![0; n * IMAGE_BYTES];
-    pixels
-        .par_chunks_exact_mut(IMAGE_BYTES)
-        .enumerate()
-        .for_each(|(i, out)| {
-            let mut rng = stream(SEED, &[classes as u64, split, i as u64]);
-            let (outline, fill) = match dataset {
-                Dataset::Cifar10 => (i % classes, rng.below(shapes::FILLS.len() as u64) as usize),
-                Dataset::Cifar100 => (i % classes / 10, i % 10),
-            };
-            scene::draw(outline, fill, &mut rng, out);
-        });
-    Images {
-        pixels,
-        labels,
-        h: SIDE,
-        w: SIDE,
-        classes,
-    }
+    pixels.par_chunks_exact_mut(IMAGE_BYTES).enumerate().for_each(|(i, out)| {
+        let mut rng = stream(SEED, &[classes as u64, split, i as u64]);
+        let (outline, fill) = match dataset {
+            Dataset::Cifar10 => (i % classes, rng.below(shapes::FILLS.len() as u64) as usize),
+            Dataset::Cifar100 => (i % classes / 10, i % 10),
+        };
+        scene::draw(outline, fill, &mut rng, out);
+    });
+    Images { pixels, labels, h: SIDE, w: SIDE, classes }
 }
 
 #[cfg(test)]

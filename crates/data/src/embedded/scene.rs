@@ -15,17 +15,16 @@ pub(super) fn draw(outline: usize, fill: usize, rng: &mut Rng, out: &mut [u8]) {
     let ground = Ground::random(rng);
     let clutter: Vec<Blob> = (0..rng.below(3)).map(|_| Blob::clutter(rng)).collect();
     let shape = Shape::random(outline, fill, &ground, rng);
-    let cover = (uniform(rng) < 0.6)
-        .then(|| Blob::cover(&shape, rng))
-        .flatten();
+    let cover = (uniform(rng) < 0.6).then(|| Blob::cover(&shape, rng)).flatten();
     let light = Light::random(rng);
     for (position, pixel) in out.chunks_exact_mut(3).enumerate() {
         let (x, y) = ((position % SIDE) as f32, (position / SIDE) as f32);
         let mut sum = [0.0; 3];
+        let under = ground.at(x + 0.5, y + 0.5);
         for sample in 0..SAMPLES * SAMPLES {
             let at = |k: usize| (k as f32 + 0.5) / SAMPLES as f32;
             let (x, y) = (x + at(sample % SAMPLES), y + at(sample / SAMPLES));
-            let mut colour = ground.at(x, y);
+            let mut colour = under;
             for blob in &clutter {
                 colour = blob.over(colour, x, y);
             }
@@ -55,11 +54,7 @@ fn random_colour(rng: &mut Rng) -> Colour {
 }
 
 fn distance(a: Colour, b: Colour) -> f32 {
-    a.iter()
-        .zip(b)
-        .map(|(x, y)| (x - y) * (x - y))
-        .sum::<f32>()
-        .sqrt()
+    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
 }
 
 fn blend(a: Colour, b: Colour, part: f32) -> Colour {
@@ -71,10 +66,7 @@ fn distinct_colour(others: &[Colour], apart: f32, rng: &mut Rng) -> Colour {
     let mut best = (-1.0, [0.0; 3]);
     for _ in 0..12 {
         let colour = random_colour(rng);
-        let nearest = others
-            .iter()
-            .map(|other| distance(*other, colour))
-            .fold(f32::INFINITY, f32::min);
+        let nearest = others.iter().map(|other| distance(*other, colour)).fold(f32::INFINITY, f32::min);
         if nearest > best.0 {
             best = (nearest, colour);
         }
@@ -99,11 +91,7 @@ impl Ground {
         let second = blend(first, random_colour(rng), between(rng, 0.2, 0.8));
         let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
         let frequency = between(rng, 0.4, 1.6);
-        let strength = if uniform(rng) < 0.5 {
-            between(rng, 0.2, 0.5)
-        } else {
-            0.0
-        };
+        let strength = if uniform(rng) < 0.5 { between(rng, 0.2, 0.5) } else { 0.0 };
         let salt = rng.next_u64() as u32;
         Self {
             colours: [first, second],
@@ -117,26 +105,21 @@ impl Ground {
         let (wave_x, wave_y, strength) = self.wave;
         let noise = smooth_noise(self.salt, x * self.scale, y * self.scale);
         let wave = triangle_wave(wave_x * x + wave_y * y);
-        blend(
-            self.colours[0],
-            self.colours[1],
-            noise + strength * (wave - noise),
-        )
+        blend(self.colours[0], self.colours[1], noise + strength * (wave - noise))
     }
 }
 
 /// Period 2 pi, 0 to 1.
 fn triangle_wave(phase: f32) -> f32 {
     let turn = phase * std::f32::consts::FRAC_1_PI * 0.5;
-    2.0 * (turn - (turn + 0.5).floor()).abs()
+    2.0 * (turn - shapes::floor(turn + 0.5) as f32).abs()
 }
 
 /// Values on a lattice, interpolated smoothly; 0 to 1.
 fn smooth_noise(salt: u32, x: f32, y: f32) -> f32 {
-    let (cell_x, cell_y) = (x.floor(), y.floor());
+    let (i, j) = (shapes::floor(x), shapes::floor(y));
     let ease = |t: f32| t * t * (3.0 - 2.0 * t);
-    let (along_x, along_y) = (ease(x - cell_x), ease(y - cell_y));
-    let (i, j) = (cell_x as i32, cell_y as i32);
+    let (along_x, along_y) = (ease(x - i as f32), ease(y - j as f32));
     let row = |j: i32| {
         let (left, right) = (shapes::hash(salt, i, j), shapes::hash(salt, i + 1, j));
         left + (right - left) * along_x
@@ -160,10 +143,7 @@ impl Shape {
     fn random(outline: usize, fill: usize, ground: &Ground, rng: &mut Rng) -> Self {
         let radius = between(rng, 8.0, 14.5);
         let room = 17.0 - 0.85 * radius;
-        let centre = (
-            16.0 + between(rng, -room, room),
-            16.0 + between(rng, -room, room),
-        );
+        let centre = (16.0 + between(rng, -room, room), 16.0 + between(rng, -room, room));
         let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
         let squeeze = between(rng, 0.82, 1.22);
         let (along, across) = (1.0 / (radius * squeeze.sqrt()), squeeze.sqrt() / radius);
@@ -190,13 +170,7 @@ impl Shape {
     fn at(&self, x: f32, y: f32) -> Option<Colour> {
         let (u, v) = self.own(x, y);
         let hit = u.abs().max(v.abs()) < 1.25 && shapes::inside(self.outline, u, v);
-        hit.then(|| {
-            blend(
-                self.colours[0],
-                self.colours[1],
-                shapes::fill(self.fill, u, v, self.salt),
-            )
-        })
+        hit.then(|| blend(self.colours[0], self.colours[1], shapes::fill(self.fill, u, v, self.salt)))
     }
 }
 
@@ -212,33 +186,21 @@ struct Blob {
 impl Blob {
     fn clutter(rng: &mut Rng) -> Self {
         let centre = (between(rng, 0.0, 32.0), between(rng, 0.0, 32.0));
-        Self::random(
-            centre,
-            (between(rng, 1.5, 4.0), between(rng, 1.5, 6.0)),
-            rng,
-        )
+        Self::random(centre, (between(rng, 1.5, 4.0), between(rng, 1.5, 6.0)), rng)
     }
 
     /// Something in front of a tenth to a third of the shape; `None` when some tries find no such place.
     fn cover(shape: &Shape, rng: &mut Rng) -> Option<Self> {
+        let middles = (0..SIDE * SIDE).map(|p| ((p % SIDE) as f32 + 0.5, (p / SIDE) as f32 + 0.5));
+        let visible: Vec<(f32, f32)> = middles.filter(|&(x, y)| shape.at(x, y).is_some()).collect();
         for _ in 0..8 {
             let reach = shape.radius * between(rng, 0.2, 0.9);
             let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
             let centre = (shape.centre.0 + reach * cos, shape.centre.1 + reach * sin);
             let half = (between(rng, 1.5, 4.5), between(rng, 4.0, 16.0));
             let blob = Self::random(centre, half, rng);
-            let (mut visible, mut covered) = (0, 0);
-            for position in 0..SIDE * SIDE {
-                let (x, y) = (
-                    (position % SIDE) as f32 + 0.5,
-                    (position / SIDE) as f32 + 0.5,
-                );
-                if shape.at(x, y).is_some() {
-                    visible += 1;
-                    covered += usize::from(blob.contains(x, y));
-                }
-            }
-            if covered * 10 > visible && covered * 3 < visible {
+            let covered = visible.iter().filter(|&&(x, y)| blob.contains(x, y)).count();
+            if covered * 10 > visible.len() && covered * 3 < visible.len() {
                 return Some(blob);
             }
         }
@@ -247,32 +209,18 @@ impl Blob {
 
     fn random(centre: (f32, f32), half: (f32, f32), rng: &mut Rng) -> Self {
         let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
-        Self {
-            colour: random_colour(rng),
-            centre,
-            axis: (cos, sin),
-            half,
-            round: uniform(rng) < 0.4,
-        }
+        Self { colour: random_colour(rng), centre, axis: (cos, sin), half, round: uniform(rng) < 0.4 }
     }
 
     fn contains(&self, x: f32, y: f32) -> bool {
         let (dx, dy) = (x - self.centre.0, y - self.centre.1);
         let along = (dx * self.axis.0 + dy * self.axis.1) / self.half.0;
         let across = (dy * self.axis.0 - dx * self.axis.1) / self.half.1;
-        if self.round {
-            along * along + across * across < 1.0
-        } else {
-            along.abs().max(across.abs()) < 1.0
-        }
+        if self.round { along * along + across * across < 1.0 } else { along.abs().max(across.abs()) < 1.0 }
     }
 
     fn over(&self, under: Colour, x: f32, y: f32) -> Colour {
-        if self.contains(x, y) {
-            self.colour
-        } else {
-            under
-        }
+        if self.contains(x, y) { self.colour } else { under }
     }
 }
 
@@ -287,17 +235,15 @@ impl Light {
     fn random(rng: &mut Rng) -> Self {
         let bright = between(rng, 0.65, 1.15);
         let gain = std::array::from_fn(|_| bright * between(rng, 0.9, 1.1));
-        Self {
-            gain,
-            offset: between(rng, -0.06, 0.12),
-            noise: between(rng, 0.02, 0.07),
-        }
+        Self { gain, offset: between(rng, -0.06, 0.12), noise: between(rng, 0.02, 0.07) }
     }
 
-    /// Noise is the sum of four uniform numbers, near enough to a bell.
+    /// Noise is the sum of four uniform numbers of 16 bits, near enough to a bell.
     fn develop(&self, colour: Colour, rng: &mut Rng, pixel: &mut [u8]) {
         for (c, byte) in pixel.iter_mut().enumerate() {
-            let bell = uniform(rng) + uniform(rng) + uniform(rng) + uniform(rng) - 2.0;
+            let bits = rng.next_u64();
+            let quarters: u64 = (0..4).map(|k| bits >> (16 * k) & 0xFFFF).sum();
+            let bell = quarters as f32 / 65_536.0 - 2.0;
             let value = colour[c] * self.gain[c] + self.offset + self.noise * 1.7 * bell;
             *byte = (value * 255.0 + 0.5).clamp(0.0, 255.0) as u8;
         }

@@ -1,18 +1,9 @@
 //! Expected values are worked out by hand on images of a few pixels.
 use super::*;
-const ONE: Normalise = Normalise::Channel {
-    mean: [10.0, 20.0, 30.0],
-    std: [2.0, 4.0, 5.0],
-};
+const ONE: Normalise = Normalise::Channel { mean: [10.0, 20.0, 30.0], std: [2.0, 4.0, 5.0] };
 
 fn augment(pad: usize, pad_mode: PadMode) -> Augment {
-    Augment {
-        normalise: ONE,
-        pad,
-        pad_mode,
-        crop: true,
-        flip: true,
-    }
+    Augment { normalise: ONE, pad, pad_mode, crop: true, flip: true }
 }
 
 /// A 3x3 image whose red channel is 10 + 2 * (1 to 9), so that it normalises to 1 to 9; green and blue are at their mean.
@@ -24,10 +15,7 @@ fn image() -> Vec<u8> {
 fn red(augment: Augment, corner: [usize; 2], flip: bool) -> Vec<f32> {
     let mut out = vec![f32::NAN; 27];
     augment.apply_at(&image(), [3, 3], corner, flip, &mut out);
-    assert!(
-        out.chunks_exact(3)
-            .all(|pixel| pixel[1] == 0.0 && pixel[2] == 0.0)
-    );
+    assert!(out.chunks_exact(3).all(|pixel| pixel[1] == 0.0 && pixel[2] == 0.0));
     out.iter().step_by(3).copied().collect()
 }
 
@@ -41,24 +29,12 @@ fn normalises_each_channel() {
 #[test]
 fn crops_and_flips() {
     let zero = augment(1, PadMode::Zero);
-    assert_eq!(
-        red(zero, [1, 1], false),
-        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
-    );
-    assert_eq!(
-        red(zero, [1, 1], true),
-        [3.0, 2.0, 1.0, 6.0, 5.0, 4.0, 9.0, 8.0, 7.0]
-    );
+    assert_eq!(red(zero, [1, 1], false), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+    assert_eq!(red(zero, [1, 1], true), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0, 9.0, 8.0, 7.0]);
     // Black would be -5: the padding is zero after normalising.
-    assert_eq!(
-        red(zero, [0, 2], false),
-        [0.0, 0.0, 0.0, 2.0, 3.0, 0.0, 5.0, 6.0, 0.0]
-    );
+    assert_eq!(red(zero, [0, 2], false), [0.0, 0.0, 0.0, 2.0, 3.0, 0.0, 5.0, 6.0, 0.0]);
     // Flipped first, then padded and cropped.
-    assert_eq!(
-        red(zero, [2, 0], true),
-        [0.0, 6.0, 5.0, 0.0, 9.0, 8.0, 0.0, 0.0, 0.0]
-    );
+    assert_eq!(red(zero, [2, 0], true), [0.0, 6.0, 5.0, 0.0, 9.0, 8.0, 0.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -68,30 +44,18 @@ fn reflects_without_repeating_the_edge() {
     assert_eq!(red(reflect, [2, 0], false)[..3], [3.0, 2.0, 1.0]);
     assert_eq!(red(reflect, [2, 1], false)[..3], [2.0, 1.0, 2.0]);
     assert_eq!(red(reflect, [2, 4], false)[..3], [3.0, 2.0, 1.0]);
-    assert_eq!(
-        red(reflect, [0, 2], false),
-        [7.0, 8.0, 9.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0]
-    );
-    assert_eq!(
-        red(reflect, [4, 2], false),
-        [7.0, 8.0, 9.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0]
-    );
+    assert_eq!(red(reflect, [0, 2], false), [7.0, 8.0, 9.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
+    assert_eq!(red(reflect, [4, 2], false), [7.0, 8.0, 9.0, 4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
     assert!(reflect.check(3, 3).is_ok());
     let message = reflect.check(2, 2).err().map(|e| e.to_string());
-    assert_eq!(
-        message.as_deref(),
-        Some("pad 2: expected a reflection pad below the image's side 2")
-    );
+    assert_eq!(message.as_deref(), Some("pad 2: expected a reflection pad below the image's side 2"));
 }
 
 #[test]
 fn standardises_each_image_with_its_black_border() {
     // Padded by 1 and cropped at the corner, the only pixel (0, 12, 24) of a 1x1 image is gone: all black, so std is
     // replaced by 1/sqrt(3) and the result is 0.
-    let per_image = Augment {
-        normalise: Normalise::PerImage,
-        ..augment(1, PadMode::Zero)
-    };
+    let per_image = Augment { normalise: Normalise::PerImage, ..augment(1, PadMode::Zero) };
     let mut out = [f32::NAN; 3];
     per_image.apply_at(&[0, 12, 24], [1, 1], [0, 0], false, &mut out);
     assert_eq!(out, [0.0; 3]);
@@ -116,30 +80,19 @@ fn draws_every_place_and_both_directions_evenly() {
     for _ in 0..3600 {
         let mut out = vec![0.0; 27];
         zero.apply(&image(), 3, 3, &mut rng, &mut out);
-        *seen
-            .entry(out.iter().map(|value| *value as i32).collect::<Vec<_>>())
-            .or_insert(0) += 1;
+        *seen.entry(out.iter().map(|value| *value as i32).collect::<Vec<_>>()).or_insert(0) += 1;
     }
     // 9 places x 2 directions, 200 each; 5 standard deviations are 69.
     assert_eq!(seen.len(), 18);
-    assert!(
-        seen.values().all(|count| (131..270).contains(count)),
-        "{:?}",
-        seen.values()
-    );
+    assert!(seen.values().all(|count| (131..270).contains(count)), "{:?}", seen.values());
 }
 
 #[test]
 fn recipes_are_the_published_ones() {
     // fb.resnet.torch datasets/cifar100.lua; wide-residual-networks uses CIFAR-10's numbers; cifar_input.py pads to 36.
-    let Normalise::Channel { mean, std } = Augment::fb_resnet(Dataset::Cifar100).normalise else {
-        unreachable!()
-    };
+    let Normalise::Channel { mean, std } = Augment::fb_resnet(Dataset::Cifar100).normalise else { unreachable!() };
     assert_eq!((mean, std), ([129.3, 124.1, 112.4], [68.2, 65.4, 70.4]));
-    assert_eq!(
-        Augment::wide_resnet().normalise,
-        Normalise::fb_resnet(Dataset::Cifar10)
-    );
+    assert_eq!(Augment::wide_resnet().normalise, Normalise::fb_resnet(Dataset::Cifar10));
     assert_eq!(Augment::wide_resnet().pad_mode, PadMode::Reflect);
     assert_eq!(32 + 2 * Augment::tf_resnet().pad, 36);
 }

@@ -19,9 +19,7 @@ pub(super) fn pixels(k: usize) -> Vec<u8> {
 
 /// One PNG of each class, label = number.
 pub(super) fn rows(dataset: Dataset) -> Vec<Row> {
-    (0..dataset.classes())
-        .map(|k| (Some(png(&pixels(k), 32, 32)), Some(k as i64)))
-        .collect()
+    (0..dataset.classes()).map(|k| (Some(png(&pixels(k), 32, 32)), Some(k as i64))).collect()
 }
 
 pub(super) fn png(rgb: &[u8], w: u32, h: u32) -> Vec<u8> {
@@ -38,38 +36,21 @@ pub(super) fn write_parquet(path: &Path, label: &str, rows: &[Row]) {
         "message schema {{ optional group img {{ optional binary bytes; optional binary path (UTF8); }} optional int64 {label}; }}"
     );
     let schema = Arc::new(parse_message_type(&schema).unwrap());
-    let mut writer =
-        SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::default()).unwrap();
+    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::default()).unwrap();
     for rows in rows.chunks(rows.len().div_ceil(2)) {
         let mut group = writer.next_row_group().unwrap();
-        let bytes: Vec<ByteArray> = rows
-            .iter()
-            .flat_map(|row| row.0.clone())
-            .map(ByteArray::from)
-            .collect();
-        let levels: Vec<i16> = rows
-            .iter()
-            .map(|row| if row.0.is_some() { 2 } else { 1 })
-            .collect();
+        let bytes: Vec<ByteArray> = rows.iter().flat_map(|row| row.0.clone()).map(ByteArray::from).collect();
+        let levels: Vec<i16> = rows.iter().map(|row| if row.0.is_some() { 2 } else { 1 }).collect();
         let mut column = group.next_column().unwrap().unwrap();
-        column
-            .typed::<ByteArrayType>()
-            .write_batch(&bytes, Some(&levels), None)
-            .unwrap();
+        column.typed::<ByteArrayType>().write_batch(&bytes, Some(&levels), None).unwrap();
         column.close().unwrap();
         let mut column = group.next_column().unwrap().unwrap();
-        column
-            .typed::<ByteArrayType>()
-            .write_batch(&[], Some(&vec![1; rows.len()]), None)
-            .unwrap();
+        column.typed::<ByteArrayType>().write_batch(&[], Some(&vec![1; rows.len()]), None).unwrap();
         column.close().unwrap();
         let labels: Vec<i64> = rows.iter().flat_map(|row| row.1).collect();
         let levels: Vec<i16> = rows.iter().map(|row| i16::from(row.1.is_some())).collect();
         let mut column = group.next_column().unwrap().unwrap();
-        column
-            .typed::<Int64Type>()
-            .write_batch(&labels, Some(&levels), None)
-            .unwrap();
+        column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
         column.close().unwrap();
         group.close().unwrap();
     }

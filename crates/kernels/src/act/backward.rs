@@ -20,21 +20,13 @@ impl<'p, T: Real> Sweep<'p, T> {
     pub(crate) fn new(program: &'p Program) -> Self {
         let values = Values::new(program);
         let slots = values.plan.active.len();
-        Self {
-            values,
-            adjoints: vec![T::ZERO; slots * TILE],
-            written: vec![false; slots],
-        }
+        Self { values, adjoints: vec![T::ZERO; slots * TILE], written: vec![false; slots] }
     }
 
     /// `d_xs` is overwritten; the parameters' derivatives are read with [`Sweep::add_d_param`].
     pub(crate) fn run(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], d_xs: &mut [T]) {
         self.values.recompute(inputs);
-        let Self {
-            values,
-            adjoints,
-            written,
-        } = self;
+        let Self { values, adjoints, written } = self;
         let (plan, len) = (values.plan, inputs.tile.len);
         written.fill(false);
         if plan.steps.is_empty() {
@@ -50,26 +42,16 @@ impl<'p, T: Real> Sweep<'p, T> {
                 continue;
             }
             let (lower, upper) = adjoints.split_at_mut(slot * TILE);
-            let d = if slot == plan.result {
-                d_ys
-            } else {
-                &upper[..len]
-            };
+            let d = if slot == plan.result { d_ys } else { &upper[..len] };
             let value = |slot| values.get(inputs, slot);
             let mut contribute = |operand: usize, gradient: &dyn Fn(bool, &mut [T])| {
                 if plan.active[operand] {
-                    let out = if operand == 0 {
-                        &mut *d_xs
-                    } else {
-                        &mut lower[operand * TILE..][..len]
-                    };
+                    let out = if operand == 0 { &mut *d_xs } else { &mut lower[operand * TILE..][..len] };
                     gradient(std::mem::replace(&mut written[operand], true), out);
                 }
             };
             match step {
-                Step::Unary(op, a) => contribute(a, &|add, out| {
-                    d_unary(op, add, value(a), value(slot), d, out)
-                }),
+                Step::Unary(op, a) => contribute(a, &|add, out| d_unary(op, add, value(a), value(slot), d, out)),
                 Step::Join(op, a, b) => {
                     contribute(a, &|add, out| d_first(op, add, value(a), value(b), d, out));
                     contribute(b, &|add, out| d_second(op, add, value(a), value(b), d, out));
@@ -77,12 +59,8 @@ impl<'p, T: Real> Sweep<'p, T> {
                 Step::Gated(op, p, a, b) => {
                     let operands = [value(p), value(a), value(b), value(slot)];
                     contribute(p, &|add, out| d_gate(op, add, operands, d, out));
-                    contribute(a, &|add, out| {
-                        d_side(op, Side::First, add, operands, d, out)
-                    });
-                    contribute(b, &|add, out| {
-                        d_side(op, Side::Second, add, operands, d, out)
-                    });
+                    contribute(a, &|add, out| d_side(op, Side::First, add, operands, d, out));
+                    contribute(b, &|add, out| d_side(op, Side::Second, add, operands, d, out));
                 }
             }
         }

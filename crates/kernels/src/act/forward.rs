@@ -28,11 +28,7 @@ impl<'p, T: Real> Values<'p, T> {
     pub(crate) fn new(program: &'p Program) -> Self {
         let plan = &program.plan;
         let mut slots = vec![T::ZERO; (plan.first_step() + plan.steps.len()) * TILE];
-        for (values, &value) in slots
-            .chunks_exact_mut(TILE)
-            .skip(1 + plan.n_params)
-            .zip(&plan.consts)
-        {
+        for (values, &value) in slots.chunks_exact_mut(TILE).skip(1 + plan.n_params).zip(&plan.consts) {
             values.fill(T::from_f64(value));
         }
         Self { plan, slots }
@@ -66,11 +62,7 @@ impl<'p, T: Real> Values<'p, T> {
     fn run(&mut self, steps: &[Step], inputs: Inputs<'_, T>) {
         for (slot, &step) in (self.plan.first_step()..).zip(steps) {
             let (done, out) = self.slots.split_at_mut(slot * TILE);
-            evaluate(
-                step,
-                |operand| read(self.plan, done, inputs, operand),
-                &mut out[..inputs.tile.len],
-            );
+            evaluate(step, |operand| read(self.plan, done, inputs, operand), &mut out[..inputs.tile.len]);
         }
     }
 }

@@ -105,9 +105,5 @@ pub(super) fn d_sinc<T: Real, const FMA: bool>(x: T, sinc: T, cos: T) -> T {
     for &c in SERIES.iter().rev() {
         near = mul_add::<T, FMA>(near, z, T::from_f64(c));
     }
-    if x.abs() < T::ONE {
-        near * x
-    } else {
-        (cos - sinc) / x
-    }
+    if x.abs() < T::ONE { near * x } else { (cos - sinc) / x }
 }

@@ -39,15 +39,8 @@ fn tiling(program: &Program, channels: usize) -> Tiling {
 }
 
 fn check(program: &Program, channels: usize, len: usize, params: usize) {
-    assert!(
-        channels > 0 && len.is_multiple_of(channels),
-        "{len} elements are no rows of {channels} channels"
-    );
-    assert_eq!(
-        params,
-        program.n_params() * channels,
-        "n_params * channels parameters"
-    );
+    assert!(channels > 0 && len.is_multiple_of(channels), "{len} elements are no rows of {channels} channels");
+    assert_eq!(params, program.n_params() * channels, "n_params * channels parameters");
 }
 
 /// `ys = f(xs)`, both of shape (rows, channels).
@@ -65,23 +58,14 @@ pub fn forward<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[
         let mut values = Values::new(program);
         for tile in tiling.tiles(xs.len()) {
             let span = tile.start..tile.start + tile.len;
-            values.forward(
-                Inputs {
-                    xs: &xs[span.clone()],
-                    params: &params,
-                    tile,
-                },
-                &mut ys[span],
-            );
+            values.forward(Inputs { xs: &xs[span.clone()], params: &params, tile }, &mut ys[span]);
         }
     };
     let chunk = tiling.chunk_len();
     if xs.len() <= chunk {
         work(xs, ys);
     } else {
-        xs.par_chunks(chunk)
-            .zip(ys.par_chunks_mut(chunk))
-            .for_each(|(xs, ys)| work(xs, ys));
+        xs.par_chunks(chunk).zip(ys.par_chunks_mut(chunk)).for_each(|(xs, ys)| work(xs, ys));
     }
 }
 
@@ -100,15 +84,8 @@ pub fn backward<T: Real>(
     d_params: &mut [T],
 ) {
     check(program, channels, xs.len(), params.len());
-    assert!(
-        xs.len() == d_ys.len() && xs.len() == d_xs.len(),
-        "d_ys and d_xs are as long as xs"
-    );
-    assert_eq!(
-        params.len(),
-        d_params.len(),
-        "d_params is as long as params"
-    );
+    assert!(xs.len() == d_ys.len() && xs.len() == d_xs.len(), "d_ys and d_xs are as long as xs");
+    assert_eq!(params.len(), d_params.len(), "d_params is as long as params");
     let tiling = tiling(program, channels);
     let n_params = program.n_params();
     let params = tiling.patterns(n_params, params);
@@ -117,11 +94,7 @@ pub fn backward<T: Real>(
         let mut sums = Sums::new(tiling, n_params);
         for tile in tiling.tiles(xs.len()) {
             let span = tile.start..tile.start + tile.len;
-            let inputs = Inputs {
-                xs: &xs[span.clone()],
-                params: &params,
-                tile,
-            };
+            let inputs = Inputs { xs: &xs[span.clone()], params: &params, tile };
             sweep.run(inputs, &d_ys[span.clone()], &mut d_xs[span]);
             for k in 0..n_params {
                 sweep.add_d_param(k, sums.at(k, tile));
@@ -133,15 +106,8 @@ pub fn backward<T: Real>(
     let sums = if xs.len() <= chunk {
         work(xs, d_ys, d_xs)
     } else {
-        let chunks = xs
-            .par_chunks(chunk)
-            .zip(d_ys.par_chunks(chunk))
-            .zip(d_xs.par_chunks_mut(chunk));
-        combine(
-            chunks
-                .map(|((xs, d_ys), d_xs)| work(xs, d_ys, d_xs))
-                .collect(),
-        )
+        let chunks = xs.par_chunks(chunk).zip(d_ys.par_chunks(chunk)).zip(d_xs.par_chunks_mut(chunk));
+        combine(chunks.map(|((xs, d_ys), d_xs)| work(xs, d_ys, d_xs)).collect())
     };
     for (d_param, sum) in d_params.iter_mut().zip(sums) {
         *d_param = T::from_f64(sum);

@@ -103,9 +103,7 @@ pub enum ProgramError {
     #[error("activation program is empty: expected at least the input")]
     Empty,
     /// An operand is not an earlier operation.
-    #[error(
-        "activation program: operation {op} uses operand {operand}; operands must be earlier operations"
-    )]
+    #[error("activation program: operation {op} uses operand {operand}; operands must be earlier operations")]
     Operand {
         /// Index of the operation.
         op: usize,
@@ -149,11 +147,7 @@ impl Program {
             if let Op::Param(param) = kind
                 && usize::from(param) >= n_params
             {
-                return Err(ProgramError::Param {
-                    op,
-                    param: param.into(),
-                    n_params,
-                });
+                return Err(ProgramError::Param { op, param: param.into(), n_params });
             }
         }
         let plan = Plan::new(&ops, n_params);
@@ -218,13 +212,7 @@ impl Step {
             Self::Unary(op, _) => {
                 matches!(
                     op,
-                    Unary::Sqrt
-                        | Unary::Exp
-                        | Unary::Expm1
-                        | Unary::Tanh
-                        | Unary::Sinc
-                        | Unary::Sigmoid
-                        | Unary::Gauss
+                    Unary::Sqrt | Unary::Exp | Unary::Expm1 | Unary::Tanh | Unary::Sinc | Unary::Sigmoid | Unary::Gauss
                 )
             }
             Self::Join(..) => false,
@@ -261,13 +249,8 @@ impl Plan {
         }
         let is_live_const = |&(i, op): &(usize, &Op)| matches!(op, Op::Const(_)) && live[i];
         let n_consts = ops.iter().enumerate().filter(is_live_const).count();
-        let mut plan = Self {
-            n_params,
-            consts: Vec::new(),
-            steps: Vec::new(),
-            active: vec![true; 1 + n_params],
-            result: 0,
-        };
+        let mut plan =
+            Self { n_params, consts: Vec::new(), steps: Vec::new(), active: vec![true; 1 + n_params], result: 0 };
         plan.active.resize(1 + n_params + n_consts, false);
         let mut slot_of = vec![0; ops.len()];
         for (i, &op) in ops.iter().enumerate().filter(|&(i, _)| live[i]) {
@@ -292,10 +275,9 @@ impl Plan {
                 Op::Binary(Binary::Div, a, b) => plan.join(Join::Div, slot(a), slot(b)),
                 Op::Binary(Binary::Max, a, b) => plan.join(Join::Max, slot(a), slot(b)),
                 Op::Binary(Binary::Min, a, b) => plan.join(Join::Min, slot(a), slot(b)),
-                Op::Gated(f, p, a, b) => plan.push(
-                    Step::Gated(f, slot(p), slot(a), slot(b)),
-                    &[slot(p), slot(a), slot(b)],
-                ),
+                Op::Gated(f, p, a, b) => {
+                    plan.push(Step::Gated(f, slot(p), slot(a), slot(b)), &[slot(p), slot(a), slot(b)])
+                }
             };
             slot_of[i] = plan.result;
         }
@@ -308,8 +290,7 @@ impl Plan {
 
     fn push(&mut self, step: Step, operands: &[usize]) -> usize {
         self.steps.push(step);
-        self.active
-            .push(operands.iter().any(|&slot| self.active[slot]));
+        self.active.push(operands.iter().any(|&slot| self.active[slot]));
         self.active.len() - 1
     }
 

@@ -46,20 +46,8 @@ fn exp_parts<const FMA: bool>(x: f32) -> (i32, f32) {
     let shifted = fma::<FMA>(x, LOG2_E, ROUND);
     let n = shifted - ROUND;
     let r = fma::<FMA>(n, -LN2_LOW, fma::<FMA>(n, -LN2_HIGH, x));
-    let q = horner::<FMA, 5>(
-        r,
-        [
-            0.499_999_94,
-            0.166_665_2,
-            0.041_668_393,
-            0.008_368_781,
-            0.001_381_447_9,
-        ],
-    );
-    (
-        (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32),
-        fma::<FMA>(r * r, q, r),
-    )
+    let q = horner::<FMA, 5>(r, [0.499_999_94, 0.166_665_2, 0.041_668_393, 0.008_368_781, 0.001_381_447_9]);
+    ((shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32), fma::<FMA>(r * r, q, r))
 }
 
 /// e^x, within 2 ulp; 0 below -86.9, infinite above 88.7228.
@@ -109,14 +97,7 @@ pub(super) fn sinh<const FMA: bool>(x: f32) -> f32 {
     let a = x.abs();
     let h = half_exp::<FMA>(a);
     let z = x * x;
-    let near = fma::<FMA>(
-        a * z,
-        horner::<FMA, 4>(
-            z,
-            [0.166_666_67, 0.008_333_35, 1.983_616e-4, 2.816_951_6e-6],
-        ),
-        a,
-    );
+    let near = fma::<FMA>(a * z, horner::<FMA, 4>(z, [0.166_666_67, 0.008_333_35, 1.983_616e-4, 2.816_951_6e-6]), a);
     let y = if a < 1.0 { near } else { h - 0.25 / h };
     y.copysign(x)
 }
@@ -155,11 +136,7 @@ pub(super) fn ln<const FMA: bool>(x: f32) -> f32 {
     let n = bits.wrapping_sub(SQRT_HALF) >> 23;
     let f = f32::from_bits(bits.wrapping_sub(n << 23) as u32) - 1.0;
     let n = n as f32;
-    let y = fma::<FMA>(
-        n,
-        LN2_HIGH,
-        f + fma::<FMA>(n, LN2_LOW, ln_1p_rest::<FMA>(f)),
-    );
+    let y = fma::<FMA>(n, LN2_HIGH, f + fma::<FMA>(n, LN2_LOW, ln_1p_rest::<FMA>(f)));
     if x < f32::INFINITY { y } else { x }
 }
 
@@ -213,15 +190,8 @@ pub(super) fn atan<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
     let a = x.abs();
-    let near = [
-        0.128_379_17,
-        -0.376_126_26,
-        0.112_835_854,
-        -0.026_853_813,
-        0.005_188_327_8,
-        -8.010_195_5e-4,
-        7.853_867e-5,
-    ];
+    let near =
+        [0.128_379_17, -0.376_126_26, 0.112_835_854, -0.026_853_813, 0.005_188_327_8, -8.010_195_5e-4, 7.853_867e-5];
     let near = fma::<FMA>(a, horner::<FMA, 7>(a * a, near), a);
     // ln erfc(a) on [1, 4]; beyond, erf is 1.
     let far = [
@@ -255,17 +225,9 @@ pub(super) fn cos<const FMA: bool>(x: f32) -> f32 {
 fn quarter_turns<const FMA: bool>(x: f32, turns: u32) -> f32 {
     let shifted = fma::<FMA>(x, FRAC_2_PI, ROUND);
     let n = shifted - ROUND;
-    let r = fma::<FMA>(
-        n,
-        -PI_2[2],
-        fma::<FMA>(n, -PI_2[1], fma::<FMA>(n, -PI_2[0], x)),
-    );
+    let r = fma::<FMA>(n, -PI_2[2], fma::<FMA>(n, -PI_2[1], fma::<FMA>(n, -PI_2[0], x)));
     let z = r * r;
-    let sin = fma::<FMA>(
-        r * z,
-        horner::<FMA, 3>(z, [-0.166_666_55, 0.008_332_158, -1.951_496e-4]),
-        r,
-    );
+    let sin = fma::<FMA>(r * z, horner::<FMA, 3>(z, [-0.166_666_55, 0.008_332_158, -1.951_496e-4]), r);
     let cos = fma::<FMA>(
         z * z,
         horner::<FMA, 3>(z, [0.041_666_646, -0.001_388_731_3, 2.443_281_1e-5]),
@@ -367,37 +329,15 @@ mod tests {
         }
         let huge = f32::MAX;
         assert_eq!(
-            [
-                exp::<true>(huge),
-                exp::<true>(-huge),
-                exp::<true>(89.0),
-                exp::<true>(f32::NEG_INFINITY)
-            ],
+            [exp::<true>(huge), exp::<true>(-huge), exp::<true>(89.0), exp::<true>(f32::NEG_INFINITY)],
             [f32::INFINITY, 0.0, f32::INFINITY, 0.0]
         );
-        assert_eq!(
-            [
-                exp_m1::<true>(huge),
-                exp_m1::<true>(-huge),
-                exp_m1::<true>(0.0)
-            ],
-            [f32::INFINITY, -1.0, 0.0]
-        );
-        assert_eq!(
-            [tanh::<true>(huge), tanh::<true>(-huge), tanh::<true>(0.0)],
-            [1.0, -1.0, 0.0]
-        );
-        assert_eq!(
-            [sinh::<true>(-huge), cosh::<true>(-huge)],
-            [f32::NEG_INFINITY, f32::INFINITY]
-        );
+        assert_eq!([exp_m1::<true>(huge), exp_m1::<true>(-huge), exp_m1::<true>(0.0)], [f32::INFINITY, -1.0, 0.0]);
+        assert_eq!([tanh::<true>(huge), tanh::<true>(-huge), tanh::<true>(0.0)], [1.0, -1.0, 0.0]);
+        assert_eq!([sinh::<true>(-huge), cosh::<true>(-huge)], [f32::NEG_INFINITY, f32::INFINITY]);
         assert_eq!([erf::<true>(huge), erf::<true>(-huge)], [1.0, -1.0]);
         assert_eq!(
-            [
-                ln::<true>(f32::INFINITY),
-                atan::<true>(f32::INFINITY),
-                asinh::<true>(f32::NEG_INFINITY)
-            ],
+            [ln::<true>(f32::INFINITY), atan::<true>(f32::INFINITY), asinh::<true>(f32::NEG_INFINITY)],
             [f32::INFINITY, FRAC_PI_2, f32::NEG_INFINITY]
         );
     }

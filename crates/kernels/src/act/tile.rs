@@ -44,9 +44,7 @@ impl Tiling {
 
     /// Elements of a chunk: whole rows and, but for the last chunk, whole tiles.
     pub(crate) fn chunk_len(self) -> usize {
-        let tiles = (CHUNK / self.period())
-            .max(CHUNK_ROWS / self.rows_per_tile())
-            .max(1);
+        let tiles = (CHUNK / self.period()).max(CHUNK_ROWS / self.rows_per_tile()).max(1);
         tiles * self.period()
     }
 
@@ -56,11 +54,7 @@ impl Tiling {
         let mut start = 0;
         std::iter::from_fn(move || {
             let phase = if period > TILE { start % period } else { 0 };
-            let tile = Tile {
-                start,
-                phase,
-                len: TILE.min(period - phase).min(len - start),
-            };
+            let tile = Tile { start, phase, len: TILE.min(period - phase).min(len - start) };
             start += tile.len;
             (tile.len > 0).then_some(tile)
         })
@@ -77,15 +71,8 @@ impl Tiling {
 
     /// `n` parameters of `channels` values each.
     pub(crate) fn patterns<T: Real>(self, n: usize, params: &[T]) -> Vec<Pattern<'_, T>> {
-        assert_eq!(
-            params.len(),
-            n * self.channels,
-            "n_params * channels values"
-        );
-        params
-            .chunks_exact(self.channels)
-            .map(|values| self.pattern(values))
-            .collect()
+        assert_eq!(params.len(), n * self.channels, "n_params * channels values");
+        params.chunks_exact(self.channels).map(|values| self.pattern(values)).collect()
     }
 }
 
@@ -108,10 +95,7 @@ pub(crate) struct Sums<T> {
 
 impl<T: Real> Sums<T> {
     pub(crate) fn new(tiling: Tiling, quantities: usize) -> Self {
-        Self {
-            tiling,
-            sums: vec![T::ZERO; quantities * tiling.period()],
-        }
+        Self { tiling, sums: vec![T::ZERO; quantities * tiling.period()] }
     }
 
     /// The running sums of a quantity beside a tile's elements.
@@ -125,10 +109,7 @@ impl<T: Real> Sums<T> {
     pub(crate) fn fold(&self) -> Vec<f64> {
         let channels = self.tiling.channels;
         let mut totals = vec![0.0; self.sums.len() / self.tiling.rows_per_tile()];
-        for (total, sums) in totals
-            .chunks_exact_mut(channels)
-            .zip(self.sums.chunks_exact(self.tiling.period()))
-        {
+        for (total, sums) in totals.chunks_exact_mut(channels).zip(self.sums.chunks_exact(self.tiling.period())) {
             for row in sums.chunks_exact(channels) {
                 for (total, &sum) in total.iter_mut().zip(row) {
                     *total += sum.to_f64();
@@ -183,15 +164,8 @@ mod tests {
                 add_to(sums.at(1, tile), pattern.at(tile));
             }
             assert_eq!(next, rows * channels);
-            let expected: Vec<f64> = (0..2 * channels)
-                .map(|i| {
-                    if i < channels {
-                        0.0
-                    } else {
-                        (rows * (i - channels)) as f64
-                    }
-                })
-                .collect();
+            let expected: Vec<f64> =
+                (0..2 * channels).map(|i| if i < channels { 0.0 } else { (rows * (i - channels)) as f64 }).collect();
             assert_eq!(sums.fold(), expected);
         }
     }

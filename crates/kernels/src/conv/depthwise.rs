@@ -42,16 +42,12 @@ impl<T: Real> Windows<T> {
         let copy = PaddedCopy::input(conv, unit, channels);
         copy.copy(unit, xs, &mut self.xs);
         self.taps.clear();
-        self.taps.extend(
-            (0..conv.kh * conv.kw)
-                .map(|tap| tap / conv.kw * copy.row_step() + tap % conv.kw * channels),
-        );
+        self.taps.extend((0..conv.kh * conv.kw).map(|tap| tap / conv.kw * copy.row_step() + tap % conv.kw * channels));
         self.pixels.clear();
         for image in 0..unit.images.len() {
             for row in 0..unit.rows.len() {
                 let first = image * copy.image_step() + row * conv.stride.0 * copy.row_step();
-                self.pixels
-                    .extend((0..conv.out_w()).map(|x| first + x * conv.stride.1 * channels));
+                self.pixels.extend((0..conv.out_w()).map(|x| first + x * conv.stride.1 * channels));
             }
         }
     }
@@ -59,11 +55,7 @@ impl<T: Real> Windows<T> {
 
 impl<T> Default for Windows<T> {
     fn default() -> Self {
-        Self {
-            xs: Vec::new(),
-            pixels: Vec::new(),
-            taps: Vec::new(),
-        }
+        Self { xs: Vec::new(), pixels: Vec::new(), taps: Vec::new() }
     }
 }
 
@@ -72,21 +64,16 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [
     let (c, channels) = (conv.c_in, conv.c_in.next_multiple_of(NARROW));
     let row_len = conv.out_w() * conv.stride.0 * conv.stride.1 * channels;
     let units = units(conv.n, conv.out_h(), row_len, UNIT_ELEMENTS);
-    for_each_unit(
-        &units,
-        conv.out_w() * c,
-        ys,
-        |windows: &mut Windows<T>, unit, ys| {
-            windows.copy(conv, unit, xs);
-            for (first, lanes) in blocks::<T>(channels) {
-                if lanes == 16 {
-                    forward_block::<T, 16>(c, windows, packed, first, ys);
-                } else {
-                    forward_block::<T, 8>(c, windows, packed, first, ys);
-                }
+    for_each_unit(&units, conv.out_w() * c, ys, |windows: &mut Windows<T>, unit, ys| {
+        windows.copy(conv, unit, xs);
+        for (first, lanes) in blocks::<T>(channels) {
+            if lanes == 16 {
+                forward_block::<T, 16>(c, windows, packed, first, ys);
+            } else {
+                forward_block::<T, 8>(c, windows, packed, first, ys);
             }
-        },
-    );
+        }
+    });
 }
 
 simd_fn! {

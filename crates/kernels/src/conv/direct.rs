@@ -21,9 +21,7 @@ impl<T: Real> Panels<T> {
     /// The weights of `conv` for its forward pass.
     pub(super) fn forward(conv: &Conv2d, weight: &[T]) -> Self {
         let taps = conv.kh * conv.kw;
-        Self::pack(conv, conv.c_in, conv.c_out, |c_in, c_out, tap| {
-            weight[(c_out * conv.c_in + c_in) * taps + tap]
-        })
+        Self::pack(conv, conv.c_in, conv.c_out, |c_in, c_out, tap| weight[(c_out * conv.c_in + c_in) * taps + tap])
     }
 
     /// The weights of `conv`, flipped and transposed, for its data gradient.
@@ -34,23 +32,15 @@ impl<T: Real> Panels<T> {
         })
     }
 
-    fn pack(
-        conv: &Conv2d,
-        from: usize,
-        to: usize,
-        weight: impl Fn(usize, usize, usize) -> T,
-    ) -> Self {
+    fn pack(conv: &Conv2d, from: usize, to: usize, weight: impl Fn(usize, usize, usize) -> T) -> Self {
         let mut data = Vec::with_capacity(conv.kh * conv.kw * from * to.next_multiple_of(16));
         for (first, lanes) in blocks::<T>(to) {
             for tap in 0..conv.kh * conv.kw {
                 for c in 0..from {
-                    data.extend((first..first + lanes).map(|lane| {
-                        if lane < to {
-                            conv.operands.round(weight(c, lane, tap))
-                        } else {
-                            T::ZERO
-                        }
-                    }));
+                    data.extend(
+                        (first..first + lanes)
+                            .map(|lane| if lane < to { conv.operands.round(weight(c, lane, tap)) } else { T::ZERO }),
+                    );
                 }
             }
         }
@@ -61,56 +51,35 @@ impl<T: Real> Panels<T> {
 /// `ys` from `xs` and packed weights.
 pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], panels: &Panels<T>, ys: &mut [T]) {
     let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let units = units(
-        conv.n,
-        out_h,
-        out_w * conv.stride.0 * conv.stride.1 * conv.c_in,
-        UNIT_ELEMENTS,
-    );
+    let units = units(conv.n, out_h, out_w * conv.stride.0 * conv.stride.1 * conv.c_in, UNIT_ELEMENTS);
     let as_is = conv.pad == Pad::default() && conv.operands == super::Operands::Exact;
-    for_each_unit(
-        &units,
-        out_w * conv.c_out,
-        ys,
-        |(padded, offsets): &mut (Vec<T>, Vec<usize>), unit, ys| {
-            let copy = PaddedCopy::input(conv, unit, conv.c_in);
-            let (xs, image_step, row_step) = if as_is {
-                let first = (unit.images.start * conv.h + copy.first_row) * conv.w * conv.c_in;
-                (
-                    &xs[first..],
-                    conv.h * conv.w * conv.c_in,
-                    conv.w * conv.c_in,
-                )
+    for_each_unit(&units, out_w * conv.c_out, ys, |(padded, offsets): &mut (Vec<T>, Vec<usize>), unit, ys| {
+        let copy = PaddedCopy::input(conv, unit, conv.c_in);
+        let (xs, image_step, row_step) = if as_is {
+            let first = (unit.images.start * conv.h + copy.first_row) * conv.w * conv.c_in;
+            (&xs[first..], conv.h * conv.w * conv.c_in, conv.w * conv.c_in)
+        } else {
+            copy.copy(unit, xs, padded);
+            (&padded[..], copy.image_step(), copy.row_step())
+        };
+        offsets.clear();
+        for image in 0..unit.images.len() {
+            for row in 0..unit.rows.len() {
+                let first = image * image_step + row * conv.stride.0 * row_step;
+                offsets.extend((0..out_w).map(|x| first + x * conv.stride.1 * conv.c_in));
+            }
+        }
+        let run = Run { xs, offsets, kh: conv.kh, row_step, run: conv.kw * conv.c_in, c_out: conv.c_out };
+        let depth = conv.kh * conv.kw * conv.c_in;
+        for (first, lanes) in blocks::<T>(conv.c_out) {
+            let panel = &panels.data[first * depth..][..lanes * depth];
+            if lanes == 16 {
+                block::<T, 16>(&run, panel, first, ys);
             } else {
-                copy.copy(unit, xs, padded);
-                (&padded[..], copy.image_step(), copy.row_step())
-            };
-            offsets.clear();
-            for image in 0..unit.images.len() {
-                for row in 0..unit.rows.len() {
-                    let first = image * image_step + row * conv.stride.0 * row_step;
-                    offsets.extend((0..out_w).map(|x| first + x * conv.stride.1 * conv.c_in));
-                }
+                block::<T, 8>(&run, panel, first, ys);
             }
-            let run = Run {
-                xs,
-                offsets,
-                kh: conv.kh,
-                row_step,
-                run: conv.kw * conv.c_in,
-                c_out: conv.c_out,
-            };
-            let depth = conv.kh * conv.kw * conv.c_in;
-            for (first, lanes) in blocks::<T>(conv.c_out) {
-                let panel = &panels.data[first * depth..][..lanes * depth];
-                if lanes == 16 {
-                    block::<T, 16>(&run, panel, first, ys);
-                } else {
-                    block::<T, 8>(&run, panel, first, ys);
-                }
-            }
-        },
-    );
+        }
+    });
 }
 
 /// The pixels of one task.

@@ -21,24 +21,11 @@ pub(super) fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_we
     let taps = conv.kh * conv.kw;
     let depth = taps * conv.c_in;
     let pixel_len = conv.stride.0 * conv.stride.1 * conv.c_in + channels;
-    let units = units(
-        conv.n,
-        out_h,
-        out_w * pixel_len,
-        UNIT_ELEMENTS.max(UNIT_PIXELS * pixel_len),
-    );
+    let units = units(conv.n, out_h, out_w * pixel_len, UNIT_ELEMENTS.max(UNIT_PIXELS * pixel_len));
     let sums = reduce(units.len(), depth * channels, |range, partial| {
         let (mut padded, mut gradients) = (Vec::new(), Vec::new());
         for unit in &units[range] {
-            accumulate_unit(
-                conv,
-                unit,
-                xs,
-                d_ys,
-                channels,
-                (&mut padded, &mut gradients),
-                partial,
-            );
+            accumulate_unit(conv, unit, xs, d_ys, channels, (&mut padded, &mut gradients), partial);
         }
     });
     for (c_out, d_weight) in d_weight.chunks_exact_mut(depth).enumerate() {
@@ -63,9 +50,8 @@ fn accumulate_unit<T: Real>(
     input.copy(unit, xs, padded);
     PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, gradients);
     let row_step = input.row_step();
-    let offsets: Vec<usize> = (0..conv.kh)
-        .flat_map(|row| (0..conv.kw * conv.c_in).map(move |column| row * row_step + column))
-        .collect();
+    let offsets: Vec<usize> =
+        (0..conv.kh).flat_map(|row| (0..conv.kw * conv.c_in).map(move |column| row * row_step + column)).collect();
     let starts: Vec<usize> = (0..unit.images.len())
         .flat_map(|image| (0..unit.rows.len()).map(move |row| (image, row)))
         .map(|(image, row)| image * input.image_step() + row * conv.stride.0 * row_step)

@@ -27,12 +27,7 @@ impl Shape {
     fn of(conv: &Conv2d) -> Self {
         let (c_in, c_out) = (conv.c_in / conv.groups, conv.c_out / conv.groups);
         let depth = conv.kh * conv.kw * c_in;
-        Self {
-            c_in,
-            c_out,
-            depth,
-            row_len: conv.out_w() * depth,
-        }
+        Self { c_in, c_out, depth, row_len: conv.out_w() * depth }
     }
 }
 
@@ -45,23 +40,15 @@ fn for_each_cell(conv: &Conv2d, unit: &Unit, channels: usize, mut visit: impl Fn
             for out_x in 0..out_w {
                 let window = ((image * unit.rows.len() + row) * out_w + out_x) * conv.kh * conv.kw;
                 for ky in 0..conv.kh {
-                    let Some(y) = (out_y * conv.stride.0 + ky)
-                        .checked_sub(conv.pad.top)
-                        .filter(|&y| y < conv.h)
-                    else {
+                    let Some(y) = (out_y * conv.stride.0 + ky).checked_sub(conv.pad.top).filter(|&y| y < conv.h) else {
                         continue;
                     };
                     for kx in 0..conv.kw {
-                        let Some(x) = (out_x * conv.stride.1 + kx)
-                            .checked_sub(conv.pad.left)
-                            .filter(|&x| x < conv.w)
+                        let Some(x) = (out_x * conv.stride.1 + kx).checked_sub(conv.pad.left).filter(|&x| x < conv.w)
                         else {
                             continue;
                         };
-                        visit(
-                            (window + ky * conv.kw + kx) * channels,
-                            ((image * conv.h + y) * conv.w + x) * conv.c_in,
-                        );
+                        visit((window + ky * conv.kw + kx) * channels, ((image * conv.h + y) * conv.w + x) * conv.c_in);
                     }
                 }
             }
@@ -87,31 +74,20 @@ fn pack<T: Real>(conv: &Conv2d, weight: &[T]) -> Vec<T> {
     let shape = Shape::of(conv);
     let taps = conv.kh * conv.kw;
     let mut packed = vec![T::ZERO; weight.len()];
-    for (group, packed) in packed
-        .chunks_exact_mut(shape.depth * shape.c_out)
-        .enumerate()
-    {
+    for (group, packed) in packed.chunks_exact_mut(shape.depth * shape.c_out).enumerate() {
         for (i, packed) in packed.iter_mut().enumerate() {
             let (depth, c_out) = (i / shape.c_out, i % shape.c_out);
             let (tap, c_in) = (depth / shape.c_in, depth % shape.c_in);
-            *packed = conv
-                .operands
-                .round(weight[((group * shape.c_out + c_out) * shape.c_in + c_in) * taps + tap]);
+            *packed = conv.operands.round(weight[((group * shape.c_out + c_out) * shape.c_in + c_in) * taps + tap]);
         }
     }
     packed
 }
 
 /// The output gradient of `unit`, rounded into `rounded` where the operands are.
-fn gradients<'a, T: Real>(
-    conv: &Conv2d,
-    unit: &Unit,
-    d_ys: &'a [T],
-    rounded: &'a mut Vec<T>,
-) -> &'a [T] {
+fn gradients<'a, T: Real>(conv: &Conv2d, unit: &Unit, d_ys: &'a [T], rounded: &'a mut Vec<T>) -> &'a [T] {
     let row_len = conv.out_w() * conv.c_out;
-    let d_ys = &d_ys[(unit.images.start * conv.out_h() + unit.rows.start) * row_len..]
-        [..unit.row_count() * row_len];
+    let d_ys = &d_ys[(unit.images.start * conv.out_h() + unit.rows.start) * row_len..][..unit.row_count() * row_len];
     match conv.operands {
         Operands::Exact => d_ys,
         Operands::Bf16 => {
@@ -127,36 +103,19 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], ys: &mut [
     let shape = Shape::of(conv);
     let packed = pack(conv, weight);
     let units = units(conv.n, conv.out_h(), shape.row_len, UNIT_ELEMENTS);
-    for_each_unit(
-        &units,
-        conv.out_w() * conv.c_out,
-        ys,
-        |columns: &mut Vec<T>, unit, ys| {
-            let pixels = ys.len() / conv.c_out;
-            for (group, weights) in packed.chunks_exact(shape.depth * shape.c_out).enumerate() {
-                fill_columns(conv, unit, group, xs, columns);
-                product(
-                    (pixels, shape.c_out, shape.depth),
-                    MatMut {
-                        data: &mut ys[group * shape.c_out..],
-                        rs: conv.c_out,
-                        cs: 1,
-                    },
-                    false,
-                    Mat {
-                        data: columns,
-                        rs: shape.depth,
-                        cs: 1,
-                    },
-                    Mat {
-                        data: weights,
-                        rs: shape.c_out,
-                        cs: 1,
-                    },
-                );
-            }
-        },
-    );
+    for_each_unit(&units, conv.out_w() * conv.c_out, ys, |columns: &mut Vec<T>, unit, ys| {
+        let pixels = ys.len() / conv.c_out;
+        for (group, weights) in packed.chunks_exact(shape.depth * shape.c_out).enumerate() {
+            fill_columns(conv, unit, group, xs, columns);
+            product(
+                (pixels, shape.c_out, shape.depth),
+                MatMut { data: &mut ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
+                false,
+                Mat { data: columns, rs: shape.depth, cs: 1 },
+                Mat { data: weights, rs: shape.c_out, cs: 1 },
+            );
+        }
+    });
 }
 
 /// `d_xs` from `d_ys` and `weight`; one image is one task, because windows overlap.
@@ -164,54 +123,32 @@ pub(super) fn backward_data<T: Real>(conv: &Conv2d, d_ys: &[T], weight: &[T], d_
     let shape = Shape::of(conv);
     let packed = pack(conv, weight);
     let bands = units(1, conv.out_h(), shape.row_len, UNIT_ELEMENTS);
-    d_xs.par_chunks_mut(conv.h * conv.w * conv.c_in)
-        .enumerate()
-        .for_each_init(
-            || (Vec::new(), Vec::new()),
-            |(columns, rounded), (image, d_xs)| {
-                d_xs.fill(T::ZERO);
-                for band in &bands {
-                    let unit = Unit {
-                        images: image..image + 1,
-                        rows: band.rows.clone(),
-                    };
-                    let d_ys = gradients(conv, &unit, d_ys, rounded);
-                    columns.resize(unit.row_count() * shape.row_len, T::ZERO);
-                    for (group, weights) in
-                        packed.chunks_exact(shape.depth * shape.c_out).enumerate()
-                    {
-                        product(
-                            (d_ys.len() / conv.c_out, shape.depth, shape.c_out),
-                            MatMut {
-                                data: columns,
-                                rs: shape.depth,
-                                cs: 1,
-                            },
-                            false,
-                            Mat {
-                                data: &d_ys[group * shape.c_out..],
-                                rs: conv.c_out,
-                                cs: 1,
-                            },
-                            Mat {
-                                data: weights,
-                                rs: 1,
-                                cs: shape.c_out,
-                            },
-                        );
-                        let d_xs = &mut d_xs[group * shape.c_in..];
-                        for_each_cell(conv, &unit, shape.c_in, |column, cell| {
-                            for (d_x, &column) in d_xs[cell..]
-                                .iter_mut()
-                                .zip(&columns[column..][..shape.c_in])
-                            {
-                                *d_x += column;
-                            }
-                        });
-                    }
+    d_xs.par_chunks_mut(conv.h * conv.w * conv.c_in).enumerate().for_each_init(
+        || (Vec::new(), Vec::new()),
+        |(columns, rounded), (image, d_xs)| {
+            d_xs.fill(T::ZERO);
+            for band in &bands {
+                let unit = Unit { images: image..image + 1, rows: band.rows.clone() };
+                let d_ys = gradients(conv, &unit, d_ys, rounded);
+                columns.resize(unit.row_count() * shape.row_len, T::ZERO);
+                for (group, weights) in packed.chunks_exact(shape.depth * shape.c_out).enumerate() {
+                    product(
+                        (d_ys.len() / conv.c_out, shape.depth, shape.c_out),
+                        MatMut { data: columns, rs: shape.depth, cs: 1 },
+                        false,
+                        Mat { data: &d_ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
+                        Mat { data: weights, rs: 1, cs: shape.c_out },
+                    );
+                    let d_xs = &mut d_xs[group * shape.c_in..];
+                    for_each_cell(conv, &unit, shape.c_in, |column, cell| {
+                        for (d_x, &column) in d_xs[cell..].iter_mut().zip(&columns[column..][..shape.c_in]) {
+                            *d_x += column;
+                        }
+                    });
                 }
-            },
-        );
+            }
+        },
+    );
 }
 
 /// `d_weight` from `xs` and `d_ys`.
@@ -227,22 +164,10 @@ pub(super) fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_we
                 fill_columns(conv, unit, group, xs, &mut columns);
                 product(
                     (shape.depth, shape.c_out, d_ys.len() / conv.c_out),
-                    MatMut {
-                        data: partial,
-                        rs: shape.c_out,
-                        cs: 1,
-                    },
+                    MatMut { data: partial, rs: shape.c_out, cs: 1 },
                     true,
-                    Mat {
-                        data: &columns,
-                        rs: 1,
-                        cs: shape.depth,
-                    },
-                    Mat {
-                        data: &d_ys[group * shape.c_out..],
-                        rs: conv.c_out,
-                        cs: 1,
-                    },
+                    Mat { data: &columns, rs: 1, cs: shape.depth },
+                    Mat { data: &d_ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
                 );
             }
         }

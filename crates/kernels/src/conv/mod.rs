@@ -31,22 +31,12 @@ pub struct Pad {
 impl Pad {
     /// The same padding on all four sides.
     pub fn all(pad: usize) -> Self {
-        Self {
-            top: pad,
-            bottom: pad,
-            left: pad,
-            right: pad,
-        }
+        Self { top: pad, bottom: pad, left: pad, right: pad }
     }
 
     /// Padding that keeps the size for an odd kernel and stride 1.
     pub fn same(kh: usize, kw: usize) -> Self {
-        Self {
-            top: (kh - 1) / 2,
-            bottom: kh / 2,
-            left: (kw - 1) / 2,
-            right: kw / 2,
-        }
+        Self { top: (kh - 1) / 2, bottom: kh / 2, left: (kw - 1) / 2, right: kw / 2 }
     }
 }
 
@@ -100,32 +90,18 @@ pub struct Conv2d {
 
 /// Positions of a window of `k` cells over `len` cells with `before` and `after` padded ones.
 pub(crate) fn positions(len: usize, before: usize, after: usize, k: usize, stride: usize) -> usize {
-    (len + before + after)
-        .checked_sub(k)
-        .map_or(0, |free| free / stride + 1)
+    (len + before + after).checked_sub(k).map_or(0, |free| free / stride + 1)
 }
 
 impl Conv2d {
     /// Height of the output.
     pub fn out_h(&self) -> usize {
-        positions(
-            self.h,
-            self.pad.top,
-            self.pad.bottom,
-            self.kh,
-            self.stride.0,
-        )
+        positions(self.h, self.pad.top, self.pad.bottom, self.kh, self.stride.0)
     }
 
     /// Width of the output.
     pub fn out_w(&self) -> usize {
-        positions(
-            self.w,
-            self.pad.left,
-            self.pad.right,
-            self.kw,
-            self.stride.1,
-        )
+        positions(self.w, self.pad.left, self.pad.right, self.kw, self.stride.1)
     }
 
     /// Number of weights.
@@ -154,12 +130,7 @@ impl Conv2d {
 
     /// The data gradient as a convolution of the output's gradient with flipped, transposed weights, where it is one.
     fn adjoint(&self) -> Option<Self> {
-        let Pad {
-            top,
-            bottom,
-            left,
-            right,
-        } = self.pad;
+        let Pad { top, bottom, left, right } = self.pad;
         if self.stride != (1, 1) {
             return None;
         }

@@ -70,11 +70,7 @@ impl PaddedCopy {
         if columns == 0 {
             return;
         }
-        for (image, plane) in unit
-            .images
-            .clone()
-            .zip(dst.chunks_exact_mut(self.image_step()))
-        {
+        for (image, plane) in unit.images.clone().zip(dst.chunks_exact_mut(self.image_step())) {
             for (row, line) in (self.first_row..).zip(plane.chunks_exact_mut(self.row_step())) {
                 let Some(y) = row.checked_sub(self.top).filter(|&y| y < self.h) else {
                     continue;
@@ -84,10 +80,7 @@ impl PaddedCopy {
                 if self.channels == self.c {
                     self.copy_values(src, &mut line[..columns * self.c]);
                 } else {
-                    for (src, dst) in src
-                        .chunks_exact(self.c)
-                        .zip(line.chunks_exact_mut(self.channels))
-                    {
+                    for (src, dst) in src.chunks_exact(self.c).zip(line.chunks_exact_mut(self.channels)) {
                         self.copy_values(src, &mut dst[..self.c]);
                     }
                 }

@@ -1,8 +1,5 @@
 //! The two inner loops of the direct kernels: a block of accumulators, [`ROWS`] rows of `LANES` channels, that stays in registers.
-#![allow(
-    unsafe_code,
-    reason = "unchecked reads in the innermost loops; each function checks the largest index first"
-)]
+#![allow(unsafe_code, reason = "unchecked reads in the innermost loops; each function checks the largest index first")]
 
 use crate::real::Real;
 use crate::simd::mul_add;
@@ -41,10 +38,7 @@ pub(super) fn broadcast<T: Real, const LANES: usize, const FMA: bool>(
     if len == 0 {
         return;
     }
-    assert!(
-        a.end(len) <= a.data.len() && (len - 1) * b_step + LANES <= b.len(),
-        "tile outside its operands"
-    );
+    assert!(a.end(len) <= a.data.len() && (len - 1) * b_step + LANES <= b.len(), "tile outside its operands");
     let mut sums = *acc;
     for i in 0..len {
         // SAFETY: i < len, and the assertion covers i = len - 1 of the vector of b and of every row of a.
@@ -68,10 +62,7 @@ pub(super) struct Offsets<'a> {
 
 impl<'a> Offsets<'a> {
     pub(super) fn new(list: &'a [usize]) -> Self {
-        Self {
-            list,
-            max: list.iter().fold(0, |max, &offset| max.max(offset)),
-        }
+        Self { list, max: list.iter().fold(0, |max, &offset| max.max(offset)) }
     }
 }
 
@@ -87,10 +78,7 @@ pub(super) fn lanewise<T: Real, const LANES: usize, const FMA: bool>(
 ) {
     let last = start.iter().fold(0, |max, &start| max.max(start)) + offsets.max;
     let steps = offsets.list.len().saturating_sub(1);
-    assert!(
-        last + LANES <= a.len() && steps * b_step + LANES <= b.len(),
-        "tile outside its operands"
-    );
+    assert!(last + LANES <= a.len() && steps * b_step + LANES <= b.len(), "tile outside its operands");
     let mut sums = *acc;
     for (i, offset) in offsets.list.iter().enumerate() {
         // SAFETY: i <= steps, and the assertion covers the vector of b at `steps`.
@@ -132,11 +120,7 @@ pub(super) fn blocks<T: Real>(channels: usize) -> impl Iterator<Item = (usize, u
     let mut first = 0;
     std::iter::from_fn(move || {
         let left = channels.checked_sub(first).filter(|&left| left > 0)?;
-        let lanes = if T::IS_F32 && left > NARROW {
-            2 * NARROW
-        } else {
-            NARROW
-        };
+        let lanes = if T::IS_F32 && left > NARROW { 2 * NARROW } else { NARROW };
         let block = (first, lanes);
         first += lanes;
         Some(block)

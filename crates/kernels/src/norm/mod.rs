@@ -91,14 +91,7 @@ pub fn apply<T: Real>(
             if let Some(residual) = residual {
                 add_to(us, &residual[input]);
             }
-            values.forward(
-                Inputs {
-                    xs: us,
-                    params: &params,
-                    tile,
-                },
-                &mut ys[span(tile)],
-            );
+            values.forward(Inputs { xs: us, params: &params, tile }, &mut ys[span(tile)]);
         }
     };
     if xs.len() <= chunk {
@@ -125,34 +118,12 @@ pub fn backward<T: Real>(
 ) {
     let n = saved.xs.len();
     check_rows(channels, n);
-    let NormGrads {
-        d_xs,
-        d_residual,
-        d_gamma,
-        d_beta,
-        d_params,
-    } = out;
-    assert!(
-        d_ys.len() == n && d_xs.len() == n,
-        "d_ys and d_xs are as long as xs"
-    );
-    assert!(
-        saved.residual.is_none_or(|r| r.len() == n),
-        "the residual is as long as xs"
-    );
-    assert!(
-        d_residual.as_ref().is_none_or(|r| r.len() == n),
-        "d_residual is as long as xs"
-    );
-    assert!(
-        d_gamma.len() == channels && d_beta.len() == channels,
-        "one d_gamma and one d_beta a channel"
-    );
-    assert_eq!(
-        d_params.len(),
-        saved.params.len(),
-        "d_params is as long as params"
-    );
+    let NormGrads { d_xs, d_residual, d_gamma, d_beta, d_params } = out;
+    assert!(d_ys.len() == n && d_xs.len() == n, "d_ys and d_xs are as long as xs");
+    assert!(saved.residual.is_none_or(|r| r.len() == n), "the residual is as long as xs");
+    assert!(d_residual.as_ref().is_none_or(|r| r.len() == n), "d_residual is as long as xs");
+    assert!(d_gamma.len() == channels && d_beta.len() == channels, "one d_gamma and one d_beta a channel");
+    assert_eq!(d_params.len(), saved.params.len(), "d_params is as long as params");
 
     let sums = pre_activation(program, channels, saved, d_ys, d_xs);
     if let Some(d_residual) = d_residual {
@@ -163,11 +134,7 @@ pub fn backward<T: Real>(
         *d_param = T::from_f64(sum);
     }
     let rows = (n / channels) as f64;
-    let (mut slope, mut term, mut pull) = (
-        vec![T::ZERO; channels],
-        vec![T::ZERO; channels],
-        vec![T::ZERO; channels],
-    );
+    let (mut slope, mut term, mut pull) = (vec![T::ZERO; channels], vec![T::ZERO; channels], vec![T::ZERO; channels]);
     for c in 0..channels {
         let inv_std = saved.inv_std[c].to_f64();
         let (sum, sum_xhat) = (sums[c], sums[channels + c] * inv_std);
@@ -194,17 +161,8 @@ fn pre_activation<T: Real>(
 ) -> Vec<f64> {
     let tiling = Tiling::new(channels);
     let n_params = program.n_params();
-    let scale: Vec<T> = saved
-        .gamma
-        .iter()
-        .zip(saved.inv_std)
-        .map(|(&gamma, &inv_std)| gamma * inv_std)
-        .collect();
-    let (mean, scale, beta) = (
-        tiling.pattern(saved.mean),
-        tiling.pattern(&scale),
-        tiling.pattern(saved.beta),
-    );
+    let scale: Vec<T> = saved.gamma.iter().zip(saved.inv_std).map(|(&gamma, &inv_std)| gamma * inv_std).collect();
+    let (mean, scale, beta) = (tiling.pattern(saved.mean), tiling.pattern(&scale), tiling.pattern(saved.beta));
     let params = tiling.patterns(n_params, saved.params);
     let chunk = tiling.chunk_len();
     let work = |(i, d_us): (usize, &mut [T])| {
@@ -219,15 +177,7 @@ fn pre_activation<T: Real>(
             if let Some(residual) = saved.residual {
                 add_to(us, &residual[input.clone()]);
             }
-            sweep.run(
-                Inputs {
-                    xs: us,
-                    params: &params,
-                    tile,
-                },
-                &d_ys[input],
-                d_us,
-            );
+            sweep.run(Inputs { xs: us, params: &params, tile }, &d_ys[input], d_us);
             for k in 0..n_params {
                 sweep.add_d_param(k, sums.at(k, tile));
             }
@@ -251,18 +201,12 @@ fn through_normalisation<T: Real>(
     d_xs: &mut [T],
 ) {
     let tiling = Tiling::new(channels);
-    let [mean, slope, term, pull] =
-        [saved.mean, slope, term, pull].map(|values| tiling.pattern(values));
+    let [mean, slope, term, pull] = [saved.mean, slope, term, pull].map(|values| tiling.pattern(values));
     let chunk = tiling.chunk_len();
     let work = |(i, d_xs): (usize, &mut [T])| {
         for tile in tiling.tiles(d_xs.len()) {
             let xs = &saved.xs[i * chunk + tile.start..][..tile.len];
-            d_input(
-                xs,
-                mean.at(tile),
-                [slope.at(tile), term.at(tile), pull.at(tile)],
-                &mut d_xs[span(tile)],
-            );
+            d_input(xs, mean.at(tile), [slope.at(tile), term.at(tile), pull.at(tile)], &mut d_xs[span(tile)]);
         }
     };
     if d_xs.len() <= chunk {
@@ -273,10 +217,7 @@ fn through_normalisation<T: Real>(
 }
 
 fn check_rows(channels: usize, len: usize) {
-    assert!(
-        channels > 0 && len.is_multiple_of(channels),
-        "{len} elements are no rows of {channels} channels"
-    );
+    assert!(channels > 0 && len.is_multiple_of(channels), "{len} elements are no rows of {channels} channels");
 }
 
 fn span(tile: Tile) -> std::ops::Range<usize> {

@@ -15,18 +15,12 @@ use crate::simd::{mul_add, simd_fn};
 /// # Panics
 /// If the lengths disagree.
 pub fn stats<T: Real>(channels: usize, xs: &[T], mean: &mut [T], var: &mut [T]) {
-    assert!(
-        mean.len() == channels && var.len() == channels,
-        "one mean and one variance a channel"
-    );
+    assert!(mean.len() == channels && var.len() == channels, "one mean and one variance a channel");
     let tiling = Tiling::new(channels);
     check_rows(channels, xs.len());
-    let chunks = map_chunks(xs.len(), tiling, |start, len| {
-        chunk_stats(tiling, channels, &xs[start..start + len])
-    });
+    let chunks = map_chunks(xs.len(), tiling, |start, len| chunk_stats(tiling, channels, &xs[start..start + len]));
     // Chan, Golub and LeVeque 1983: merging the counts, means and sums of squared deviations of two samples.
-    let (mut count, mut means, mut squares) =
-        (0.0, vec![f64::NAN; channels], vec![f64::NAN; channels]);
+    let (mut count, mut means, mut squares) = (0.0, vec![f64::NAN; channels], vec![f64::NAN; channels]);
     for chunk in chunks {
         let n = chunk.rows as f64;
         if count == 0.0 {
@@ -70,34 +64,19 @@ fn chunk_stats<T: Real>(tiling: Tiling, channels: usize, xs: &[T]) -> ChunkStats
         sums.fold()
     };
     let first = &xs[..channels];
-    let near: Vec<T> = center(first, 1)
-        .iter()
-        .zip(first)
-        .map(|(sum, x)| T::from_f64(x.to_f64() + sum / rows as f64))
-        .collect();
+    let near: Vec<T> =
+        center(first, 1).iter().zip(first).map(|(sum, x)| T::from_f64(x.to_f64() + sum / rows as f64)).collect();
     let sums = center(&near, 2);
     let (rest, squares) = sums.split_at(channels);
     ChunkStats {
         rows,
-        means: near
-            .iter()
-            .zip(rest)
-            .map(|(near, rest)| near.to_f64() + rest / rows as f64)
-            .collect(),
-        squares: squares
-            .iter()
-            .zip(rest)
-            .map(|(square, rest)| square - rest * rest / rows as f64)
-            .collect(),
+        means: near.iter().zip(rest).map(|(near, rest)| near.to_f64() + rest / rows as f64).collect(),
+        squares: squares.iter().zip(rest).map(|(square, rest)| square - rest * rest / rows as f64).collect(),
     }
 }
 
 /// `work(start, len)` of every chunk, in order; one chunk runs on the calling thread.
-fn map_chunks<R: Send>(
-    len: usize,
-    tiling: Tiling,
-    work: impl Fn(usize, usize) -> R + Sync,
-) -> Vec<R> {
+fn map_chunks<R: Send>(len: usize, tiling: Tiling, work: impl Fn(usize, usize) -> R + Sync) -> Vec<R> {
     let chunk = tiling.chunk_len();
     let one = |i: usize| work(i * chunk, chunk.min(len - i * chunk));
     match len.div_ceil(chunk) {

@@ -13,12 +13,8 @@ fn normals(rng: &mut Rng, n: usize) -> Vec<f64> {
 fn naive_stats(channels: usize, xs: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let rows = (xs.len() / channels) as f64;
     let column = |c: usize| xs.iter().skip(c).step_by(channels);
-    let mean: Vec<f64> = (0..channels)
-        .map(|c| column(c).sum::<f64>() / rows)
-        .collect();
-    let var = (0..channels)
-        .map(|c| column(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / rows)
-        .collect();
+    let mean: Vec<f64> = (0..channels).map(|c| column(c).sum::<f64>() / rows).collect();
+    let var = (0..channels).map(|c| column(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / rows).collect();
     (mean, var)
 }
 
@@ -27,9 +23,8 @@ fn stats_survive_a_large_mean() {
     let mut rng = Rng::new(1);
     for (channels, rows) in [(1, 100_000), (3, 40_000), (16, 9000), (700, 100), (5, 1)] {
         // Mean 1e4, standard deviation 0.1, different in each channel; as rounded to f32, which is the input of both.
-        let xs: Vec<f32> = (0..channels * rows)
-            .map(|i| (1e4 + (i % channels) as f64 + 0.1 * rng.normal()) as f32)
-            .collect();
+        let xs: Vec<f32> =
+            (0..channels * rows).map(|i| (1e4 + (i % channels) as f64 + 0.1 * rng.normal()) as f32).collect();
         let wide: Vec<f64> = xs.iter().map(|&x| x.into()).collect();
         let (expected_mean, expected_var) = naive_stats(channels, &wide);
         let (mut mean, mut var) = (vec![0.0f32; channels], vec![0.0f32; channels]);
@@ -39,12 +34,7 @@ fn stats_survive_a_large_mean() {
         for c in 0..channels {
             assert_eq!(mean[c], expected_mean[c] as f32);
             let error = (f64::from(var[c]) - expected_var[c]).abs();
-            assert!(
-                error <= 1e-5 * expected_var[c],
-                "{channels} {c}: {} {}",
-                var[c],
-                expected_var[c]
-            );
+            assert!(error <= 1e-5 * expected_var[c], "{channels} {c}: {} {}", var[c], expected_var[c]);
             assert!((mean64[c] - expected_mean[c]).abs() < 1e-11);
             assert!((var64[c] - expected_var[c]).abs() <= 1e-9 * expected_var[c]);
         }
@@ -60,12 +50,7 @@ fn stats_survive_an_outlying_first_row() {
     let (_, expected) = naive_stats(1, &xs.iter().map(|&x| x.into()).collect::<Vec<_>>());
     let (mut mean, mut var) = ([0.0], [0.0]);
     stats(1, &xs, &mut mean, &mut var);
-    assert!(
-        (f64::from(var[0]) / expected[0] - 1.0).abs() < 1e-5,
-        "{} {}",
-        var[0],
-        expected[0]
-    );
+    assert!((f64::from(var[0]) / expected[0] - 1.0).abs() < 1e-5, "{} {}", var[0], expected[0]);
 }
 
 /// A layer whose loss is sum(w * y), as a function of everything it depends on.
@@ -88,10 +73,7 @@ impl Layer {
         let mut rng = Rng::new(9);
         let n = channels * rows;
         let mut around = |n: usize, mean: f64, deviation: f64| {
-            normals(&mut rng, n)
-                .iter()
-                .map(|z| mean + deviation * z)
-                .collect::<Vec<_>>()
+            normals(&mut rng, n).iter().map(|z| mean + deviation * z).collect::<Vec<_>>()
         };
         Self {
             channels,
@@ -107,15 +89,8 @@ impl Layer {
     }
 
     fn mean_inv_std(&self) -> (Vec<f64>, Vec<f64>) {
-        let (mean, var) = if self.batch_stats {
-            naive_stats(self.channels, &self.xs)
-        } else {
-            self.running.clone()
-        };
-        (
-            mean,
-            var.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect(),
-        )
+        let (mean, var) = if self.batch_stats { naive_stats(self.channels, &self.xs) } else { self.running.clone() };
+        (mean, var.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect())
     }
 
     /// PReLU of the definition, scaled by a softplus to have curvature: f(u) = max(u, 0) + alpha min(u, 0) + softplus(u).
@@ -151,17 +126,8 @@ impl Layer {
     fn gradients<T: Real>(&self) -> [Vec<T>; 5] {
         let (mean, inv_std) = self.mean_inv_std();
         let cast = |values: &[f64]| values.iter().map(|&v| T::from_f64(v)).collect::<Vec<T>>();
-        let [xs, mean, inv_std, gamma, beta, residual, params, w] = [
-            &self.xs,
-            &mean,
-            &inv_std,
-            &self.gamma,
-            &self.beta,
-            &self.residual,
-            &self.alpha,
-            &self.w,
-        ]
-        .map(|v| cast(v));
+        let [xs, mean, inv_std, gamma, beta, residual, params, w] =
+            [&self.xs, &mean, &inv_std, &self.gamma, &self.beta, &self.residual, &self.alpha, &self.w].map(|v| cast(v));
         let saved = NormSaved {
             xs: &xs,
             mean: &mean,
@@ -172,29 +138,10 @@ impl Layer {
             params: &params,
         };
         let mark = |n: usize| vec![T::from_f64(777.0); n];
-        let mut out = [
-            mark(xs.len()),
-            mark(xs.len()),
-            mark(gamma.len()),
-            mark(gamma.len()),
-            mark(gamma.len()),
-        ];
+        let mut out = [mark(xs.len()), mark(xs.len()), mark(gamma.len()), mark(gamma.len()), mark(gamma.len())];
         let [d_xs, d_residual, d_gamma, d_beta, d_params] = &mut out;
-        let grads = NormGrads {
-            d_xs,
-            d_residual: Some(d_residual),
-            d_gamma,
-            d_beta,
-            d_params,
-        };
-        backward(
-            &Self::program(),
-            self.channels,
-            &saved,
-            &w,
-            self.batch_stats,
-            grads,
-        );
+        let grads = NormGrads { d_xs, d_residual: Some(d_residual), d_gamma, d_beta, d_params };
+        backward(&Self::program(), self.channels, &saved, &w, self.batch_stats, grads);
         out
     }
 }
@@ -204,13 +151,8 @@ fn gradients_are_the_differences() {
     for batch_stats in [true, false] {
         let mut layer = Layer::new(3, 8, batch_stats);
         let gradients = layer.gradients::<f64>();
-        let pick: [fn(&mut Layer) -> &mut Vec<f64>; 5] = [
-            |l| &mut l.xs,
-            |l| &mut l.residual,
-            |l| &mut l.gamma,
-            |l| &mut l.beta,
-            |l| &mut l.alpha,
-        ];
+        let pick: [fn(&mut Layer) -> &mut Vec<f64>; 5] =
+            [|l| &mut l.xs, |l| &mut l.residual, |l| &mut l.gamma, |l| &mut l.beta, |l| &mut l.alpha];
         for (which, (gradient, pick)) in gradients.iter().zip(pick).enumerate() {
             for (i, &got) in gradient.iter().enumerate() {
                 let mut loss_at = |h: f64| {
@@ -220,10 +162,7 @@ fn gradients_are_the_differences() {
                     loss
                 };
                 let difference = (loss_at(1e-5) - loss_at(-1e-5)) / 2e-5;
-                assert!(
-                    (got - difference).abs() < 1e-7,
-                    "{batch_stats} {which} {i}: {got} {difference}"
-                );
+                assert!((got - difference).abs() < 1e-7, "{batch_stats} {which} {i}: {got} {difference}");
             }
         }
     }
@@ -237,10 +176,7 @@ fn single_precision_and_many_chunks_agree_with_double() {
         for (which, (narrow, wide)) in narrow.iter().zip(&wide).enumerate() {
             let scale = wide.iter().fold(0.0f64, |m, x| m.max(x.abs()));
             for (i, (&got, &expected)) in narrow.iter().zip(wide).enumerate() {
-                assert!(
-                    (f64::from(got) - expected).abs() < 5e-6 * scale,
-                    "{channels} {which} {i}: {got} {expected}"
-                );
+                assert!((f64::from(got) - expected).abs() < 5e-6 * scale, "{channels} {which} {i}: {got} {expected}");
             }
         }
     }
@@ -252,36 +188,15 @@ fn apply_is_the_definition() {
         let layer = Layer::new(channels, rows, true);
         let (mean, inv_std) = layer.mean_inv_std();
         let scale: Vec<f64> = (0..channels).map(|c| layer.gamma[c] * inv_std[c]).collect();
-        let shift: Vec<f64> = (0..channels)
-            .map(|c| layer.beta[c] - mean[c] * scale[c])
-            .collect();
+        let shift: Vec<f64> = (0..channels).map(|c| layer.beta[c] - mean[c] * scale[c]).collect();
         let mut ys = vec![0.0; layer.xs.len()];
-        let affine = Affine {
-            scale: &scale,
-            shift: &shift,
-        };
-        apply(
-            &Layer::program(),
-            channels,
-            &layer.xs,
-            affine,
-            Some(&layer.residual),
-            &layer.alpha,
-            &mut ys,
-        );
+        let affine = Affine { scale: &scale, shift: &shift };
+        apply(&Layer::program(), channels, &layer.xs, affine, Some(&layer.residual), &layer.alpha, &mut ys);
         for (got, expected) in ys.iter().zip(layer.ys()) {
             assert!((got - expected).abs() < 1e-12);
         }
         // Without a residual and with the identity: the affine map alone.
-        apply(
-            &Program::identity(),
-            channels,
-            &layer.xs,
-            affine,
-            None,
-            &[],
-            &mut ys,
-        );
+        apply(&Program::identity(), channels, &layer.xs, affine, None, &[], &mut ys);
         for (i, &y) in ys.iter().enumerate() {
             assert!((y - (layer.xs[i] * scale[i % channels] + shift[i % channels])).abs() < 1e-12);
         }
@@ -293,15 +208,11 @@ fn threads_do_not_matter() {
     let layer = Layer::new(12, 20_000, true);
     let xs: Vec<f32> = layer.xs.iter().map(|&x| x as f32).collect();
     let run = |threads| {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap()
-            .install(|| {
-                let (mut mean, mut var) = (vec![0.0; 12], vec![0.0; 12]);
-                stats(12, &xs, &mut mean, &mut var);
-                (layer.gradients::<f32>(), mean, var)
-            })
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let (mut mean, mut var) = (vec![0.0; 12], vec![0.0; 12]);
+            stats(12, &xs, &mut mean, &mut var);
+            (layer.gradients::<f32>(), mean, var)
+        })
     };
     let one = run(1);
     assert_eq!(one, run(2));

@@ -53,13 +53,7 @@ fn check_all<T: Real>(operands: Operands, tolerance: f64) {
         let got = compute(&conv, &xs, &weight, &d_ys);
         assert_close("ys", &conv, &got.ys, &expected.ys, tolerance);
         assert_close("d_xs", &conv, &got.d_xs, &expected.d_xs, tolerance);
-        assert_close(
-            "d_weight",
-            &conv,
-            &got.d_weight,
-            &expected.d_weight,
-            tolerance,
-        );
+        assert_close("d_weight", &conv, &got.d_weight, &expected.d_weight, tolerance);
     }
 }
 
@@ -85,40 +79,20 @@ fn bf16_operands_agree_with_the_definition() {
 fn gradients_are_the_adjoints_of_the_forward_pass() {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     for conv in shapes() {
-        let (xs, weight, d_ys) = (
-            noise::<f64>(conv.in_len(), 7),
-            noise::<f64>(conv.weight_len(), 8),
-            noise::<f64>(conv.out_len(), 9),
-        );
+        let (xs, weight, d_ys) =
+            (noise::<f64>(conv.in_len(), 7), noise::<f64>(conv.weight_len(), 8), noise::<f64>(conv.out_len(), 9));
         let got = compute(&conv, &xs, &weight, &d_ys);
         let product = dot(&got.ys, &d_ys);
-        assert!(
-            (product - dot(&xs, &got.d_xs)).abs() < 1e-9 * (1.0 + product.abs()),
-            "{conv:?}"
-        );
-        assert!(
-            (product - dot(&weight, &got.d_weight)).abs() < 1e-9 * (1.0 + product.abs()),
-            "{conv:?}"
-        );
+        assert!((product - dot(&xs, &got.d_xs)).abs() < 1e-9 * (1.0 + product.abs()), "{conv:?}");
+        assert!((product - dot(&weight, &got.d_weight)).abs() < 1e-9 * (1.0 + product.abs()), "{conv:?}");
     }
 }
 
 /// Central differences of L = sum(y^2) / 2, whose gradient at the output is y itself.
 #[test]
 fn gradients_agree_with_finite_differences() {
-    let conv = Conv2d {
-        n: 1,
-        h: 4,
-        w: 5,
-        c_in: 3,
-        c_out: 4,
-        stride: (2, 1),
-        ..base()
-    };
-    let (xs, weight) = (
-        noise::<f64>(conv.in_len(), 1),
-        noise::<f64>(conv.weight_len(), 2),
-    );
+    let conv = Conv2d { n: 1, h: 4, w: 5, c_in: 3, c_out: 4, stride: (2, 1), ..base() };
+    let (xs, weight) = (noise::<f64>(conv.in_len(), 1), noise::<f64>(conv.weight_len(), 2));
     let loss = |xs: &[f64], weight: &[f64]| {
         let mut ys = vec![0.0; conv.out_len()];
         forward(&conv, xs, weight, &mut ys);
@@ -147,59 +121,20 @@ fn gradients_agree_with_finite_differences() {
 fn results_do_not_depend_on_the_threads() {
     let b = base();
     let shapes = [
-        Conv2d {
-            n: 16,
-            h: 32,
-            w: 32,
-            c_in: 16,
-            c_out: 16,
-            ..b
-        },
-        Conv2d {
-            n: 16,
-            h: 32,
-            w: 32,
-            c_in: 16,
-            c_out: 32,
-            stride: (2, 2),
-            ..b
-        },
-        Conv2d {
-            n: 5,
-            h: 19,
-            w: 19,
-            c_in: 12,
-            c_out: 6,
-            groups: 3,
-            ..b
-        },
-        Conv2d {
-            n: 5,
-            h: 33,
-            w: 33,
-            c_in: 24,
-            c_out: 24,
-            groups: 24,
-            ..b
-        },
+        Conv2d { n: 16, h: 32, w: 32, c_in: 16, c_out: 16, ..b },
+        Conv2d { n: 16, h: 32, w: 32, c_in: 16, c_out: 32, stride: (2, 2), ..b },
+        Conv2d { n: 5, h: 19, w: 19, c_in: 12, c_out: 6, groups: 3, ..b },
+        Conv2d { n: 5, h: 33, w: 33, c_in: 24, c_out: 24, groups: 24, ..b },
     ];
     for conv in shapes {
-        let (xs, weight, d_ys) = (
-            noise::<f32>(conv.in_len(), 1),
-            noise::<f32>(conv.weight_len(), 2),
-            noise::<f32>(conv.out_len(), 3),
-        );
+        let (xs, weight, d_ys) =
+            (noise::<f32>(conv.in_len(), 1), noise::<f32>(conv.weight_len(), 2), noise::<f32>(conv.out_len(), 3));
         let first = compute(&conv, &xs, &weight, &d_ys);
         for threads in [1, 1, 2, 3] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let again = pool.install(|| compute(&conv, &xs, &weight, &d_ys));
             assert!(
-                first.ys == again.ys
-                    && first.d_xs == again.d_xs
-                    && first.d_weight == again.d_weight,
+                first.ys == again.ys && first.d_xs == again.d_xs && first.d_weight == again.d_weight,
                 "{threads} threads: {conv:?}"
             );
         }
@@ -209,19 +144,9 @@ fn results_do_not_depend_on_the_threads() {
 /// No image, or an image smaller than the kernel: empty outputs and zero gradients.
 #[test]
 fn empty_outputs_have_zero_gradients() {
-    for conv in [
-        Conv2d { n: 0, ..base() },
-        Conv2d {
-            h: 2,
-            pad: Pad::default(),
-            ..base()
-        },
-    ] {
+    for conv in [Conv2d { n: 0, ..base() }, Conv2d { h: 2, pad: Pad::default(), ..base() }] {
         assert_eq!(conv.out_len(), 0);
-        let (xs, weight) = (
-            noise::<f32>(conv.in_len(), 1),
-            noise::<f32>(conv.weight_len(), 2),
-        );
+        let (xs, weight) = (noise::<f32>(conv.in_len(), 1), noise::<f32>(conv.weight_len(), 2));
         let got = compute(&conv, &xs, &weight, &[]);
         assert!(got.d_xs.iter().chain(&got.d_weight).all(|&d| d == 0.0));
     }
@@ -230,20 +155,8 @@ fn empty_outputs_have_zero_gradients() {
 /// ResNet-20's first and last 3x3 layers: 32 * 32 * 16 * 3 * 9 and 8 * 8 * 64 * 64 * 9 products an image.
 #[test]
 fn counts_of_operations_and_weights() {
-    let stem = Conv2d {
-        h: 32,
-        w: 32,
-        c_in: 3,
-        c_out: 16,
-        ..base()
-    };
+    let stem = Conv2d { h: 32, w: 32, c_in: 3, c_out: 16, ..base() };
     assert_eq!((stem.macs(), stem.weight_len()), (442_368, 432));
-    let last = Conv2d {
-        h: 8,
-        w: 8,
-        c_in: 64,
-        c_out: 64,
-        ..base()
-    };
+    let last = Conv2d { h: 8, w: 8, c_in: 64, c_out: 64, ..base() };
     assert_eq!((last.macs(), last.weight_len()), (2_359_296, 36_864));
 }

@@ -8,9 +8,7 @@ pub fn noise<T: Real>(len: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..len)
         .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             T::from_f64((state >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
         })
         .collect()
@@ -18,19 +16,7 @@ pub fn noise<T: Real>(len: usize, seed: u64) -> Vec<T> {
 
 /// Calls `visit(y, x, w)` with the indices of every product of the convolution.
 fn for_each_product(conv: &Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
-    let Conv2d {
-        n,
-        h,
-        w,
-        c_in,
-        c_out,
-        kh,
-        kw,
-        stride,
-        pad,
-        groups,
-        ..
-    } = *conv;
+    let Conv2d { n, h, w, c_in, c_out, kh, kw, stride, pad, groups, .. } = *conv;
     let (group_in, group_out) = (c_in / groups, c_out / groups);
     for image in 0..n {
         for out_y in 0..conv.out_h() {
@@ -46,8 +32,7 @@ fn for_each_product(conv: &Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
                             for ci in 0..group_in {
                                 let channel = co / group_out * group_in + ci;
                                 visit(
-                                    ((image * conv.out_h() + out_y) * conv.out_w() + out_x) * c_out
-                                        + co,
+                                    ((image * conv.out_h() + out_y) * conv.out_w() + out_x) * c_out + co,
                                     ((image * h + y as usize) * w + x as usize) * c_in + channel,
                                     ((co * group_in + ci) * kh + ky) * kw + kx,
                                 );

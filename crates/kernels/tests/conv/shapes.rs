@@ -20,12 +20,7 @@ pub fn base() -> Conv2d {
 }
 
 fn pad(top: usize, bottom: usize, left: usize, right: usize) -> Pad {
-    Pad {
-        top,
-        bottom,
-        left,
-        right,
-    }
+    Pad { top, bottom, left, right }
 }
 
 /// All of them.
@@ -33,200 +28,42 @@ pub fn shapes() -> Vec<Conv2d> {
     let b = base();
     let mut shapes = vec![
         b,
-        Conv2d {
-            c_in: 16,
-            c_out: 16,
-            ..b
-        },
-        Conv2d {
-            c_in: 3,
-            c_out: 16,
-            ..b
-        },
-        Conv2d {
-            c_in: 3,
-            c_out: 17,
-            n: 3,
-            ..b
-        },
-        Conv2d {
-            c_in: 17,
-            c_out: 25,
-            ..b
-        },
-        Conv2d {
-            c_in: 24,
-            c_out: 12,
-            ..b
-        },
-        Conv2d {
-            c_in: 13,
-            c_out: 48,
-            kh: 1,
-            kw: 1,
-            pad: Pad::default(),
-            ..b
-        },
-        Conv2d {
-            c_in: 8,
-            c_out: 9,
-            kh: 1,
-            kw: 1,
-            stride: (2, 2),
-            pad: Pad::default(),
-            ..b
-        },
-        Conv2d {
-            kh: 5,
-            kw: 5,
-            pad: Pad::all(2),
-            ..b
-        },
-        Conv2d {
-            kh: 1,
-            kw: 7,
-            pad: Pad::same(1, 7),
-            ..b
-        },
-        Conv2d {
-            kh: 7,
-            kw: 1,
-            pad: Pad::same(7, 1),
-            ..b
-        },
-        Conv2d {
-            kh: 2,
-            kw: 4,
-            pad: Pad::same(2, 4),
-            ..b
-        },
-        Conv2d {
-            stride: (2, 2),
-            ..b
-        },
-        Conv2d {
-            stride: (2, 1),
-            c_in: 16,
-            c_out: 32,
-            ..b
-        },
-        Conv2d {
-            stride: (3, 2),
-            kh: 2,
-            ..b
-        },
-        Conv2d {
-            h: 8,
-            w: 8,
-            stride: (2, 2),
-            pad: pad(0, 1, 0, 1),
-            ..b
-        },
-        Conv2d {
-            pad: pad(0, 2, 1, 0),
-            ..b
-        },
-        Conv2d {
-            pad: pad(3, 0, 4, 1),
-            ..b
-        },
-        Conv2d {
-            pad: Pad::default(),
-            ..b
-        },
+        Conv2d { c_in: 16, c_out: 16, ..b },
+        Conv2d { c_in: 3, c_out: 16, ..b },
+        Conv2d { c_in: 3, c_out: 17, n: 3, ..b },
+        Conv2d { c_in: 17, c_out: 25, ..b },
+        Conv2d { c_in: 24, c_out: 12, ..b },
+        Conv2d { c_in: 13, c_out: 48, kh: 1, kw: 1, pad: Pad::default(), ..b },
+        Conv2d { c_in: 8, c_out: 9, kh: 1, kw: 1, stride: (2, 2), pad: Pad::default(), ..b },
+        Conv2d { kh: 5, kw: 5, pad: Pad::all(2), ..b },
+        Conv2d { kh: 1, kw: 7, pad: Pad::same(1, 7), ..b },
+        Conv2d { kh: 7, kw: 1, pad: Pad::same(7, 1), ..b },
+        Conv2d { kh: 2, kw: 4, pad: Pad::same(2, 4), ..b },
+        Conv2d { stride: (2, 2), ..b },
+        Conv2d { stride: (2, 1), c_in: 16, c_out: 32, ..b },
+        Conv2d { stride: (3, 2), kh: 2, ..b },
+        Conv2d { h: 8, w: 8, stride: (2, 2), pad: pad(0, 1, 0, 1), ..b },
+        Conv2d { pad: pad(0, 2, 1, 0), ..b },
+        Conv2d { pad: pad(3, 0, 4, 1), ..b },
+        Conv2d { pad: Pad::default(), ..b },
         Conv2d { h: 1, w: 1, ..b },
-        Conv2d {
-            h: 3,
-            w: 3,
-            pad: Pad::default(),
-            ..b
-        },
-        Conv2d {
-            n: 1,
-            h: 33,
-            w: 35,
-            c_in: 16,
-            c_out: 20,
-            ..b
-        },
-        Conv2d {
-            n: 9,
-            h: 4,
-            w: 4,
-            c_in: 70,
-            c_out: 66,
-            ..b
-        },
-        Conv2d {
-            n: 40,
-            h: 2,
-            w: 2,
-            c_in: 4,
-            c_out: 4,
-            ..b
-        },
+        Conv2d { h: 3, w: 3, pad: Pad::default(), ..b },
+        Conv2d { n: 1, h: 33, w: 35, c_in: 16, c_out: 20, ..b },
+        Conv2d { n: 9, h: 4, w: 4, c_in: 70, c_out: 66, ..b },
+        Conv2d { n: 40, h: 2, w: 2, c_in: 4, c_out: 4, ..b },
         // Groups.
-        Conv2d {
-            c_in: 6,
-            c_out: 4,
-            groups: 2,
-            ..b
-        },
-        Conv2d {
-            c_in: 6,
-            c_out: 9,
-            groups: 3,
-            stride: (2, 2),
-            ..b
-        },
-        Conv2d {
-            c_in: 4,
-            c_out: 8,
-            groups: 4,
-            kh: 5,
-            kw: 5,
-            pad: pad(2, 1, 0, 3),
-            ..b
-        },
+        Conv2d { c_in: 6, c_out: 4, groups: 2, ..b },
+        Conv2d { c_in: 6, c_out: 9, groups: 3, stride: (2, 2), ..b },
+        Conv2d { c_in: 4, c_out: 8, groups: 4, kh: 5, kw: 5, pad: pad(2, 1, 0, 3), ..b },
     ];
     // Depthwise.
     for c in [1usize, 2, 8, 13, 16, 44] {
-        let d = Conv2d {
-            c_in: c,
-            c_out: c,
-            groups: c,
-            ..b
-        };
+        let d = Conv2d { c_in: c, c_out: c, groups: c, ..b };
         shapes.push(d);
-        shapes.push(Conv2d {
-            kh: 5,
-            kw: 5,
-            pad: Pad::all(2),
-            ..d
-        });
-        shapes.push(Conv2d {
-            kh: 5,
-            kw: 5,
-            pad: pad(1, 2, 1, 2),
-            stride: (2, 2),
-            ..d
-        });
-        shapes.push(Conv2d {
-            kh: 7,
-            kw: 7,
-            pad: pad(3, 3, 2, 3),
-            stride: (2, 1),
-            ..d
-        });
+        shapes.push(Conv2d { kh: 5, kw: 5, pad: Pad::all(2), ..d });
+        shapes.push(Conv2d { kh: 5, kw: 5, pad: pad(1, 2, 1, 2), stride: (2, 2), ..d });
+        shapes.push(Conv2d { kh: 7, kw: 7, pad: pad(3, 3, 2, 3), stride: (2, 1), ..d });
     }
-    shapes.push(Conv2d {
-        n: 1,
-        h: 40,
-        w: 40,
-        c_in: 20,
-        c_out: 20,
-        groups: 20,
-        ..b
-    });
+    shapes.push(Conv2d { n: 1, h: 40, w: 40, c_in: 20, c_out: 20, groups: 20, ..b });
     shapes
 }

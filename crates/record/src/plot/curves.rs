@@ -81,12 +81,10 @@ impl CurvePlot {
         }
         let mut bands = Vec::new();
         for groups in groups.chunks(ACROSS) {
-            let loss = |group: &Vec<&(RunRecord, Vec<Row>)>| {
-                panel(group, "training loss (nats)", |row| Some(row.train_loss))
-            };
-            let top1 = |group: &Vec<&(RunRecord, Vec<Row>)>| {
-                panel(group, "test top-1 accuracy (%)", |row| row.test_top1)
-            };
+            let loss =
+                |group: &Vec<&(RunRecord, Vec<Row>)>| panel(group, "training loss (nats)", |row| Some(row.train_loss));
+            let top1 =
+                |group: &Vec<&(RunRecord, Vec<Row>)>| panel(group, "test top-1 accuracy (%)", |row| row.test_top1);
             let limited = |group| {
                 let mut panel: CurvePanel = loss(group);
                 let first: Vec<f64> = panel
@@ -111,12 +109,7 @@ impl CurvePlot {
         seeds.dedup();
         let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
         let subtitle = format!("one line a run · seeds {}", seeds.join(" "));
-        Self {
-            title: title.into(),
-            subtitle,
-            order: order.to_vec(),
-            bands,
-        }
+        Self { title: title.into(), subtitle, order: order.to_vec(), bands }
     }
 
     /// Writes `<base>.png` and `<base>.svg`; returns their paths.
@@ -130,12 +123,8 @@ impl CurvePlot {
     /// Labels in the order of the legend.
     fn labels(&self) -> Vec<String> {
         let lines = || self.bands.iter().flatten().flat_map(|panel| &panel.lines);
-        let mut labels: Vec<String> = self
-            .order
-            .iter()
-            .filter(|label| lines().any(|line| line.label == **label))
-            .cloned()
-            .collect();
+        let mut labels: Vec<String> =
+            self.order.iter().filter(|label| lines().any(|line| line.label == **label)).cloned().collect();
         for line in lines() {
             if !labels.contains(&line.label) {
                 labels.push(line.label.clone());
@@ -156,10 +145,7 @@ impl CurvePlot {
         picture.text(MARGIN, 50.0, &self.subtitle, SMALL, Align::Left);
         let mut y = 62.0;
         for band in &self.bands {
-            let headings: Vec<Vec<String>> = band
-                .iter()
-                .map(|panel| wrap(&panel.heading, PANEL.0, HEADING))
-                .collect();
+            let headings: Vec<Vec<String>> = band.iter().map(|panel| wrap(&panel.heading, PANEL.0, HEADING)).collect();
             let lines = headings.iter().map(Vec::len).max().unwrap_or(0) as f64;
             let top = y + (lines + 1.0) * LINE + 8.0;
             for (n, (panel, heading)) in band.iter().zip(headings).enumerate() {
@@ -177,25 +163,14 @@ impl CurvePlot {
 }
 
 /// The panel of one group of runs, with the values `of` the rows.
-fn panel(
-    group: &[&(RunRecord, Vec<Row>)],
-    y_label: &str,
-    of: impl Fn(&Row) -> Option<f64>,
-) -> CurvePanel {
+fn panel(group: &[&(RunRecord, Vec<Row>)], y_label: &str, of: impl Fn(&Row) -> Option<f64>) -> CurvePanel {
     let line = |run: &&(RunRecord, Vec<Row>)| CurveLine {
         label: run.0.activation.clone(),
-        points: run
-            .1
-            .iter()
-            .filter_map(|row| Some((row.step as f64, of(row)?)))
-            .collect(),
+        points: run.1.iter().filter_map(|row| Some((row.step as f64, of(row)?))).collect(),
     };
     let heading = group.first().map(|run| {
         let r = &run.0;
-        format!(
-            "{} · {} · {} · {}",
-            r.model, r.dataset, r.profile, r.data_source
-        )
+        format!("{} · {} · {} · {}", r.model, r.dataset, r.profile, r.data_source)
     });
     CurvePanel {
         heading: heading.unwrap_or_default(),
@@ -208,35 +183,20 @@ fn panel(
 
 /// The legend, in as many lines as it needs; returns where it ends.
 fn legend(picture: &mut Picture, top: f64, labels: &[String], styles: &[LineStyle]) -> f64 {
-    let widest = labels
-        .iter()
-        .map(|label| text_width(label, LABEL))
-        .fold(0.0, f64::max);
+    let widest = labels.iter().map(|label| text_width(label, LABEL)).fold(0.0, f64::max);
     let pitch = SAMPLE + 8.0 + widest + 20.0;
     let across = (((picture.width - 2.0 * MARGIN) / pitch).floor() as usize).max(1);
     for (n, (label, style)) in labels.iter().zip(styles).enumerate() {
         let x = MARGIN + (n % across) as f64 * pitch;
         let y = top + (n / across) as f64 * 20.0;
-        picture.dashed(
-            &[(x, y - 4.5), (x + SAMPLE, y - 4.5)],
-            style.dash,
-            style.color,
-            style.width,
-        );
+        picture.dashed(&[(x, y - 4.5), (x + SAMPLE, y - 4.5)], style.dash, style.color, style.width);
         picture.text(x + SAMPLE + 8.0, y, label, LABEL, Align::Left);
     }
     top + labels.len().div_ceil(across).saturating_sub(1) as f64 * 20.0
 }
 
 impl CurvePanel {
-    fn draw(
-        &self,
-        picture: &mut Picture,
-        x: f64,
-        top: f64,
-        labels: &[String],
-        styles: &[LineStyle],
-    ) {
+    fn draw(&self, picture: &mut Picture, x: f64, top: f64, labels: &[String], styles: &[LineStyle]) {
         let (right, bottom) = (x + PANEL.0, top + PANEL.1);
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let limit = self.y_limit.unwrap_or(f64::INFINITY);
@@ -258,36 +218,15 @@ impl CurvePanel {
         }
         let cut = points().any(|p| p.1 > limit || !p.1.is_finite());
         let note = if cut { ", diverging runs cut off" } else { "" };
-        picture.text(
-            x,
-            top - 7.0,
-            format!("{}{note}", self.y_label),
-            SMALL,
-            Align::Left,
-        );
-        picture.text(
-            (x + right) / 2.0,
-            bottom + 2.0 * LINE,
-            &self.x_label,
-            SMALL,
-            Align::Center,
-        );
+        picture.text(x, top - 7.0, format!("{}{note}", self.y_label), SMALL, Align::Left);
+        picture.text((x + right) / 2.0, bottom + 2.0 * LINE, &self.x_label, SMALL, Align::Center);
         // In the order of the legend, so that the same line lies on top in every panel.
         for (label, style) in labels.iter().zip(styles) {
-            let lines: Vec<&CurveLine> = self
-                .lines
-                .iter()
-                .filter(|line| line.label == *label)
-                .collect();
-            let width = if lines.len() > 1 {
-                0.65 * style.width
-            } else {
-                style.width
-            };
+            let lines: Vec<&CurveLine> = self.lines.iter().filter(|line| line.label == *label).collect();
+            let width = if lines.len() > 1 { 0.65 * style.width } else { style.width };
             for line in lines {
                 for piece in pieces(&line.points, up.low, up.high) {
-                    let at: Vec<(f64, f64)> =
-                        piece.iter().map(|p| (across.at(p.0), up.at(p.1))).collect();
+                    let at: Vec<(f64, f64)> = piece.iter().map(|p| (across.at(p.0), up.at(p.1))).collect();
                     picture.dashed(&at, style.dash, style.color, width);
                 }
             }
@@ -309,11 +248,7 @@ fn pieces(points: &[(f64, f64)], low: f64, high: f64) -> Vec<Vec<(f64, f64)>> {
         }
         let cut = |x: f64, y: f64| {
             let edge = y.clamp(low, high);
-            if edge == y {
-                (x, y)
-            } else {
-                (x0 + (x1 - x0) * (edge - y0) / (y1 - y0), edge)
-            }
+            if edge == y { (x, y) } else { (x0 + (x1 - x0) * (edge - y0) / (y1 - y0), edge) }
         };
         match pieces.last_mut().filter(|_| open) {
             Some(piece) => piece.push(cut(x1, y1)),
@@ -330,24 +265,10 @@ mod tests {
 
     #[test]
     fn lines_are_cut_at_the_frame_and_broken_at_gaps() {
-        let points = [
-            (0.0, 1.0),
-            (1.0, 3.0),
-            (2.0, 1.0),
-            (3.0, f64::NAN),
-            (4.0, 0.5),
-            (5.0, 1.0),
-        ];
-        let expected = vec![
-            vec![(0.0, 1.0), (0.5, 2.0)],
-            vec![(1.5, 2.0), (2.0, 1.0)],
-            vec![(4.0, 0.5), (5.0, 1.0)],
-        ];
+        let points = [(0.0, 1.0), (1.0, 3.0), (2.0, 1.0), (3.0, f64::NAN), (4.0, 0.5), (5.0, 1.0)];
+        let expected = vec![vec![(0.0, 1.0), (0.5, 2.0)], vec![(1.5, 2.0), (2.0, 1.0)], vec![(4.0, 0.5), (5.0, 1.0)]];
         assert_eq!(pieces(&points, 0.0, 2.0), expected);
         // A whole line stays one piece.
-        assert_eq!(
-            pieces(&[(0.0, 0.0), (1.0, 1.0), (2.0, 0.0)], 0.0, 1.0).len(),
-            1
-        );
+        assert_eq!(pieces(&[(0.0, 0.0), (1.0, 1.0), (2.0, 0.0)], 0.0, 1.0).len(), 1);
     }
 }

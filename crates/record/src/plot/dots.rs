@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::picture::{Align, Picture, text_width, wrap};
 use super::scale::{Scale, bounds};
-use super::style::{
-    BLUE, FAINT_TEXT, FRAME, GRID, HEADING, LABEL, PALE_BLUE, SMALL, TITLE, VERMILLION,
-};
+use super::style::{BLUE, FAINT_TEXT, FRAME, GRID, HEADING, LABEL, PALE_BLUE, SMALL, TITLE, VERMILLION};
 use crate::error::Result;
 use crate::stats::Summary;
 use crate::table::{Block, Section, Table};
@@ -92,23 +90,10 @@ impl DotPlot {
         let own: Vec<DotPanel> = section.blocks.iter().map(ours).collect();
         bands.extend(own.chunks(ACROSS).map(<[DotPanel]>::to_vec));
         bands.extend(panels.chunks(ACROSS).map(<[DotPanel]>::to_vec));
-        let seeds: Vec<String> = section
-            .provenance
-            .seeds
-            .iter()
-            .map(u64::to_string)
-            .collect();
-        let subtitle = format!(
-            "profile {} · data: {} · seeds {}",
-            section.profile,
-            section.data_source,
-            seeds.join(" ")
-        );
-        Self {
-            title: table.spec.title.clone(),
-            subtitle,
-            bands,
-        }
+        let seeds: Vec<String> = section.provenance.seeds.iter().map(u64::to_string).collect();
+        let subtitle =
+            format!("profile {} · data: {} · seeds {}", section.profile, section.data_source, seeds.join(" "));
+        Self { title: table.spec.title.clone(), subtitle, bands }
     }
 
     /// Writes `<base>.png` and `<base>.svg`; returns their paths.
@@ -121,18 +106,13 @@ impl DotPlot {
 
     pub(super) fn picture(&self) -> Picture {
         let rows = || self.bands.iter().flatten().flat_map(|panel| &panel.rows);
-        let label_width = rows()
-            .map(|row| text_width(&row.label, LABEL))
-            .fold(0.0, f64::max);
-        let gutter = rows()
-            .map(|row| text_width(&failed(row), SMALL))
-            .fold(0.0, f64::max);
+        let label_width = rows().map(|row| text_width(&row.label, LABEL)).fold(0.0, f64::max);
+        let gutter = rows().map(|row| text_width(&failed(row), SMALL)).fold(0.0, f64::max);
         let left = MARGIN + label_width + 12.0;
         let across = self.bands.iter().map(Vec::len).max().unwrap_or(0) as f64;
         let pitch = PANEL_WIDTH + gutter + GAP;
         let title_width = text_width(&self.title, TITLE).max(text_width(&self.subtitle, SMALL));
-        let width = (left + across * pitch - GAP + MARGIN)
-            .max(title_width.max(LEGEND_WIDTH) + 2.0 * MARGIN);
+        let width = (left + across * pitch - GAP + MARGIN).max(title_width.max(LEGEND_WIDTH) + 2.0 * MARGIN);
 
         let mut picture = Picture::new(width, 0.0);
         picture.text(MARGIN, 30.0, &self.title, TITLE, Align::Left);
@@ -140,32 +120,18 @@ impl DotPlot {
         self.legend(&mut picture, 72.0);
         let mut y = 88.0;
         for band in &self.bands {
-            let headings: Vec<Vec<String>> = band
-                .iter()
-                .map(|panel| wrap(&panel.heading, PANEL_WIDTH, HEADING))
-                .collect();
+            let headings: Vec<Vec<String>> =
+                band.iter().map(|panel| wrap(&panel.heading, PANEL_WIDTH, HEADING)).collect();
             let lines = headings.iter().map(Vec::len).max().unwrap_or(0) as f64;
             let top = y + lines * LINE + 10.0;
             for (n, (panel, heading)) in band.iter().zip(headings).enumerate() {
                 let x = left + n as f64 * pitch;
                 for (k, line) in heading.into_iter().enumerate() {
-                    picture.text(
-                        x,
-                        y + (k as f64 + 1.0) * LINE - 3.0,
-                        line,
-                        HEADING,
-                        Align::Left,
-                    );
+                    picture.text(x, y + (k as f64 + 1.0) * LINE - 3.0, line, HEADING, Align::Left);
                 }
                 if n == 0 {
                     for (k, row) in panel.rows.iter().enumerate() {
-                        picture.text(
-                            left - 10.0,
-                            center(top, k) + 4.5,
-                            &row.label,
-                            LABEL,
-                            Align::Right,
-                        );
+                        picture.text(left - 10.0, center(top, k) + 4.5, &row.label, LABEL, Align::Right);
                     }
                 }
                 panel.draw(&mut picture, x, top);
@@ -189,32 +155,11 @@ impl DotPlot {
                 x += width + text_width(text, SMALL) + 22.0;
             }
         };
-        entry(
-            rows().any(|row| !row.values.is_empty()),
-            &|p, x| p.disc(x, middle, 4.5, BLUE),
-            10.0,
-            "median",
-        );
-        entry(
-            rows().any(|row| row.values.len() > 1),
-            &|p, x| p.disc(x, middle, 2.8, PALE_BLUE),
-            8.0,
-            "one seed",
-        );
-        let whisker =
-            |p: &mut Picture, x: f64| p.line(vec![(x, middle), (x + 20.0, middle)], BLUE, 1.6);
-        entry(
-            rows().any(|row| row.values.len() > 1),
-            &whisker,
-            27.0,
-            "smallest to largest",
-        );
-        entry(
-            rows().any(|row| row.paper.is_some()),
-            &|p, x| p.diamond(x, middle, 5.0, VERMILLION),
-            11.0,
-            "the paper",
-        );
+        entry(rows().any(|row| !row.values.is_empty()), &|p, x| p.disc(x, middle, 4.5, BLUE), 10.0, "median");
+        entry(rows().any(|row| row.values.len() > 1), &|p, x| p.disc(x, middle, 2.8, PALE_BLUE), 8.0, "one seed");
+        let whisker = |p: &mut Picture, x: f64| p.line(vec![(x, middle), (x + 20.0, middle)], BLUE, 1.6);
+        entry(rows().any(|row| row.values.len() > 1), &whisker, 27.0, "smallest to largest");
+        entry(rows().any(|row| row.paper.is_some()), &|p, x| p.diamond(x, middle, 5.0, VERMILLION), 11.0, "the paper");
     }
 }
 
@@ -231,11 +176,7 @@ fn rows(section: &Section, block: &Block, ours: bool, paper: bool) -> Vec<DotRow
     let cells = section.rows.iter().zip(&block.cells);
     let row = |(label, cell): (&String, &crate::table::Cell)| DotRow {
         label: label.clone(),
-        values: if ours {
-            cell.values.clone()
-        } else {
-            Vec::new()
-        },
+        values: if ours { cell.values.clone() } else { Vec::new() },
         failed: if ours { cell.failed } else { 0 },
         paper: cell.paper.filter(|_| paper),
     };
@@ -269,22 +210,13 @@ impl DotPanel {
         }
         let frame = [(x, top), (right, top), (right, bottom), (x, bottom)];
         picture.outline(&frame, FRAME, 1.0);
-        picture.text(
-            (x + right) / 2.0,
-            bottom + 2.0 * LINE + 2.0,
-            &self.axis,
-            SMALL,
-            Align::Center,
-        );
+        picture.text((x + right) / 2.0, bottom + 2.0 * LINE + 2.0, &self.axis, SMALL, Align::Center);
     }
 
     /// The axis: all values with a little room, but a value far below the rest does not squeeze it.
     fn scale(&self, start: f64, end: f64) -> Scale {
-        let mut values: Vec<f64> = self
-            .rows
-            .iter()
-            .flat_map(|row| row.values.iter().copied().chain(row.paper))
-            .collect();
+        let mut values: Vec<f64> =
+            self.rows.iter().flat_map(|row| row.values.iter().copied().chain(row.paper)).collect();
         values.sort_by(f64::total_cmp);
         let Some((lowest, high)) = bounds(values.iter().copied()) else {
             return Scale::new(0.0, 100.0, start, end);
@@ -292,11 +224,7 @@ impl DotPanel {
         let middle = values[values.len() / 2];
         // At least a point on either side, so that a tight group is not blown up to noise.
         let far = middle - FAR * (high - middle).max(1.0);
-        let low = values
-            .iter()
-            .copied()
-            .find(|value| *value >= far)
-            .unwrap_or(high);
+        let low = values.iter().copied().find(|value| *value >= far).unwrap_or(high);
         let pad = 0.07 * (high - low).max(0.5);
         if lowest < far {
             // Room for the values that stand at the edge.
@@ -323,10 +251,7 @@ impl DotRow {
         if !beyond.is_empty() {
             // A triangle at the left edge, and the values that lie beyond it.
             let x = scale.start + 4.0;
-            picture.area(
-                vec![(x, y), (x + 7.0, y - 4.5), (x + 7.0, y + 4.5)],
-                FAINT_TEXT,
-            );
+            picture.area(vec![(x, y), (x + 7.0, y - 4.5), (x + 7.0, y + 4.5)], FAINT_TEXT);
             picture.text(x + 11.0, y + 4.5, beyond.join(", "), SMALL, Align::Left);
         }
     }

@@ -26,31 +26,13 @@ pub(super) struct Ink {
 #[derive(Clone, Debug)]
 pub(super) enum Mark {
     /// A line of text; `y` is its base line.
-    Text {
-        x: f64,
-        y: f64,
-        text: String,
-        ink: Ink,
-        align: Align,
-    },
+    Text { x: f64, y: f64, text: String, ink: Ink, align: Align },
     /// A line through points.
-    Line {
-        points: Vec<(f64, f64)>,
-        color: RGBColor,
-        width: f64,
-    },
+    Line { points: Vec<(f64, f64)>, color: RGBColor, width: f64 },
     /// A filled area.
-    Area {
-        points: Vec<(f64, f64)>,
-        color: RGBColor,
-    },
+    Area { points: Vec<(f64, f64)>, color: RGBColor },
     /// A filled disc.
-    Disc {
-        x: f64,
-        y: f64,
-        radius: f64,
-        color: RGBColor,
-    },
+    Disc { x: f64, y: f64, radius: f64, color: RGBColor },
 }
 
 /// A picture on white ground.
@@ -64,39 +46,20 @@ pub(super) struct Picture {
 impl Picture {
     pub fn new(width: f64, height: f64) -> Self {
         let marks = Vec::new();
-        Self {
-            width,
-            height,
-            marks,
-        }
+        Self { width, height, marks }
     }
 
     pub fn text(&mut self, x: f64, y: f64, text: impl Into<String>, ink: Ink, align: Align) {
         let text = text.into();
-        self.marks.push(Mark::Text {
-            x,
-            y,
-            text,
-            ink,
-            align,
-        });
+        self.marks.push(Mark::Text { x, y, text, ink, align });
     }
 
     pub fn line(&mut self, points: Vec<(f64, f64)>, color: RGBColor, width: f64) {
-        self.marks.push(Mark::Line {
-            points,
-            color,
-            width,
-        });
+        self.marks.push(Mark::Line { points, color, width });
     }
 
     pub fn disc(&mut self, x: f64, y: f64, radius: f64, color: RGBColor) {
-        self.marks.push(Mark::Disc {
-            x,
-            y,
-            radius,
-            color,
-        });
+        self.marks.push(Mark::Disc { x, y, radius, color });
     }
 
     pub fn area(&mut self, points: Vec<(f64, f64)>, color: RGBColor) {
@@ -119,12 +82,7 @@ impl Picture {
 
     /// A diamond that is open inside.
     pub fn diamond(&mut self, x: f64, y: f64, radius: f64, color: RGBColor) {
-        let corners = [
-            (x, y - radius),
-            (x + radius, y),
-            (x, y + radius),
-            (x - radius, y),
-        ];
+        let corners = [(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)];
         self.outline(&corners, color, 1.6);
     }
 
@@ -142,10 +100,7 @@ impl Picture {
             let mut done = 0.0;
             while length - done > left {
                 done += left;
-                let at = (
-                    x0 + (x1 - x0) * done / length,
-                    y0 + (y1 - y0) * done / length,
-                );
+                let at = (x0 + (x1 - x0) * done / length, y0 + (y1 - y0) * done / length);
                 if n % 2 == 0 {
                     dash.push(at);
                     self.line(std::mem::take(&mut dash), color, width);
@@ -168,14 +123,9 @@ pub(super) fn text_width(text: &str, ink: Ink) -> f64 {
     register_fonts();
     // Measured large, because widths come in whole pixels.
     const ZOOM: f64 = 16.0;
-    let style = if ink.bold {
-        FontStyle::Bold
-    } else {
-        FontStyle::Normal
-    };
+    let style = if ink.bold { FontStyle::Bold } else { FontStyle::Normal };
     let font = (FAMILY, ink.size * ZOOM * PNG_FONT_FACTOR, style).into_font();
-    font.box_size(text)
-        .map_or(0.0, |(width, _)| f64::from(width) / ZOOM)
+    font.box_size(text).map_or(0.0, |(width, _)| f64::from(width) / ZOOM)
 }
 
 /// Breaks a heading at its ` · ` so that every line fits `width`; a part that is too long stays whole.

@@ -66,10 +66,7 @@ impl Picture {
 
     /// Width and height as drawn, both a multiple of [`AVERAGED`].
     fn size(&self) -> (u32, u32) {
-        (
-            (self.width.ceil() * ZOOM) as u32,
-            (self.height.ceil() * ZOOM) as u32,
-        )
+        ((self.width.ceil() * ZOOM) as u32, (self.height.ceil() * ZOOM) as u32)
     }
 
     fn png(&self) -> std::result::Result<Vec<u8>, String> {
@@ -78,8 +75,7 @@ impl Picture {
         {
             let area = BitMapBackend::with_buffer(&mut drawn, (width, height)).into_drawing_area();
             let baseline = PNG_FONT_FACTOR / 2.0;
-            self.draw(&area, PNG_FONT_FACTOR, baseline)
-                .map_err(|error| error.to_string())?;
+            self.draw(&area, PNG_FONT_FACTOR, baseline).map_err(|error| error.to_string())?;
         }
         let (small, width, height) = average(&drawn, width as usize, height as usize);
         let mut bytes = Vec::new();
@@ -94,16 +90,11 @@ impl Picture {
         let mut text = String::new();
         {
             let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-            self.draw(&area, SVG_FONT_FACTOR, SVG_BASELINE)
-                .map_err(|error| error.to_string())?;
+            self.draw(&area, SVG_FONT_FACTOR, SVG_BASELINE).map_err(|error| error.to_string())?;
         }
         // Drawn large for fine positions, shown at the size of the picture.
         let drawn = format!("width=\"{width}\" height=\"{height}\"");
-        let shown = format!(
-            "width=\"{}\" height=\"{}\"",
-            self.width.ceil(),
-            self.height.ceil()
-        );
+        let shown = format!("width=\"{}\" height=\"{}\"", self.width.ceil(), self.height.ceil());
         Ok(text.replacen(&drawn, &shown, 1))
     }
 
@@ -119,50 +110,27 @@ impl Picture {
         area.fill(&WHITE)?;
         for mark in &self.marks {
             match mark {
-                Mark::Text {
-                    x,
-                    y,
-                    text,
-                    ink,
-                    align,
-                } => {
+                Mark::Text { x, y, text, ink, align } => {
                     let anchor = match align {
                         Align::Left => HPos::Left,
                         Align::Center => HPos::Center,
                         Align::Right => HPos::Right,
                     };
-                    let weight = if ink.bold {
-                        FontStyle::Bold
-                    } else {
-                        FontStyle::Normal
-                    };
-                    let style =
-                        TextStyle::from((FAMILY, ink.size * ZOOM * font, weight).into_font())
-                            .color(&ink.color)
-                            .pos(Pos::new(anchor, VPos::Top));
+                    let weight = if ink.bold { FontStyle::Bold } else { FontStyle::Normal };
+                    let style = TextStyle::from((FAMILY, ink.size * ZOOM * font, weight).into_font())
+                        .color(&ink.color)
+                        .pos(Pos::new(anchor, VPos::Top));
                     area.draw_text(text, &style, at((*x, y - baseline * ink.size)))?;
                 }
-                Mark::Line {
-                    points,
-                    color,
-                    width,
-                } => {
+                Mark::Line { points, color, width } => {
                     let stroke = color.stroke_width((width * ZOOM).round() as u32);
-                    area.draw(&PathElement::new(
-                        points.iter().copied().map(at).collect::<Vec<_>>(),
-                        stroke,
-                    ))?;
+                    area.draw(&PathElement::new(points.iter().copied().map(at).collect::<Vec<_>>(), stroke))?;
                 }
                 Mark::Area { points, color } => {
                     let corners: Vec<_> = points.iter().copied().map(at).collect();
                     area.draw(&Polygon::new(corners, color.filled()))?;
                 }
-                Mark::Disc {
-                    x,
-                    y,
-                    radius,
-                    color,
-                } => {
+                Mark::Disc { x, y, radius, color } => {
                     let radius = (radius * ZOOM).round() as i32;
                     area.draw(&Circle::new(at((*x, *y)), radius, color.filled()))?;
                 }

@@ -12,17 +12,8 @@ pub(super) struct Scale {
 impl Scale {
     /// A scale over `low..=high`, widened where both are equal.
     pub fn new(low: f64, high: f64, start: f64, end: f64) -> Self {
-        let pad = if high > low {
-            0.0
-        } else {
-            0.5 * low.abs().max(1.0)
-        };
-        Self {
-            low: low - pad,
-            high: high + pad,
-            start,
-            end,
-        }
+        let pad = if high > low { 0.0 } else { 0.5 * low.abs().max(1.0) };
+        Self { low: low - pad, high: high + pad, start, end }
     }
 
     /// Pixel of a value.
@@ -34,17 +25,11 @@ impl Scale {
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let raw = (self.high - self.low) / count.max(1) as f64;
         let power = 10_f64.powf(raw.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .map(|m| m * power)
-            .into_iter()
-            .find(|step| *step >= 0.8 * raw);
+        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|step| *step >= 0.8 * raw);
         let step = step.unwrap_or(10.0 * power);
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
-        (first..=last)
-            .map(|n| n as f64 * step)
-            .map(|value| (value, label(value, step)))
-            .collect()
+        (first..=last).map(|n| n as f64 * step).map(|value| (value, label(value, step))).collect()
     }
 }
 
@@ -55,18 +40,15 @@ fn label(value: f64, step: f64) -> String {
     }
     let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
     let text = format!("{value:.decimals$}");
-    text.strip_prefix('-')
-        .map_or(text.clone(), |digits| format!("−{digits}"))
+    text.strip_prefix('-').map_or(text.clone(), |digits| format!("−{digits}"))
 }
 
 /// Smallest and largest finite value.
 pub(super) fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values
-        .filter(|value| value.is_finite())
-        .fold(None, |found, value| {
-            let (low, high) = found.unwrap_or((value, value));
-            Some((low.min(value), high.max(value)))
-        })
+    values.filter(|value| value.is_finite()).fold(None, |found, value| {
+        let (low, high) = found.unwrap_or((value, value));
+        Some((low.min(value), high.max(value)))
+    })
 }
 
 #[cfg(test)]
@@ -74,11 +56,7 @@ mod tests {
     use super::*;
 
     fn labels(low: f64, high: f64, count: usize) -> Vec<String> {
-        Scale::new(low, high, 0.0, 1.0)
-            .ticks(count)
-            .into_iter()
-            .map(|(_, label)| label)
-            .collect()
+        Scale::new(low, high, 0.0, 1.0).ticks(count).into_iter().map(|(_, label)| label).collect()
     }
 
     #[test]
@@ -95,10 +73,7 @@ mod tests {
     #[test]
     fn values_lie_where_they_belong() {
         let scale = Scale::new(10.0, 20.0, 100.0, 0.0);
-        assert_eq!(
-            (scale.at(10.0), scale.at(15.0), scale.at(20.0)),
-            (100.0, 50.0, 0.0)
-        );
+        assert_eq!((scale.at(10.0), scale.at(15.0), scale.at(20.0)), (100.0, 50.0, 0.0));
         assert_eq!(bounds([3.0, f64::NAN, -1.0].into_iter()), Some((-1.0, 3.0)));
         assert_eq!(bounds(std::iter::empty()), None);
     }

@@ -22,26 +22,10 @@ pub(super) const PALE_BLUE: RGBColor = RGBColor(150, 196, 224);
 pub(super) const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 
-pub(super) const TITLE: Ink = Ink {
-    size: 17.0,
-    bold: true,
-    color: TEXT,
-};
-pub(super) const HEADING: Ink = Ink {
-    size: 13.0,
-    bold: true,
-    color: TEXT,
-};
-pub(super) const LABEL: Ink = Ink {
-    size: 13.0,
-    bold: false,
-    color: TEXT,
-};
-pub(super) const SMALL: Ink = Ink {
-    size: 12.0,
-    bold: false,
-    color: FAINT_TEXT,
-};
+pub(super) const TITLE: Ink = Ink { size: 17.0, bold: true, color: TEXT };
+pub(super) const HEADING: Ink = Ink { size: 13.0, bold: true, color: TEXT };
+pub(super) const LABEL: Ink = Ink { size: 13.0, bold: false, color: TEXT };
+pub(super) const SMALL: Ink = Ink { size: 12.0, bold: false, color: FAINT_TEXT };
 
 const WHOLE: &[f64] = &[];
 const DASHES: &[f64] = &[7.0, 3.5];
@@ -82,28 +66,11 @@ pub(super) fn line_styles(labels: &[String]) -> Vec<LineStyle> {
     let taken: Vec<LineStyle> = labels.iter().filter_map(known).collect();
     let mut free = PATTERNS
         .iter()
-        .flat_map(|dash| {
-            COLORS.iter().map(move |&color| LineStyle {
-                color,
-                dash,
-                width: 1.4,
-            })
-        })
-        .filter(|style| {
-            !taken
-                .iter()
-                .any(|other| other.color == style.color && other.dash == style.dash)
-        })
+        .flat_map(|dash| COLORS.iter().map(move |&color| LineStyle { color, dash, width: 1.4 }))
+        .filter(|style| !taken.iter().any(|other| other.color == style.color && other.dash == style.dash))
         .collect::<Vec<_>>()
         .into_iter()
         .cycle();
-    let grey = LineStyle {
-        color: FRAME,
-        dash: WHOLE,
-        width: 1.4,
-    };
-    labels
-        .iter()
-        .map(|label| known(label).or_else(|| free.next()).unwrap_or(grey))
-        .collect()
+    let grey = LineStyle { color: FRAME, dash: WHOLE, width: 1.4 };
+    labels.iter().map(|label| known(label).or_else(|| free.next()).unwrap_or(grey)).collect()
 }

@@ -10,14 +10,9 @@ use crate::run::samples::record;
 use crate::run::{DataSource, Profile, RunRecord};
 use crate::table::{Column, Table, TableSpec};
 
-const PAPER: [&str; 9] = [
-    "lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish",
-];
-const MODELS: [(&str, &str); 3] = [
-    ("resnet-164", "resnet164"),
-    ("wrn-28-10", "wrn28_10"),
-    ("densenet-100-12", "densenet100_12"),
-];
+const PAPER: [&str; 9] = ["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
+const MODELS: [(&str, &str); 3] =
+    [("resnet-164", "resnet164"), ("wrn-28-10", "wrn28_10"), ("densenet-100-12", "densenet100_12")];
 
 /// Made-up numbers: spread that depends on activation, model and seed, but not on chance.
 fn noise(a: usize, m: usize, seed: u64) -> f64 {
@@ -63,20 +58,11 @@ fn runs(activations: &[&str], models: usize) -> Vec<(RunRecord, Vec<Row>)> {
     let mut runs = Vec::new();
     for (m, (_, model)) in MODELS[..models].iter().enumerate() {
         for (a, activation) in activations.iter().enumerate() {
-            let record = record(
-                model,
-                Profile::Reduced,
-                DataSource::Embedded,
-                activation,
-                1,
-                90.0,
-            );
+            let record = record(model, Profile::Reduced, DataSource::Embedded, activation, 1, 90.0);
             let rows = (1..=40_u32).map(|n| {
                 let t = f64::from(n) / 40.0;
                 let wiggle = 0.08 * (f64::from(n) * 1.7 + a as f64).sin();
-                let fall = 2.3 * (-(2.0 + a as f64 * 0.3 + m as f64) * t).exp()
-                    + wiggle * (1.0 - t)
-                    + 0.05;
+                let fall = 2.3 * (-(2.0 + a as f64 * 0.3 + m as f64) * t).exp() + wiggle * (1.0 - t) + 0.05;
                 let diverged = *activation == "elu" && m == 1 && n > 20;
                 let train_loss = match n {
                     36.. if diverged => f64::NAN,
@@ -105,26 +91,14 @@ fn order() -> Vec<String> {
 /// Where a text lies: left, right, top, bottom.
 fn boxes(picture: &Picture) -> Vec<(f64, f64, f64, f64, String)> {
     let text_box = |mark: &Mark| match mark {
-        Mark::Text {
-            x,
-            y,
-            text,
-            ink,
-            align,
-        } if !text.is_empty() => {
+        Mark::Text { x, y, text, ink, align } if !text.is_empty() => {
             let width = text_width(text, *ink);
             let left = match align {
                 Align::Left => *x,
                 Align::Center => x - width / 2.0,
                 Align::Right => x - width,
             };
-            Some((
-                left,
-                left + width,
-                y - 0.75 * ink.size,
-                y + 0.2 * ink.size,
-                text.clone(),
-            ))
+            Some((left, left + width, y - 0.75 * ink.size, y + 0.2 * ink.size, text.clone()))
         }
         _ => None,
     };
@@ -152,22 +126,14 @@ fn assert_readable(picture: &Picture) {
 /// Fraction of the pixels that are not white, and number of colours.
 fn ink(path: &Path) -> (f64, usize) {
     let picture = image::open(path).unwrap().to_rgb8();
-    let colors: std::collections::BTreeSet<[u8; 3]> =
-        picture.pixels().map(|pixel| pixel.0).collect();
+    let colors: std::collections::BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
     let inked = picture.pixels().filter(|pixel| pixel.0 != [255; 3]).count();
-    (
-        inked as f64 / f64::from(picture.width() * picture.height()),
-        colors.len(),
-    )
+    (inked as f64 / f64::from(picture.width() * picture.height()), colors.len())
 }
 
 fn assert_written([png, svg]: [PathBuf; 2]) {
     let (inked, colors) = ink(&png);
-    assert!(
-        (0.01..0.5).contains(&inked),
-        "{}: {inked} of the pixels",
-        png.display()
-    );
+    assert!((0.01..0.5).contains(&inked), "{}: {inked} of the pixels", png.display());
     assert!(colors > 50, "{}: {colors} colours", png.display());
     let svg = std::fs::read_to_string(svg).unwrap();
     assert!(svg.starts_with("<svg width=") && svg.trim_end().ends_with("</svg>"));
@@ -193,15 +159,8 @@ fn plots_are_readable_and_written() {
         assert_readable(&plots[0].1.picture());
         assert_written(plots[0].1.write(base(name)).unwrap());
     }
-    for (name, activations, models) in [
-        ("curves-9x3", &PAPER[..], 3),
-        ("curves-2x1", &["x*tanh(x)", "swish"][..], 1),
-    ] {
-        let plot = CurvePlot::of_runs(
-            "Training curves, made-up numbers",
-            &order(),
-            &runs(activations, models),
-        );
+    for (name, activations, models) in [("curves-9x3", &PAPER[..], 3), ("curves-2x1", &["x*tanh(x)", "swish"][..], 1)] {
+        let plot = CurvePlot::of_runs("Training curves, made-up numbers", &order(), &runs(activations, models));
         assert_readable(&plot.picture());
         assert_written(plot.write(base(name)).unwrap());
     }
@@ -210,33 +169,19 @@ fn plots_are_readable_and_written() {
 /// The paper's numbers share a panel with ours only where they compare.
 #[test]
 fn the_papers_numbers_have_panels_of_their_own_beside_reduced_runs() {
-    let plot = |profile, source| {
-        DotPlot::of_table(&table(profile, source, &PAPER, 2))
-            .remove(0)
-            .1
-    };
+    let plot = |profile, source| DotPlot::of_table(&table(profile, source, &PAPER, 2)).remove(0).1;
     let real = plot(Profile::Paper, DataSource::Hub);
     assert_eq!(real.bands.len(), 1);
     assert!(
-        real.bands[0]
-            .iter()
-            .flat_map(|panel| &panel.rows)
-            .any(|row| row.paper.is_some() && !row.values.is_empty())
+        real.bands[0].iter().flat_map(|panel| &panel.rows).any(|row| row.paper.is_some() && !row.values.is_empty())
     );
-    for (profile, source) in [
-        (Profile::Reduced, DataSource::Hub),
-        (Profile::Paper, DataSource::Embedded),
-    ] {
+    for (profile, source) in [(Profile::Reduced, DataSource::Hub), (Profile::Paper, DataSource::Embedded)] {
         let plot = plot(profile, source);
         assert_eq!(plot.bands.len(), 2);
         for panel in plot.bands.iter().flatten() {
             let ours = panel.rows.iter().any(|row| !row.values.is_empty());
             let paper = panel.rows.iter().any(|row| row.paper.is_some());
-            assert!(
-                ours != paper && paper == panel.heading.contains("in the paper"),
-                "{}",
-                panel.heading
-            );
+            assert!(ours != paper && paper == panel.heading.contains("in the paper"), "{}", panel.heading);
         }
     }
 }
@@ -244,9 +189,7 @@ fn the_papers_numbers_have_panels_of_their_own_beside_reduced_runs() {
 #[test]
 fn plots_of_nothing_are_no_error() {
     let folder = tempfile::tempdir().unwrap();
-    CurvePlot::of_runs("Nothing", &[], &[])
-        .write(folder.path().join("curves"))
-        .unwrap();
+    CurvePlot::of_runs("Nothing", &[], &[]).write(folder.path().join("curves")).unwrap();
     let empty = table(Profile::Smoke, DataSource::Embedded, &[], 1);
     assert!(DotPlot::of_table(&empty).is_empty());
 }
@@ -255,11 +198,7 @@ fn plots_of_nothing_are_no_error() {
 fn equal_plots_are_equal_files() {
     let folder = tempfile::tempdir().unwrap();
     let plot = CurvePlot::of_runs("Twice", &order(), &runs(&PAPER[7..], 1));
-    let read = |name: &str| {
-        plot.write(folder.path().join(name))
-            .unwrap()
-            .map(|path| std::fs::read(path).unwrap())
-    };
+    let read = |name: &str| plot.write(folder.path().join(name)).unwrap().map(|path| std::fs::read(path).unwrap());
     assert_eq!(read("a"), read("b"));
 }
 
@@ -269,9 +208,6 @@ fn the_font_has_the_characters_used() {
     let wide = |text: &str| text_width(text, super::style::LABEL);
     let missing = wide("\u{e123}");
     for c in ["·", "−", "β", "σ", "²", "³", "|", "^"] {
-        assert!(
-            (wide(c) - missing).abs() > 0.01,
-            "{c} is as wide as a missing character"
-        );
+        assert!((wide(c) - missing).abs() > 0.01, "{c} is as wide as a missing character");
     }
 }

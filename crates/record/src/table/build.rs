@@ -15,55 +15,30 @@ pub(super) fn sections(spec: &TableSpec, records: &[RunRecord]) -> Vec<Section> 
         let kind = (std::cmp::Reverse(record.profile), record.data_source);
         kinds.entry(kind).or_default().push(record);
     }
-    kinds
-        .into_iter()
-        .map(|((profile, source), records)| section(spec, profile.0, source, &records))
-        .collect()
+    kinds.into_iter().map(|((profile, source), records)| section(spec, profile.0, source, &records)).collect()
 }
 
-fn section(
-    spec: &TableSpec,
-    profile: Profile,
-    data_source: DataSource,
-    records: &[&RunRecord],
-) -> Section {
+fn section(spec: &TableSpec, profile: Profile, data_source: DataSource, records: &[&RunRecord]) -> Section {
     let rows = row_labels(spec, records);
     let mut blocks = Vec::new();
     for column in &spec.columns {
         let mut settings: BTreeMap<Setting, Vec<&RunRecord>> = BTreeMap::new();
         for record in records.iter().filter(|record| belongs(record, column)) {
-            settings
-                .entry(Setting::of(record))
-                .or_default()
-                .push(record);
+            settings.entry(Setting::of(record)).or_default().push(record);
         }
         for (setting, records) in settings {
             let comparable = profile == Profile::Paper
                 && data_source.is_real()
                 && model_key(&column.model) == model_key(&column.model_as_run);
             let cells = rows.iter().map(|row| {
-                let of_row: Vec<&RunRecord> = records
-                    .iter()
-                    .copied()
-                    .filter(|record| row_of(record, &rows) == Some(row))
-                    .collect();
+                let of_row: Vec<&RunRecord> =
+                    records.iter().copied().filter(|record| row_of(record, &rows) == Some(row)).collect();
                 cell(spec.number, column, row, &of_row, comparable)
             });
-            blocks.push(Block {
-                column: column.clone(),
-                cells: cells.collect(),
-                setting,
-                comparable,
-            });
+            blocks.push(Block { column: column.clone(), cells: cells.collect(), setting, comparable });
         }
     }
-    Section {
-        profile,
-        data_source,
-        rows,
-        blocks,
-        provenance: provenance(records),
-    }
+    Section { profile, data_source, rows, blocks, provenance: provenance(records) }
 }
 
 /// Whether a run fills a column: the model and data set, and a value of its metric or a failure.
@@ -98,10 +73,7 @@ fn row_labels(spec: &TableSpec, records: &[&RunRecord]) -> Vec<String> {
         .map(|record| record.activation.as_str())
         .collect();
     for other in others {
-        if !rows
-            .iter()
-            .any(|row| activation_key(row) == activation_key(other))
-        {
+        if !rows.iter().any(|row| activation_key(row) == activation_key(other)) {
             rows.push(other.to_owned());
         }
     }
@@ -112,10 +84,7 @@ fn row_labels(spec: &TableSpec, records: &[&RunRecord]) -> Vec<String> {
 fn row_of<'a>(record: &RunRecord, rows: &'a [String]) -> Option<&'a String> {
     [&record.activation, &record.formula, &record.canonical]
         .into_iter()
-        .find_map(|text| {
-            rows.iter()
-                .find(|row| activation_key(row) == activation_key(text))
-        })
+        .find_map(|text| rows.iter().find(|row| activation_key(row) == activation_key(text)))
 }
 
 fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparable: bool) -> Cell {
@@ -128,10 +97,7 @@ fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparabl
     let best = rates
         .into_iter()
         .filter_map(|(lr, records)| {
-            let values: Vec<f64> = records
-                .iter()
-                .filter_map(|r| finished(r, column.metric))
-                .collect();
+            let values: Vec<f64> = records.iter().filter_map(|r| finished(r, column.metric)).collect();
             Some((Summary::of(&values)?, f64::from_bits(lr), records))
         })
         .max_by(|(a, lr_a, _), (b, lr_b, _)| {
@@ -144,28 +110,18 @@ fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparabl
     };
     shown.sort_by_key(|record| record.seed);
     let ended = |record: &&RunRecord| finished(record, column.metric).is_some();
-    let (well, ill): (Vec<&RunRecord>, Vec<&RunRecord>) =
-        shown.iter().partition(|record| ended(record));
+    let (well, ill): (Vec<&RunRecord>, Vec<&RunRecord>) = shown.iter().partition(|record| ended(record));
     let paper = lookup_metric(table, &column.dataset, &column.model, column.metric, row);
     let seconds: Vec<f64> = well.iter().map(|record| record.seconds).collect();
     Cell {
         lr,
         lrs_tried,
-        values: well
-            .iter()
-            .filter_map(|record| finished(record, column.metric))
-            .collect(),
+        values: well.iter().filter_map(|record| finished(record, column.metric)).collect(),
         summary,
         failed: ill.len(),
-        reasons: sorted(
-            ill.iter()
-                .map(|r| r.err.clone().unwrap_or_else(|| "result not finite".into())),
-        ),
+        reasons: sorted(ill.iter().map(|r| r.err.clone().unwrap_or_else(|| "result not finite".into()))),
         paper,
-        difference: summary
-            .zip(paper)
-            .filter(|_| comparable)
-            .map(|(ours, paper)| ours.median - paper),
+        difference: summary.zip(paper).filter(|_| comparable).map(|(ours, paper)| ours.median - paper),
         commits: sorted(shown.iter().map(|record| record.commit.clone())),
         devices: sorted(shown.iter().map(|record| record.device.clone())),
         seconds_median: stats::median(&seconds),

@@ -33,10 +33,7 @@ const HEADER: [&str; 25] = [
 ];
 
 pub(super) fn render(table: &Table) -> Result<Vec<u8>> {
-    let fail = |source| RecordError::TableCsv {
-        table: table.spec.stem.clone(),
-        source,
-    };
+    let fail = |source| RecordError::TableCsv { table: table.spec.stem.clone(), source };
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(HEADER).map_err(fail)?;
     for section in &table.sections {
@@ -49,22 +46,12 @@ pub(super) fn render(table: &Table) -> Result<Vec<u8>> {
             }
         }
     }
-    writer
-        .into_inner()
-        .map_err(|error| fail(error.into_error().into()))
+    writer.into_inner().map_err(|error| fail(error.into_error().into()))
 }
 
 /// The fields of a cell, in the order of [`HEADER`].
-fn fields(
-    table: u8,
-    section: &Section,
-    block: &Block,
-    activation: &str,
-    cell: &Cell,
-) -> [String; 25] {
-    let Block {
-        column, setting, ..
-    } = block;
+fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &Cell) -> [String; 25] {
+    let Block { column, setting, .. } = block;
     let summary = cell.summary;
     [
         table.to_string(),

@@ -16,17 +16,10 @@ pub(super) fn render(table: &Table) -> String {
     let mut text = format!("### {}\n", spec.title);
     if table.sections.is_empty() {
         text.push_str("\nNo runs recorded yet. The paper's numbers:\n\n");
-        text.push_str(&grid(
-            &spec.rows,
-            &paper_columns(spec, &spec.rows, &spec.columns),
-        ));
+        text.push_str(&grid(&spec.rows, &paper_columns(spec, &spec.rows, &spec.columns)));
     }
     for section in &table.sections {
-        let _ = write!(
-            text,
-            "\n#### Profile {}, data: {}\n\n",
-            section.profile, section.data_source
-        );
+        let _ = write!(text, "\n#### Profile {}, data: {}\n\n", section.profile, section.data_source);
         text.push_str(&grid(&section.rows, &section_columns(spec, section)));
         text.push('\n');
         text.push_str(&notes(spec, section));
@@ -38,24 +31,14 @@ pub(super) fn render(table: &Table) -> String {
 fn section_columns(spec: &TableSpec, section: &Section) -> Vec<TextColumn> {
     let mut columns = Vec::new();
     for (n, block) in section.blocks.iter().enumerate() {
-        columns.push((
-            section.heading(block, spec),
-            block.cells.iter().map(ours).collect(),
-        ));
+        columns.push((section.heading(block, spec), block.cells.iter().map(ours).collect()));
         // Blocks of one column stand side by side, the paper's numbers after the last of them.
         let next = section.blocks.get(n + 1);
         if block.comparable || next.is_none_or(|next| paper_column(next) != paper_column(block)) {
-            columns.extend(paper_columns(
-                spec,
-                &section.rows,
-                std::slice::from_ref(&block.column),
-            ));
+            columns.extend(paper_columns(spec, &section.rows, std::slice::from_ref(&block.column)));
         }
         if block.comparable {
-            let shown = |cell: &Cell| {
-                cell.difference
-                    .map_or_else(|| NOTHING.into(), |d| format!("{d:+.2}"))
-            };
+            let shown = |cell: &Cell| cell.difference.map_or_else(|| NOTHING.into(), |d| format!("{d:+.2}"));
             columns.push(("difference".into(), block.cells.iter().map(shown).collect()));
         }
     }
@@ -72,19 +55,10 @@ fn paper_column(block: &Block) -> (&str, &str, &str) {
 fn paper_columns(spec: &TableSpec, rows: &[String], columns: &[Column]) -> Vec<TextColumn> {
     let mut texts: Vec<TextColumn> = Vec::new();
     for column in columns {
-        let number = |row: &String| {
-            lookup_metric(
-                spec.number,
-                &column.dataset,
-                &column.model,
-                column.metric,
-                row,
-            )
-        };
+        let number = |row: &String| lookup_metric(spec.number, &column.dataset, &column.model, column.metric, row);
         let numbers: Vec<Option<f64>> = rows.iter().map(number).collect();
         let heading = spec.paper_heading(column);
-        if numbers.iter().any(Option::is_some) && !texts.iter().any(|(other, _)| *other == heading)
-        {
+        if numbers.iter().any(Option::is_some) && !texts.iter().any(|(other, _)| *other == heading) {
             let shown = |n: Option<f64>| n.map_or_else(|| NOTHING.into(), |n| format!("{n:.1}"));
             texts.push((heading, numbers.into_iter().map(shown).collect()));
         }
@@ -97,10 +71,7 @@ fn ours(cell: &Cell) -> String {
     let Some(s) = cell.summary else {
         return match cell.failed {
             0 => NOTHING.into(),
-            failed => format!(
-                "{failed} failed: {}",
-                cell.reasons.join("; ").replace('|', "/")
-            ),
+            failed => format!("{failed} failed: {}", cell.reasons.join("; ").replace('|', "/")),
         };
     };
     let mut text = format!("{:.2}", s.median);
@@ -116,33 +87,20 @@ fn ours(cell: &Cell) -> String {
 
 /// What the numbers are and where they come from.
 fn notes(spec: &TableSpec, section: &Section) -> String {
-    let mut metrics: Vec<&str> = section
-        .blocks
-        .iter()
-        .map(|block| block.column.metric.label())
-        .collect();
+    let mut metrics: Vec<&str> = section.blocks.iter().map(|block| block.column.metric.label()).collect();
     metrics.dedup();
-    let mut text = format!(
-        "{}: median [smallest, largest] over n seeds.",
-        metrics.join(", ")
-    );
-    if section
-        .blocks
-        .iter()
-        .flat_map(|block| &block.cells)
-        .any(|cell| cell.lrs_tried > 1)
-    {
-        text.push_str(" Of several learning rates the one with the most finished runs, then the best median, is shown.");
+    let mut text = format!("{}: median [smallest, largest] over n seeds.", metrics.join(", "));
+    if section.blocks.iter().flat_map(|block| &block.cells).any(|cell| cell.lrs_tried > 1) {
+        text.push_str(
+            " Of several learning rates the one with the most finished runs, then the best median, is shown.",
+        );
     }
     if !section.blocks.iter().any(|block| block.comparable) {
         let why = match section.data_source.is_real() {
             true => "These runs are not the paper's in size",
             false => "These runs use data made by the program, which stand in for the data set",
         };
-        let _ = write!(
-            text,
-            " {why}: their numbers do not compare with the paper's."
-        );
+        let _ = write!(text, " {why}: their numbers do not compare with the paper's.");
     }
     text.push_str("\n\n");
     text.push_str(&provenance(section));
@@ -151,40 +109,22 @@ fn notes(spec: &TableSpec, section: &Section) -> String {
         let s = &block.setting;
         let line = format!(
             "{}: recipe {}, {} steps of {}, {}, {} {}",
-            block.column.model_as_run,
-            s.recipe,
-            s.steps,
-            s.batch,
-            s.precision,
-            block.column.dataset,
-            s.data_version
+            block.column.model_as_run, s.recipe, s.steps, s.batch, s.precision, block.column.dataset, s.data_version
         );
         if !settings.contains(&line) {
             settings.push(line);
         }
     }
     let _ = writeln!(text, " Runs: {}.", settings.join("; "));
-    let _ = writeln!(
-        text,
-        "\nThe paper's numbers: Table {} of arXiv 1710.05941v2.",
-        spec.number
-    );
+    let _ = writeln!(text, "\nThe paper's numbers: Table {} of arXiv 1710.05941v2.", spec.number);
     text
 }
 
 /// `Provenance: profile reduced, data embedded, 27 runs (1 failed), seeds 1 2 3, commit 0123456789, cpu, 2 threads, 1 h 02 min in all.`
 fn provenance(section: &Section) -> String {
     let p: &Provenance = &section.provenance;
-    let commits: Vec<&str> = p
-        .commits
-        .iter()
-        .map(|commit| commit.get(..10).unwrap_or(commit))
-        .collect();
-    let failed = if p.failed > 0 {
-        format!(" ({} failed)", p.failed)
-    } else {
-        String::new()
-    };
+    let commits: Vec<&str> = p.commits.iter().map(|commit| commit.get(..10).unwrap_or(commit)).collect();
+    let failed = if p.failed > 0 { format!(" ({} failed)", p.failed) } else { String::new() };
     let s = if p.runs == 1 { "" } else { "s" };
     let changed = if p.dirty { " with changed sources" } else { "" };
     format!(
@@ -202,11 +142,7 @@ fn provenance(section: &Section) -> String {
 }
 
 fn joined<T: ToString>(values: &[T]) -> String {
-    values
-        .iter()
-        .map(T::to_string)
-        .collect::<Vec<_>>()
-        .join(" ")
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// Seconds in the two largest units.
@@ -220,14 +156,8 @@ fn duration(seconds: u64) -> String {
 
 /// A Markdown table: activations, then `columns`, every column as wide as its longest text.
 fn grid(rows: &[String], columns: &[TextColumn]) -> String {
-    let labels = rows
-        .iter()
-        .map(|row| format!("`{}`", row.replace('|', "\\|")))
-        .collect();
-    let all: Vec<TextColumn> = [("activation".to_owned(), labels)]
-        .into_iter()
-        .chain(columns.iter().cloned())
-        .collect();
+    let labels = rows.iter().map(|row| format!("`{}`", row.replace('|', "\\|"))).collect();
+    let all: Vec<TextColumn> = [("activation".to_owned(), labels)].into_iter().chain(columns.iter().cloned()).collect();
     let width = |(heading, lines): &TextColumn| {
         let longest = lines.iter().map(|line| line.chars().count()).max();
         longest.unwrap_or(0).max(heading.chars().count()).max(3)

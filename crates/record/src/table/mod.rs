@@ -206,16 +206,9 @@ impl Section {
     /// Heading of the column of our runs: model as run, profile, data source; what else tells two columns apart.
     #[must_use]
     pub fn heading(&self, block: &Block, spec: &TableSpec) -> String {
-        let mut parts = vec![
-            block.column.model_as_run.clone(),
-            self.profile.to_string(),
-            self.data_source.to_string(),
-        ];
+        let mut parts = vec![block.column.model_as_run.clone(), self.profile.to_string(), self.data_source.to_string()];
         parts.extend(spec.distinctions(&block.column));
-        let twins = self
-            .blocks
-            .iter()
-            .filter(|other| other.column == block.column);
+        let twins = self.blocks.iter().filter(|other| other.column == block.column);
         if twins.count() > 1 {
             let s = &block.setting;
             parts.push(format!(
@@ -239,18 +232,10 @@ impl TableSpec {
     /// Data set and metric of a column, each where the columns of this table differ in it.
     fn distinctions(&self, column: &Column) -> Vec<String> {
         let mut parts = Vec::new();
-        if self
-            .columns
-            .iter()
-            .any(|other| other.dataset != column.dataset)
-        {
+        if self.columns.iter().any(|other| other.dataset != column.dataset) {
             parts.push(column.dataset.clone());
         }
-        if self
-            .columns
-            .iter()
-            .any(|other| other.metric != column.metric)
-        {
+        if self.columns.iter().any(|other| other.metric != column.metric) {
             parts.push(column.metric.to_string());
         }
         parts

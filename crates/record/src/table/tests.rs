@@ -27,47 +27,17 @@ fn spec() -> TableSpec {
 fn mixed() -> Vec<RunRecord> {
     let mut records = Vec::new();
     for (seed, top1) in [(1, 93.0), (2, 94.5), (3, 94.0)] {
-        records.push(record(
-            "resnet164",
-            Profile::Paper,
-            DataSource::Hub,
-            "relu",
-            seed,
-            top1,
-        ));
-        records.push(record(
-            "resnet11_v2",
-            Profile::Reduced,
-            DataSource::Embedded,
-            "max(x,0)",
-            seed,
-            top1 - 30.0,
-        ));
+        records.push(record("resnet164", Profile::Paper, DataSource::Hub, "relu", seed, top1));
+        records.push(record("resnet11_v2", Profile::Reduced, DataSource::Embedded, "max(x,0)", seed, top1 - 30.0));
     }
-    records.push(record(
-        "resnet164",
-        Profile::Paper,
-        DataSource::Hub,
-        "swish",
-        1,
-        95.0,
-    ));
-    records.push(record(
-        "resnet11_v2",
-        Profile::Reduced,
-        DataSource::Hub,
-        "relu",
-        1,
-        70.0,
-    ));
+    records.push(record("resnet164", Profile::Paper, DataSource::Hub, "swish", 1, 95.0));
+    records.push(record("resnet11_v2", Profile::Reduced, DataSource::Hub, "relu", 1, 70.0));
     records
 }
 
 fn block<'a>(table: &'a Table, section: usize, model_as_run: &str) -> &'a Block {
     let mut blocks = table.sections[section].blocks.iter();
-    blocks
-        .find(|block| block.column.model_as_run == model_as_run)
-        .unwrap()
+    blocks.find(|block| block.column.model_as_run == model_as_run).unwrap()
 }
 
 #[test]
@@ -75,10 +45,7 @@ fn the_median_stands_beside_the_papers_number() {
     let table = Table::build(spec(), &mixed());
     let cells = &block(&table, 0, "resnet164").cells;
     let summary = cells[0].summary.unwrap();
-    assert_eq!(
-        (summary.n, summary.median, summary.min, summary.max),
-        (3, 94.0, 93.0, 94.5)
-    );
+    assert_eq!((summary.n, summary.median, summary.min, summary.max), (3, 94.0, 93.0, 94.5));
     // Table 4 of the paper prints 93.8 for ReLU on ResNet-164.
     assert_eq!(cells[0].paper, Some(93.8));
     assert!((cells[0].difference.unwrap() - 0.2).abs() < 1e-9);
@@ -88,11 +55,7 @@ fn the_median_stands_beside_the_papers_number() {
 #[test]
 fn profiles_and_data_sources_never_share_a_section_and_only_the_papers_runs_have_a_difference() {
     let table = Table::build(spec(), &mixed());
-    let kinds: Vec<_> = table
-        .sections
-        .iter()
-        .map(|s| (s.profile, s.data_source))
-        .collect();
+    let kinds: Vec<_> = table.sections.iter().map(|s| (s.profile, s.data_source)).collect();
     let expected = [
         (Profile::Paper, DataSource::Hub),
         (Profile::Reduced, DataSource::Hub),
@@ -114,31 +77,14 @@ fn profiles_and_data_sources_never_share_a_section_and_only_the_papers_runs_have
 
 #[test]
 fn a_smaller_model_is_not_the_papers_even_at_full_length() {
-    let records = [record(
-        "resnet11_v2",
-        Profile::Paper,
-        DataSource::Hub,
-        "relu",
-        1,
-        93.0,
-    )];
+    let records = [record("resnet11_v2", Profile::Paper, DataSource::Hub, "relu", 1, 93.0)];
     let table = Table::build(spec(), &records);
     assert!(!block(&table, 0, "resnet11_v2").comparable);
 }
 
 #[test]
 fn different_settings_never_share_a_column() {
-    let mut records = vec![
-        record(
-            "resnet164",
-            Profile::Paper,
-            DataSource::Hub,
-            "relu",
-            1,
-            93.0
-        );
-        6
-    ];
+    let mut records = vec![record("resnet164", Profile::Paper, DataSource::Hub, "relu", 1, 93.0); 6];
     records[1].steps = 10;
     records[2].precision = "bf16".into();
     records[3].data_version = "v2".into();
@@ -147,15 +93,8 @@ fn different_settings_never_share_a_column() {
     let table = Table::build(spec(), &records);
     assert_eq!(table.sections[0].blocks.len(), 6);
     let markdown = table.markdown();
-    let header = markdown
-        .lines()
-        .find(|line| line.starts_with("| activation"))
-        .unwrap();
-    let mut headings: Vec<&str> = header
-        .split(" | ")
-        .filter(|h| h.starts_with("resnet164"))
-        .map(str::trim)
-        .collect();
+    let header = markdown.lines().find(|line| line.starts_with("| activation")).unwrap();
+    let mut headings: Vec<&str> = header.split(" | ").filter(|h| h.starts_with("resnet164")).map(str::trim).collect();
     headings.sort_unstable();
     headings.dedup();
     assert_eq!(headings.len(), 6, "{header}");
@@ -163,29 +102,12 @@ fn different_settings_never_share_a_column() {
 
 #[test]
 fn failures_are_counted_and_told() {
-    let mut records: Vec<RunRecord> = (1..=3)
-        .map(|seed| {
-            record(
-                "resnet164",
-                Profile::Paper,
-                DataSource::Hub,
-                "relu",
-                seed,
-                93.0,
-            )
-        })
-        .collect();
+    let mut records: Vec<RunRecord> =
+        (1..=3).map(|seed| record("resnet164", Profile::Paper, DataSource::Hub, "relu", seed, 93.0)).collect();
     records[0].err = Some("diverged".into());
     records[1].top1 = Some(f64::NAN);
     records[2].top1 = None;
-    let mut swish = record(
-        "resnet164",
-        Profile::Paper,
-        DataSource::Hub,
-        "swish",
-        1,
-        95.0,
-    );
+    let mut swish = record("resnet164", Profile::Paper, DataSource::Hub, "swish", 1, 95.0);
     (swish.err, swish.top1) = (Some("out of memory".into()), None);
     records.push(swish);
     let table = Table::build(spec(), &records);
@@ -195,9 +117,7 @@ fn failures_are_counted_and_told() {
     assert_eq!(cells[0].reasons, ["diverged", "result not finite"]);
     assert!(table.markdown().contains("1 failed: out of memory"));
     assert!(
-        String::from_utf8(table.csv().unwrap())
-            .unwrap()
-            .contains(",swish,paper,hub,v1,sgd,1000,128,f32,,1,0,,,,1,")
+        String::from_utf8(table.csv().unwrap()).unwrap().contains(",swish,paper,hub,v1,sgd,1000,128,f32,,1,0,,,,1,")
     );
 }
 
@@ -205,80 +125,40 @@ fn failures_are_counted_and_told() {
 #[test]
 fn of_several_learning_rates_the_best_is_shown_with_all_its_runs() {
     let mut records = Vec::new();
-    for (lr, seed, top1) in [
-        (0.1, 1, 99.0),
-        (0.05, 1, 90.0),
-        (0.05, 2, 92.0),
-        (0.2, 1, 91.0),
-        (0.2, 2, 94.0),
-    ] {
-        let mut record = record(
-            "resnet164",
-            Profile::Paper,
-            DataSource::Hub,
-            "relu",
-            seed,
-            top1,
-        );
+    for (lr, seed, top1) in [(0.1, 1, 99.0), (0.05, 1, 90.0), (0.05, 2, 92.0), (0.2, 1, 91.0), (0.2, 2, 94.0)] {
+        let mut record = record("resnet164", Profile::Paper, DataSource::Hub, "relu", seed, top1);
         record.lr = lr;
         records.push(record);
     }
     let table = Table::build(spec(), &records);
     let cell = &block(&table, 0, "resnet164").cells[0];
     // One lucky run at 0.1 does not outweigh two at another rate.
-    assert_eq!(
-        (cell.lr, cell.lrs_tried, cell.summary.unwrap().median),
-        (Some(0.2), 3, 92.5)
-    );
+    assert_eq!((cell.lr, cell.lrs_tried, cell.summary.unwrap().median), (Some(0.2), 3, 92.5));
     assert!(table.markdown().contains("Of several learning rates"));
 }
 
 #[test]
 fn activations_beyond_the_rows_follow_them() {
     let records = [
-        record(
-            "resnet164",
-            Profile::Paper,
-            DataSource::Hub,
-            "x*tanh(x)",
-            1,
-            90.0,
-        ),
+        record("resnet164", Profile::Paper, DataSource::Hub, "x*tanh(x)", 1, 90.0),
         record("resnet164", Profile::Paper, DataSource::Hub, "|x|", 1, 80.0),
     ];
     let table = Table::build(spec(), &records);
-    assert_eq!(
-        table.sections[0].rows,
-        ["relu", "swish", "x*tanh(x)", "|x|"]
-    );
+    assert_eq!(table.sections[0].rows, ["relu", "swish", "x*tanh(x)", "|x|"]);
     assert!(table.markdown().contains(r"| `\|x\|`"));
 }
 
 #[test]
 fn reduced_numbers_are_never_in_a_column_with_the_papers() {
     let markdown = Table::build(spec(), &mixed()).markdown();
-    let (paper, rest) = markdown
-        .split_once("#### Profile reduced, data: hub")
-        .unwrap();
-    assert!(
-        paper.contains("| resnet164 · paper · hub") && paper.contains("| difference |"),
-        "{paper}"
-    );
+    let (paper, rest) = markdown.split_once("#### Profile reduced, data: hub").unwrap();
+    assert!(paper.contains("| resnet164 · paper · hub") && paper.contains("| difference |"), "{paper}");
     assert!(!rest.contains("difference |"), "{rest}");
-    assert!(
-        rest.contains("| resnet11_v2 · reduced · hub")
-            && rest.contains("| resnet-164 · in the paper")
-    );
+    assert!(rest.contains("| resnet11_v2 · reduced · hub") && rest.contains("| resnet-164 · in the paper"));
     assert!(rest.contains("data made by the program"));
-    assert!(
-        rest.contains("seeds 1 2 3, commit 0123456789, cpu, 2 threads, 38 s in all"),
-        "{rest}"
-    );
+    assert!(rest.contains("seeds 1 2 3, commit 0123456789, cpu, 2 threads, 38 s in all"), "{rest}");
     // Every line of a table is as long as its heading.
-    for lines in markdown
-        .split("\n\n")
-        .filter(|part| part.starts_with("| activation"))
-    {
+    for lines in markdown.split("\n\n").filter(|part| part.starts_with("| activation")) {
         let mut widths: Vec<usize> = lines.lines().map(|line| line.chars().count()).collect();
         widths.dedup();
         assert_eq!(widths.len(), 1, "{lines}");
@@ -295,21 +175,13 @@ fn files_are_written_and_the_csv_reads_back() {
     let mut reader = csv::Reader::from_path(csv).unwrap();
     let header = reader.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.unwrap()).collect();
-    let get = |row: &csv::StringRecord, name: &str| {
-        row[header.iter().position(|h| h == name).unwrap()].to_owned()
-    };
+    let get = |row: &csv::StringRecord, name: &str| row[header.iter().position(|h| h == name).unwrap()].to_owned();
     // relu and swish at paper size, relu twice at reduced size: one line a cell that has runs.
     assert_eq!(rows.len(), 4);
     assert_eq!(get(&rows[0], "median"), "94");
-    assert_eq!(
-        (get(&rows[0], "paper"), get(&rows[0], "difference")),
-        ("93.8".into(), "0.2".into())
-    );
+    assert_eq!((get(&rows[0], "paper"), get(&rows[0], "difference")), ("93.8".into(), "0.2".into()));
     assert_eq!(get(&rows[3], "profile"), "reduced");
-    assert_eq!(
-        (get(&rows[3], "median"), get(&rows[3], "difference")),
-        ("64".into(), String::new())
-    );
+    assert_eq!((get(&rows[3], "median"), get(&rows[3], "difference")), ("64".into(), String::new()));
 }
 
 #[test]
@@ -317,13 +189,5 @@ fn without_runs_only_the_papers_numbers_stand_there() {
     let table = Table::build(spec(), &[]);
     assert!(table.markdown().contains("No runs recorded yet"));
     assert!(table.markdown().contains("93.8"));
-    assert_eq!(
-        table
-            .csv()
-            .unwrap()
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count(),
-        1
-    );
+    assert_eq!(table.csv().unwrap().iter().filter(|byte| **byte == b'\n').count(), 1);
 }

@@ -30,11 +30,7 @@ pub(super) fn call(f: Func, a: Norm) -> Norm {
         Func::Abs => {
             let (c, body) = a.split();
             let (_, body) = body.unsigned();
-            let body = if body.is_nonnegative() {
-                body
-            } else {
-                plain(f, body)
-            };
+            let body = if body.is_nonnegative() { body } else { plain(f, body) };
             times(c.abs(), body)
         }
         Func::Relu | Func::MinZero => half(f, a),
@@ -59,11 +55,7 @@ fn half(f: Func, a: Norm) -> Norm {
         (Func::Relu, true, _) | (Func::MinZero, _, true) => a,
         (_, true, _) | (_, _, true) => return Norm::number(0.0),
         _ => {
-            let kind = if f == Func::Relu {
-                Join::Max
-            } else {
-                Join::Min
-            };
+            let kind = if f == Func::Relu { Join::Max } else { Join::Min };
             match a {
                 Norm::Extremum(j, mut items) if j == kind => {
                     items.push(Norm::number(0.0));
@@ -84,9 +76,7 @@ fn sqrt(a: Norm) -> Norm {
     match body {
         // sqrt(y^2) = |y|
         Norm::Product(_, factors) if c > 0.0 && factors.iter().all(|(_, n)| n % 2 == 0) => {
-            let roots = factors
-                .into_iter()
-                .map(|(f, n)| (call(Func::Abs, f), n / 2));
+            let roots = factors.into_iter().map(|(f, n)| (call(Func::Abs, f), n / 2));
             product(roots.chain([(Norm::number(c.sqrt()), 1)]))
         }
         Norm::Call(Func::Relu, y) if c > 0.0 => plain(Func::Sqrt, times(c, *y)),
@@ -127,22 +117,15 @@ pub(super) fn extremum(kind: Join, items: impl IntoIterator<Item = Norm>) -> Nor
 
 /// `max(y,-y) = |y|`, `max(y,|y|) = |y|`, and `min` likewise.
 fn fold_opposites(is_max: bool, rest: &mut BTreeSet<Norm>) {
-    let pairs: Vec<Norm> = rest
-        .iter()
-        .filter(|y| !y.is_negative() && rest.contains(&(*y).clone().negated()))
-        .cloned()
-        .collect();
+    let pairs: Vec<Norm> =
+        rest.iter().filter(|y| !y.is_negative() && rest.contains(&(*y).clone().negated())).cloned().collect();
     for y in pairs {
         rest.remove(&y.clone().negated());
         rest.remove(&y);
         let abs = call(Func::Abs, y);
         rest.insert(if is_max { abs } else { abs.negated() });
     }
-    let sizes: Vec<Norm> = rest
-        .iter()
-        .filter(|n| matches!(n, Norm::Call(Func::Abs, _)))
-        .cloned()
-        .collect();
+    let sizes: Vec<Norm> = rest.iter().filter(|n| matches!(n, Norm::Call(Func::Abs, _))).cloned().collect();
     for abs in sizes {
         let Norm::Call(_, y) = &abs else { continue };
         let negated = (**y).clone().negated();
@@ -160,11 +143,7 @@ fn fold_opposites(is_max: bool, rest: &mut BTreeSet<Norm>) {
 fn drop_dominated(is_max: bool, number: &mut Option<f64>, rest: &mut BTreeSet<Norm>) {
     let above: fn(&Norm) -> bool = Norm::is_nonnegative;
     let below: fn(&Norm) -> bool = Norm::is_nonpositive;
-    let (winning, losing) = if is_max {
-        (above, below)
-    } else {
-        (below, above)
-    };
+    let (winning, losing) = if is_max { (above, below) } else { (below, above) };
     let constant = number.map(Norm::number);
     if rest.iter().chain(&constant).any(winning) {
         rest.retain(|n| !losing(n));

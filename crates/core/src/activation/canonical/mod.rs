@@ -109,11 +109,7 @@ impl Norm {
 
     /// The expression without its sign, and whether it had one.
     fn unsigned(self) -> (bool, Norm) {
-        if self.is_negative() {
-            (true, self.negated())
-        } else {
-            (false, self)
-        }
+        if self.is_negative() { (true, self.negated()) } else { (false, self) }
     }
 
     /// Nowhere below 0, and with derivative 0 where it is 0.
@@ -123,24 +119,11 @@ impl Norm {
             Norm::Call(f, _) => {
                 matches!(
                     f,
-                    Func::Exp
-                        | Func::Sigmoid
-                        | Func::Cosh
-                        | Func::Softplus
-                        | Func::Abs
-                        | Func::Sqrt
-                        | Func::Relu
+                    Func::Exp | Func::Sigmoid | Func::Cosh | Func::Softplus | Func::Abs | Func::Sqrt | Func::Relu
                 )
             }
-            Norm::Product(c, factors) => {
-                c.0 >= 0.0
-                    && factors
-                        .iter()
-                        .all(|(f, n)| n % 2 == 0 || f.is_nonnegative())
-            }
-            Norm::Sum(c, terms) => {
-                c.0 >= 0.0 && terms.iter().all(|(t, c)| c.0 >= 0.0 && t.is_nonnegative())
-            }
+            Norm::Product(c, factors) => c.0 >= 0.0 && factors.iter().all(|(f, n)| n % 2 == 0 || f.is_nonnegative()),
+            Norm::Sum(c, terms) => c.0 >= 0.0 && terms.iter().all(|(t, c)| c.0 >= 0.0 && t.is_nonnegative()),
             _ => false,
         }
     }
@@ -151,9 +134,7 @@ impl Norm {
             Norm::Const(c) => c.0 <= 0.0,
             Norm::Call(Func::MinZero, _) => true,
             Norm::Product(c, _) if c.0 < 0.0 => self.clone().negated().is_nonnegative(),
-            Norm::Product(c, factors) => {
-                c.0 > 0.0 && matches!(factors.as_slice(), [(f, 1)] if f.is_nonpositive())
-            }
+            Norm::Product(c, factors) => c.0 > 0.0 && matches!(factors.as_slice(), [(f, 1)] if f.is_nonpositive()),
             _ => false,
         }
     }
@@ -165,10 +146,9 @@ impl Norm {
             Expr::Const(c) => Norm::number(*c),
             Expr::Param(s) => Norm::Param(*s),
             Expr::Call(Func::Neg, a) => Norm::of(a).negated(),
-            Expr::Call(Func::Gauss, a) => call::call(
-                Func::Exp,
-                product::product([(Norm::number(-1.0), 1), (Norm::of(a), 2)]),
-            ),
+            Expr::Call(Func::Gauss, a) => {
+                call::call(Func::Exp, product::product([(Norm::number(-1.0), 1), (Norm::of(a), 2)]))
+            }
             Expr::Call(f, a) => call::call(*f, Norm::of(a)),
             Expr::Pow(a, n) => product::product([(Norm::of(a), *n)]),
             Expr::Join(j, a, b) => {
@@ -197,12 +177,10 @@ impl Norm {
                 // A number comes last, as in max(x,0).
                 let numbers = items.iter().filter(|n| matches!(n, Norm::Const(_)));
                 let others = items.iter().filter(|n| !matches!(n, Norm::Const(_)));
-                chain(others.chain(numbers).map(Norm::expr), |a, b| {
-                    match (j, &b) {
-                        (Join::Max, Expr::Const(0.0)) => a.call(Func::Relu),
-                        (Join::Min, Expr::Const(0.0)) => a.call(Func::MinZero),
-                        _ => a.join(*j, b),
-                    }
+                chain(others.chain(numbers).map(Norm::expr), |a, b| match (j, &b) {
+                    (Join::Max, Expr::Const(0.0)) => a.call(Func::Relu),
+                    (Join::Min, Expr::Const(0.0)) => a.call(Func::MinZero),
+                    _ => a.join(*j, b),
                 })
             }
             Norm::Sum(c, terms) => {
@@ -213,21 +191,13 @@ impl Norm {
                     t => scaled(c, &[(t.clone(), 1)]),
                 };
                 let number = (Norm::number(1.0), *c);
-                let plus = std::iter::once(&number)
-                    .chain(terms)
-                    .filter(|(_, c)| c.0 > 0.0);
-                let minus = terms
-                    .iter()
-                    .chain(std::iter::once(&number))
-                    .filter(|(_, c)| c.0 < 0.0);
+                let plus = std::iter::once(&number).chain(terms).filter(|(_, c)| c.0 > 0.0);
+                let minus = terms.iter().chain(std::iter::once(&number)).filter(|(_, c)| c.0 < 0.0);
                 let minus = minus.map(|(t, c)| -term(t, -c.0));
-                chain(
-                    plus.map(|(t, c)| term(t, c.0)).chain(minus),
-                    |a, b| match b {
-                        Expr::Call(Func::Neg, b) => a - *b,
-                        b => a + b,
-                    },
-                )
+                chain(plus.map(|(t, c)| term(t, c.0)).chain(minus), |a, b| match b {
+                    Expr::Call(Func::Neg, b) => a - *b,
+                    b => a + b,
+                })
             }
         }
     }
@@ -278,19 +248,12 @@ pub fn canonical(expr: &Expr) -> Expr {
     let betas = symbols.iter().filter(|s| s.family == Family::Beta).count();
     let best = permutations(betas)
         .iter()
-        .flat_map(|b| {
-            permutations(symbols.len() - betas)
-                .into_iter()
-                .map(move |a| [b.clone(), a].concat())
-        })
+        .flat_map(|b| permutations(symbols.len() - betas).into_iter().map(move |a| [b.clone(), a].concat()))
         .map(|labels| {
             Norm::of(&expr.map_leaves(&|leaf| match leaf {
                 Expr::Param(s) => {
                     let label = symbols.iter().position(|t| t == s).map_or(0, |i| labels[i]);
-                    Some(Expr::Param(Symbol {
-                        family: s.family,
-                        label,
-                    }))
+                    Some(Expr::Param(Symbol { family: s.family, label }))
                 }
                 _ => None,
             }))

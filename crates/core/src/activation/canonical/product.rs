@@ -13,10 +13,7 @@ struct Factors {
 
 /// The product of these, each with its power.
 pub(super) fn product(items: impl IntoIterator<Item = (Norm, u32)>) -> Norm {
-    let mut product = Factors {
-        coefficient: 1.0,
-        powers: BTreeMap::new(),
-    };
+    let mut product = Factors { coefficient: 1.0, powers: BTreeMap::new() };
     for (item, n) in items {
         product.push(item, n);
     }
@@ -46,10 +43,7 @@ impl Factors {
                     *c = Num::new(-c.0);
                 }
                 self.coefficient *= power(-1.0);
-                *self
-                    .powers
-                    .entry(Norm::Sum(Num::new(-number.0), terms))
-                    .or_insert(0) += n;
+                *self.powers.entry(Norm::Sum(Num::new(-number.0), terms)).or_insert(0) += n;
             }
             other => *self.powers.entry(other).or_insert(0) += n,
         }
@@ -66,9 +60,7 @@ impl Factors {
             .powers
             .keys()
             .filter_map(|f| match f {
-                Norm::Call(Func::Abs | Func::Sqrt | Func::Relu | Func::MinZero, y) => {
-                    Some((**y).clone())
-                }
+                Norm::Call(Func::Abs | Func::Sqrt | Func::Relu | Func::MinZero, y) => Some((**y).clone()),
                 _ => None,
             })
             .collect();
@@ -77,13 +69,7 @@ impl Factors {
 
     fn halves_of(&mut self, y: Norm) -> bool {
         let part = |f: Func| Norm::Call(f, Box::new(y.clone()));
-        let forms = [
-            y.clone(),
-            part(Func::Abs),
-            part(Func::Sqrt),
-            part(Func::Relu),
-            part(Func::MinZero),
-        ];
+        let forms = [y.clone(), part(Func::Abs), part(Func::Sqrt), part(Func::Relu), part(Func::MinZero)];
         let [plain, abs, sqrt, relu, min] = [0, 1, 2, 3, 4].map(|i| self.power(&forms[i]));
         let whole = plain + abs + sqrt / 2 + relu + min;
         // Where y is below 0 the product is 0 if it has a square root or a max; above 0 if it has a min.
@@ -112,16 +98,11 @@ impl Factors {
         }
         self.coefficient *= sign;
         let [plain_form, ..] = forms;
-        for (n, func) in new.into_iter().zip([
-            None,
-            Some(Func::Abs),
-            Some(Func::Sqrt),
-            Some(Func::Relu),
-            Some(Func::MinZero),
-        ]) {
+        for (n, func) in
+            new.into_iter().zip([None, Some(Func::Abs), Some(Func::Sqrt), Some(Func::Relu), Some(Func::MinZero)])
+        {
             if n > 0 {
-                let form =
-                    func.map_or_else(|| plain_form.clone(), |f| call::call(f, plain_form.clone()));
+                let form = func.map_or_else(|| plain_form.clone(), |f| call::call(f, plain_form.clone()));
                 self.push(form, n);
             }
         }

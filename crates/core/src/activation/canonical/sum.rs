@@ -73,11 +73,7 @@ impl Terms {
             let relu = Norm::Call(Func::Relu, Box::new(y.clone()));
             let min = Norm::Call(Func::MinZero, Box::new(y.clone()));
             let (sign, body) = y.clone().split();
-            let (a, b, c) = (
-                self.coefficient(&relu),
-                self.coefficient(&min),
-                self.coefficient(&body) * sign,
-            );
+            let (a, b, c) = (self.coefficient(&relu), self.coefficient(&min), self.coefficient(&body) * sign);
             (c != 0.0 || a == b).then_some((y, [(relu, a), (min, b), (body, c * sign)]))
         });
         let Some((y, parts)) = found else {
@@ -157,11 +153,7 @@ impl Terms {
 
     fn finish(self) -> Norm {
         let number = Num::new(self.number);
-        let mut terms: Vec<(Norm, Num)> = self
-            .terms
-            .into_iter()
-            .map(|(t, c)| (t, Num::new(c)))
-            .collect();
+        let mut terms: Vec<(Norm, Num)> = self.terms.into_iter().map(|(t, c)| (t, Num::new(c))).collect();
         match (number.0 == 0.0, terms.len()) {
             (_, 0) => Norm::Const(number),
             (true, 1) => {

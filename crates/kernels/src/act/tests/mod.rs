@@ -83,37 +83,16 @@ fn scalar(ops: &[Op], x: f64, params: &[f64]) -> f64 {
     values[values.len() - 1]
 }
 
-fn run<T: Real>(
-    program: &Program,
-    channels: usize,
-    xs: &[T],
-    params: &[T],
-    d_ys: &[T],
-) -> [Vec<T>; 3] {
+fn run<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[T], d_ys: &[T]) -> [Vec<T>; 3] {
     // Filled with a mark, so that what is not overwritten shows.
     let mark = T::from_f64(12_345.0);
-    let (mut ys, mut d_xs, mut d_params) = (
-        vec![mark; xs.len()],
-        vec![mark; xs.len()],
-        vec![mark; params.len()],
-    );
+    let (mut ys, mut d_xs, mut d_params) = (vec![mark; xs.len()], vec![mark; xs.len()], vec![mark; params.len()]);
     forward(program, channels, xs, params, &mut ys);
-    backward(
-        program,
-        channels,
-        xs,
-        params,
-        d_ys,
-        &mut d_xs,
-        &mut d_params,
-    );
+    backward(program, channels, xs, params, d_ys, &mut d_xs, &mut d_params);
     [ys, d_xs, d_params]
 }
 
 fn close(got: f64, expected: f64, tolerance: f64, what: &dyn std::fmt::Debug) {
     let error = (got - expected).abs() / expected.abs().max(1.0);
-    assert!(
-        error <= tolerance || got == expected,
-        "{what:?}: {got:e}, expected {expected:e}"
-    );
+    assert!(error <= tolerance || got == expected, "{what:?}: {got:e}, expected {expected:e}");
 }

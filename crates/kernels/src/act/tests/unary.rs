@@ -38,9 +38,7 @@ fn at<T: Real>(program: &Program, xs: &[T]) -> [Vec<T>; 2] {
 
 #[test]
 fn unary_in_double_precision() {
-    let xs = [
-        -100.0, -30.0, -3.3, -1.3, -0.5, -1e-3, 2e-3, 0.7, 1.0, 2.5, 30.0, 100.0,
-    ];
+    let xs = [-100.0, -30.0, -3.3, -1.3, -0.5, -1e-3, 2e-3, 0.7, 1.0, 2.5, 30.0, 100.0];
     for op in UNARY {
         let [ys, d_xs] = at(&single_unary(op), &xs);
         for (i, &x) in xs.iter().enumerate() {
@@ -106,12 +104,7 @@ fn unary_in_single_precision() {
             // 4 ulp of 2^-23 or 2e-7. Gauss: rounding x^2 costs x^2 2^-24 of the value, which is at most 1/e 2^-24. Others compute in
             // more steps: x.abs() + eps, the slope of sinc, which divides by x, the squares of asinh.
             close(ys[i].into(), unary(op, wide[i]), 4.8e-7, &(op, xs[i]));
-            close(
-                d_xs[i].into(),
-                expected[i],
-                1e-6,
-                &("derivative", op, xs[i]),
-            );
+            close(d_xs[i].into(), expected[i], 1e-6, &("derivative", op, xs[i]));
         }
     }
 }
@@ -122,41 +115,23 @@ fn no_surprising_nan() {
     for magnitude in [30.0, 100.0, 1e4, 1e10, 1.9e19, 1e30, f32::MAX] {
         xs.extend([magnitude, -magnitude]);
     }
-    let wide: Vec<f64> = xs
-        .iter()
-        .map(|&x| x.into())
-        .chain([f64::MAX, f64::MIN])
-        .collect();
+    let wide: Vec<f64> = xs.iter().map(|&x| x.into()).chain([f64::MAX, f64::MIN]).collect();
     for op in UNARY {
         let program = single_unary(op);
         let [ys, d_xs] = at(&program, &xs);
         for i in 0..xs.len() {
-            assert!(
-                !ys[i].is_nan() && !d_xs[i].is_nan(),
-                "{op:?} at {:e}: {} {}",
-                xs[i],
-                ys[i],
-                d_xs[i]
-            );
+            assert!(!ys[i].is_nan() && !d_xs[i].is_nan(), "{op:?} at {:e}: {} {}", xs[i], ys[i], d_xs[i]);
             let expected = unary(op, wide[i]) as f32;
             close(ys[i].into(), expected.into(), 4.8e-7, &(op, xs[i]));
         }
         let [ys, d_xs] = at(&program, &wide);
-        assert!(
-            ys.iter().chain(&d_xs).all(|y| !y.is_nan()),
-            "{op:?}: {ys:?} {d_xs:?}"
-        );
+        assert!(ys.iter().chain(&d_xs).all(|y| !y.is_nan()), "{op:?}: {ys:?} {d_xs:?}");
         // NaN stays NaN, in the middle of a tile and at its end.
         let mut with_nan = vec![0.5f32; 21];
         with_nan[3] = f32::NAN;
         with_nan[20] = -f32::NAN;
         let [ys, _] = at(&program, &with_nan);
-        assert!(
-            ys.iter()
-                .enumerate()
-                .all(|(i, y)| y.is_nan() == (i == 3 || i == 20)),
-            "{op:?}: {ys:?}"
-        );
+        assert!(ys.iter().enumerate().all(|(i, y)| y.is_nan() == (i == 3 || i == 20)), "{op:?}: {ys:?}");
         assert!(at(&program, &[f64::NAN])[0][0].is_nan());
     }
 }
