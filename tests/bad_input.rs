@@ -209,7 +209,9 @@ fn a_full_disk_under_the_results() {
     std::fs::write(results.join("runs/kept"), "kept").unwrap();
     let mut command = train(dir.path());
     command.args(["--data", "embedded", "--checkpoint-seconds", "0"]);
-    let checked = std::panic::catch_unwind(move || fails(&mut command, &["checkpoint.safetensors", "space"]));
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        fails(&mut command, &["checkpoint.safetensors", "space"]);
+    }));
     let kept = std::fs::read(results.join("runs/kept"));
     assert!(Command::new("umount").arg(&results).status().unwrap().success());
     assert_eq!(kept.unwrap(), b"kept");

@@ -34,10 +34,11 @@ impl Reference {
     fn read(file: &Path) -> Self {
         let name = file.file_name().unwrap().to_str().unwrap();
         let mut parts = name.split('.');
-        let (model, activation) = (parts.next().unwrap().to_string(), parts.next().unwrap().to_string());
+        let (model, in_name) = (parts.next().unwrap().to_string(), parts.next().unwrap());
         let bytes = std::fs::read(file).unwrap();
         let (_, meta) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         let meta = meta.metadata().clone().unwrap();
+        let activation = meta.get("activation").map_or(in_name, String::as_str).to_string();
         let t: Tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
         let get = |key: &str| {
             values(t.get(key).or_else(|| t.get(&format!("f64/{key}"))).unwrap_or_else(|| panic!("{name}: no {key}")))

@@ -230,6 +230,7 @@ if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
     for model, act in FILES:
         out = run(model, act)
-        meta = {"seed": str(SEED), "batch": str(BATCH), "classes": str(CLASSES), "torch": torch.__version__}
+        formula = "max(x, sin(x))" if act == "max_x_sin" else act
+        meta = {"activation": formula, "seed": str(SEED), "batch": str(BATCH), "classes": str(CLASSES), "torch": torch.__version__}
         save_file({k: v.contiguous() for k, v in out.items()}, f"{here}/{model}.{act}.safetensors", metadata=meta)
         print(f"{model:20} {act:16} loss {out['loss'].item():.6f}")

@@ -101,7 +101,8 @@ impl CurvePlot {
             bands.push(groups.iter().map(top1).collect());
         }
         bands.iter_mut().for_each(|band: &mut Vec<CurvePanel>| {
-            band.retain(|panel| panel.lines.iter().any(|line| !line.points.is_empty()));
+            // One point is no curve: runs that are evaluated once have their accuracy in the table.
+            band.retain(|panel| panel.lines.iter().any(|line| line.points.len() > 1));
         });
         bands.retain(|band| !band.is_empty());
         let mut seeds: Vec<u64> = runs.iter().map(|run| run.0.seed).collect();
