@@ -4,13 +4,10 @@
 mod common;
 
 use candle_core::{Device, Tensor};
+use common::data::{parquet_files, ten_classes};
 use common::{Generated, swish};
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 /// Runs the command, which must fail with a single line that has all of `words` in it.
 fn fails(command: &mut Command, words: &[&str]) {
@@ -49,44 +46,6 @@ fn train_on(dir: &Path) -> Command {
     let mut command = train(dir);
     command.arg("--data-dir").arg(dir);
     command
-}
-
-fn png(side: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let image = image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, 7]));
-    image.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
-    bytes
-}
-
-/// `DIR/cifar10/plain_text/{train,test}-00000-of-00001.parquet` with these images and labels in both.
-fn parquet_files(dir: &Path, rows: &[(Vec<u8>, i64)]) -> PathBuf {
-    let folder = dir.join("cifar10/plain_text");
-    std::fs::create_dir_all(&folder).unwrap();
-    let schema = "message m { required group img { required binary bytes; optional binary path (UTF8); } required int64 label; }";
-    let schema = Arc::new(parse_message_type(schema).unwrap());
-    for split in ["train", "test"] {
-        let file = std::fs::File::create(folder.join(format!("{split}-00000-of-00001.parquet"))).unwrap();
-        let mut writer = SerializedFileWriter::new(file, schema.clone(), Arc::default()).unwrap();
-        let mut group = writer.next_row_group().unwrap();
-        let images: Vec<ByteArray> = rows.iter().map(|r| r.0.clone().into()).collect();
-        let labels: Vec<i64> = rows.iter().map(|r| r.1).collect();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&images, None, None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&[], Some(&vec![0; rows.len()]), None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int64Type>().write_batch(&labels, None, None).unwrap();
-        column.close().unwrap();
-        group.close().unwrap();
-        writer.close().unwrap();
-    }
-    folder.join("train-00000-of-00001.parquet")
-}
-
-fn ten_classes() -> Vec<(Vec<u8>, i64)> {
-    (0..20).map(|i| (png(32), i % 10)).collect()
 }
 
 #[test]
@@ -191,7 +150,10 @@ fn a_results_folder_that_cannot_be_made_leaves_finished_runs_alone() {
     // A file where the next run's folder should be: refused for root too, as a read-only folder would not be.
     let blocked = dir.path().join("blocked");
     std::fs::write(&blocked, "").unwrap();
-    fails(train_on(dir.path()).arg("--seed").arg("2").arg("--results").arg(&blocked), &["blocked"]);
+    let mut command = swish();
+    command.args(["train", "--model", "wrn-10-1", "--activation", "relu", "--steps", "2", "--batch", "8"]);
+    command.arg("--data-dir").arg(dir.path()).arg("--results").arg(&blocked);
+    fails(&mut command, &["blocked"]);
     assert_eq!(std::fs::read(&run).unwrap(), before);
 }
 
@@ -208,7 +170,8 @@ fn a_full_disk_under_the_results() {
     std::fs::create_dir(results.join("runs")).unwrap();
     std::fs::write(results.join("runs/kept"), "kept").unwrap();
     let mut command = train(dir.path());
-    command.args(["--data", "embedded", "--checkpoint-seconds", "0"]);
+    parquet_files(dir.path(), &ten_classes());
+    command.args(["--checkpoint-seconds", "0"]).arg("--data-dir").arg(dir.path());
     let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         fails(&mut command, &["checkpoint.safetensors", "space"]);
     }));

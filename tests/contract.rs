@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::data::{parquet_files, ten_classes};
 use common::swish;
 use serde_json::Value;
 
@@ -71,10 +72,11 @@ fn bench_step_prints_one_line_of_json() {
 fn weights_of_a_run_evaluate_to_what_the_run_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().to_str().unwrap();
-    let common = ["--model", "wrn-10-1", "--activation", "prelu", "--data", "embedded"];
+    parquet_files(dir.path(), &ten_classes());
+    let common = ["--model", "wrn-10-1", "--activation", "prelu", "--data-dir", results];
     let mut args = vec!["train"];
     args.extend(common);
-    args.extend(["--steps", "6", "--batch", "16", "--results", results]);
+    args.extend(["--steps", "6", "--batch", "8", "--results", results]);
     let record = json(&args);
     let weights = dir.path().join("runs").join(record["id"].as_str().unwrap()).join("model.safetensors");
     let mut args = vec!["eval"];

@@ -169,7 +169,7 @@ fn the_cifar_models_agree_with_pytorch() {
     let Some(dir) = shared("ref/out") else { return };
     let cifar = |name: &str| ["resnet", "wrn", "densenet"].iter().any(|f| name.starts_with(f));
     let files = files(&dir, cifar);
-    assert!(files.len() >= 40, "only {} reference files", files.len());
+    assert!(files.len() >= 39, "only {} reference files", files.len());
     for file in files {
         let name = file.file_name().unwrap().to_str().unwrap();
         // The two largest models are checked in f32 alone: f64 would take a minute each.

@@ -3,18 +3,26 @@
 
 mod common;
 
+use common::data::{parquet_files, ten_classes};
 use common::swish;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const STEPS: u64 = 40;
+const STEPS: u64 = 120;
 
 fn train(results: &Path, seed: &str) -> Command {
     let mut command = swish();
-    command.args(["train", "--model", "wrn-10-1", "--activation", "swish", "--data", "embedded", "--batch", "16"]);
-    command.args(["--steps", &STEPS.to_string(), "--eval-every", "10", "--seed", seed, "--threads", "2"]);
-    command.args(["--checkpoint-seconds", "0"]).arg("--results").arg(results);
+    let data = results.parent().unwrap().join("data");
+    if !data.exists() {
+        parquet_files(&data, &ten_classes());
+    }
+    command
+        .args(["train", "--model", "wrn-10-1", "--activation", "swish", "--batch", "4"])
+        .arg("--data-dir")
+        .arg(&data);
+    command.args(["--steps", &STEPS.to_string(), "--eval-every", "30", "--seed", seed, "--threads", "2"]);
+    command.args(["--checkpoint-seconds", "0"]).arg("--results").arg(results).env("SWISH_CACHE", data.join("cache"));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -59,7 +67,7 @@ fn killed_at_any_step_a_run_ends_as_if_it_had_not_been() {
 
     // Killed three times: between two steps, inside a step, while a checkpoint is written, as chance will have it.
     let results = dir.path().join(killed);
-    for target in [3, 14, 29] {
+    for target in [8, 45, 90] {
         let mut child = train(&results, "3").spawn().unwrap();
         let start = Instant::now();
         while checkpoint_step(&results).is_none_or(|step| step < target) {
@@ -86,16 +94,17 @@ fn killed_at_any_step_a_run_ends_as_if_it_had_not_been() {
 #[test]
 fn a_damaged_checkpoint_is_named_and_not_gone_on_from() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = train(dir.path(), "3").spawn().unwrap();
-    while checkpoint_step(dir.path()).is_none() && child.try_wait().unwrap().is_none() {
+    let results = dir.path().join("results");
+    let mut child = train(&results, "3").spawn().unwrap();
+    while checkpoint_step(&results).is_none() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(3));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let file = run_dir(dir.path()).join("checkpoint.safetensors");
+    let file = run_dir(&results).join("checkpoint.safetensors");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 3]).unwrap();
-    let out = train(dir.path(), "3").output().unwrap();
+    let out = train(&results, "3").output().unwrap();
     let talk = String::from_utf8_lossy(&out.stderr);
     assert!(!out.status.success());
     assert!(talk.contains("checkpoint.safetensors") && talk.contains("delete the file"), "{talk}");
@@ -104,9 +113,10 @@ fn a_damaged_checkpoint_is_named_and_not_gone_on_from() {
 #[test]
 fn a_run_that_diverges_leaves_a_record_that_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let out = train(dir.path(), "1").args(["--lr", "1e30"]).output().unwrap();
+    let results = dir.path().join("results");
+    let out = train(&results, "1").args(["--lr", "1e30"]).output().unwrap();
     assert!(!out.status.success());
-    let record = std::fs::read_to_string(run_dir(dir.path()).join("run.json")).unwrap();
+    let record = std::fs::read_to_string(run_dir(&results).join("run.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     assert!(record["err"].as_str().unwrap().starts_with("diverged"), "{record}");
     assert!(record["top1"].is_null());

@@ -1,6 +1,8 @@
 //! What the whole-program tests share.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod data;
+
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

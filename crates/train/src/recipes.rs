@@ -42,7 +42,7 @@ impl CifarModel {
             (Profile::Paper, Self::ResNet) => resnet164(dataset),
             (Profile::Paper, Self::WideResNet) => wrn28_10(dataset),
             (Profile::Paper, Self::DenseNet) => densenet100_12(dataset),
-            (Profile::Reduced, model) => model.reduced(dataset, 160),
+            (Profile::Reduced, model) => model.reduced(dataset, 120),
             (Profile::Smoke, model) => model.reduced(dataset, 4),
         }
     }
