@@ -1,0 +1,42 @@
+//! Puts the Markdown of every table in `results/tables` between the markers of README.md.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Write the tables of results/tables into the results section of README.md
+#[derive(Parser)]
+#[command(version, after_help = "Example:\n  readme --readme README.md --results results")]
+struct Args {
+    /// File with the markers
+    #[arg(long, default_value = "README.md")]
+    readme: PathBuf,
+    /// Folder of results
+    #[arg(long, default_value = "results")]
+    results: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let read = |file: &Path| std::fs::read_to_string(file).with_context(|| file.display().to_string());
+    let folder = args.results.join("tables");
+    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let mut files = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+    files.retain(|f| f.extension().is_some_and(|e| e == "md"));
+    files.sort();
+    let tables = files.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
+    let text = swish_record::splice(&read(&args.readme)?, "results", &tables.join("\n"))?;
+    swish_record::write_atomic(&args.readme, text)?;
+    eprintln!("{}: {} tables", args.readme.display(), files.len());
+    Ok(())
+}
