@@ -6,7 +6,7 @@ PROFILE ?= reduced
 DATA_DIR ?=
 ARGS ?=
 RUN := cargo run --release --quiet -p swish-experiments --bin
-FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(ARGS)
+FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

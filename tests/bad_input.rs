@@ -205,6 +205,15 @@ fn weights_with_a_missing_or_misshapen_tensor_or_no_weights_at_all() {
     candle_core::safetensors::save(&misshapen, &file).unwrap();
     fails(&mut forward(dir.path(), &file), &["weights.safetensors", "fc.weight", "[100, 64]", "[10, 64]"]);
 
+    let mut surplus = generated.weights.clone();
+    surplus.insert("layer9.0.conv1.weight".into(), generated.weights["fc.weight"].clone());
+    candle_core::safetensors::save(&surplus, &file).unwrap();
+    fails(&mut forward(dir.path(), &file), &["weights.safetensors", "layer9.0.conv1.weight"]);
+
+    // Evaluation without running statistics would be a number without a meaning.
+    candle_core::safetensors::save(&generated.weights, &file).unwrap();
+    fails(&mut forward(dir.path(), &file), &["weights.safetensors", "running_mean"]);
+
     std::fs::write(&file, b"not tensors").unwrap();
     fails(&mut forward(dir.path(), &file), &["weights.safetensors"]);
     fails(&mut forward(dir.path(), &dir.path().join("none.safetensors")), &["none.safetensors"]);

@@ -121,3 +121,23 @@ fn a_run_that_diverges_leaves_a_record_that_says_so() {
     assert!(record["err"].as_str().unwrap().starts_with("diverged"), "{record}");
     assert!(record["top1"].is_null());
 }
+
+#[test]
+fn values_that_make_no_sense_are_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().join("results");
+    for [flag, value] in [
+        ["--weight-decay", "nan"],
+        ["--weight-decay", "-1"],
+        ["--label-smoothing", "5"],
+        ["--lr", "inf"],
+        ["--eval-every", "0"],
+    ] {
+        let mut command = swish();
+        command.args(["train", "--model", "wrn-10-1", "--activation", "relu", "--data", "embedded"]);
+        let out = command.arg(format!("{flag}={value}")).arg("--results").arg(&results).output().unwrap();
+        let talk = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && talk.contains("expected"), "{flag} {value}: {talk}");
+        assert!(!results.exists());
+    }
+}

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use swish_core::activation::Activation;
 use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
@@ -33,7 +33,7 @@ pub struct TableArgs {
     /// Seeds a cell. Default: 5 in the paper profile; reduced: 3 for CIFAR-10 and 1 for CIFAR-100 on real data, 1 on
     /// embedded data
     #[arg(long)]
-    pub seeds: Option<u64>,
+    pub seeds: Option<NonZeroU64>,
     /// cpu, or cuda:N in a build with CUDA
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -70,13 +70,19 @@ impl TableArgs {
         swish_core::nn::device(&self.device).map_err(Into::into)
     }
 
-    /// How many runs at the same time, and the threads of each. One thread a run wastes least, so small profiles fill
-    /// the cores with runs and the paper profile gives one run all cores.
-    pub fn jobs(&self) -> (usize, usize) {
+    /// How many of `cells` runs at the same time, and the threads of each. One thread a run wastes least, so small
+    /// profiles fill the cores with runs and the paper profile gives one run all cores.
+    pub fn jobs(&self, cells: usize) -> (usize, usize) {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let default = if self.profile == Profile::Paper { 1 } else { cores };
-        let jobs = self.jobs.map_or(default, NonZeroUsize::get);
+        let jobs = self.jobs.map_or(default, NonZeroUsize::get).clamp(1, cells.max(1));
         (jobs, (cores / jobs).max(1))
+    }
+
+    /// Whether flags choose a part of the table, or another precision than the table's.
+    pub fn selects(&self) -> bool {
+        let all = self.activations.is_empty() && self.models.is_empty() && self.seeds.is_none();
+        !all || self.precision != Precision::default()
     }
 
     /// The chosen ones of `all`, by name; all when nothing is chosen.

@@ -3,7 +3,9 @@
 use crate::args::TableArgs;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 use swish_core::activation::Activation;
 use swish_core::models::{self, Net};
@@ -49,7 +51,10 @@ pub fn run(experiment: &str, tables: &[CifarTable], args: &TableArgs) -> Result<
     for (table, data) in tables.iter().zip(&data) {
         cells.extend(table.cells(args, &models, data)?.into_iter().map(|cell| (cell, data)));
     }
-    let (jobs, threads) = args.jobs();
+    // Two ways to write one function, asked for together, are one cell.
+    let mut seen = HashSet::new();
+    cells.retain(|(cell, data)| seen.insert(cell.id(data)));
+    let (jobs, threads) = args.jobs(cells.len());
     let store = RunStore::new(&args.results);
     if args.dry_run {
         return dry_run(&cells, &store, jobs, threads, &device);
@@ -63,12 +68,17 @@ pub fn run(experiment: &str, tables: &[CifarTable], args: &TableArgs) -> Result<
         keep_weights: false,
         progress: Progress::default(),
     };
-    let records = run_all(&cells, jobs, &options)?;
+    let (records, errors): (Vec<_>, Vec<_>) = run_all(&cells, jobs, &options).into_iter().partition(Result::is_ok);
+    let records: Vec<RunRecord> = records.into_iter().flatten().collect();
+    // What is there is shown, whatever failed.
     for (table, data) in tables.iter().zip(&data) {
         let ours: Vec<_> = records.iter().filter(|r| r.dataset == data.dataset.to_string()).cloned().collect();
-        table.write(args, &models, &ours, &options.store)?;
+        table.write(args, &models, &ours, data, &options.store)?;
     }
-    Ok(())
+    match errors.into_iter().find_map(Result::err) {
+        Some(e) => Err(e.into()),
+        None => Ok(()),
+    }
 }
 
 impl CifarTable {
@@ -82,11 +92,12 @@ impl CifarTable {
 
     fn seeds(&self, args: &TableArgs, data: &LoadedData) -> u64 {
         let real = data.source != swish_data::DataSource::Embedded;
-        args.seeds.unwrap_or(match args.profile {
+        let default = match args.profile {
             Profile::Paper => 5,
             Profile::Reduced if real && self.dataset == Dataset::Cifar10 => 3,
             Profile::Reduced | Profile::Smoke => 1,
-        })
+        };
+        args.seeds.map_or(default, NonZeroU64::get)
     }
 
     fn cells(&self, args: &TableArgs, models: &[&CifarModel], data: &LoadedData) -> Result<Vec<Cell>> {
@@ -104,7 +115,14 @@ impl CifarTable {
     }
 
     /// The table as CSV and Markdown, a dot plot a section, and the training curves.
-    fn write(&self, args: &TableArgs, models: &[&CifarModel], records: &[RunRecord], store: &RunStore) -> Result<()> {
+    fn write(
+        &self,
+        args: &TableArgs,
+        models: &[&CifarModel],
+        records: &[RunRecord],
+        data: &LoadedData,
+        store: &RunStore,
+    ) -> Result<()> {
         let column = |m: &&CifarModel| Column {
             dataset: self.dataset.to_string(),
             model: m.paper_name().into(),
@@ -120,7 +138,7 @@ impl CifarTable {
             TableSpec {
                 number: self.number,
                 title: format!("Table {}: {name} accuracy", self.number),
-                stem: stem(self.number, args.profile, records),
+                stem: stem(self.number, args, data),
                 rows: rows.clone(),
                 columns: models.iter().map(column).collect(),
             },
@@ -128,12 +146,13 @@ impl CifarTable {
         );
         let mut written = table.write(&args.results)?.to_vec();
         let figures = args.results.join("figures");
-        for (suffix, plot) in DotPlot::of_table(&table) {
-            written.extend(plot.write(figures.join(format!("table_{:02}{suffix}", self.number)))?);
+        // One profile and one source of data: one section, one plot.
+        for (_, plot) in DotPlot::of_table(&table) {
+            written.extend(plot.write(figures.join(&table.spec.stem))?);
         }
         let curves = CurvePlot::of_runs(&format!("{name}: training curves"), &rows, &with_metrics(records, store)?);
         written.extend(curves.write(figures.join(format!("{}_curves", table.spec.stem)))?);
-        println!("{}", table.markdown());
+        writeln!(std::io::stdout(), "{}", table.markdown()).context("standard output")?;
         for file in written {
             eprintln!("wrote {}", file.display());
         }
@@ -141,10 +160,11 @@ impl CifarTable {
     }
 }
 
-/// Files of different profiles or data never overwrite each other: `table_04-reduced-embedded`.
-fn stem(number: u8, profile: Profile, records: &[RunRecord]) -> String {
-    let source = records.first().map_or_else(String::new, |r| format!("-{}", r.data_source));
-    format!("table_{number:02}-{profile}{source}")
+/// Files of different profiles or data never overwrite each other (`table_04-reduced-embedded`), nor does a part of a
+/// table the whole of it (`table_04-reduced-embedded-partial`).
+fn stem(number: u8, args: &TableArgs, data: &LoadedData) -> String {
+    let partial = if args.selects() { "-partial" } else { "" };
+    format!("table_{number:02}-{}-{}{partial}", args.profile, data.source)
 }
 
 fn with_metrics(records: &[RunRecord], store: &RunStore) -> Result<Vec<(RunRecord, Vec<metrics::Row>)>> {
@@ -162,8 +182,9 @@ fn dry_run(
 ) -> Result<()> {
     let mut seconds_a_step: BTreeMap<String, f64> = BTreeMap::new();
     let (mut total, mut open) = (0.0, 0);
+    let mut out = std::io::stdout();
     for (cell, data) in cells {
-        let id = cell.id(&data.version);
+        let id = cell.id(data);
         let done = store.read(&id)?.is_some();
         let per_step = match seconds_a_step.get(&cell.recipe.name) {
             Some(&s) => s,
@@ -175,14 +196,18 @@ fn dry_run(
         };
         let seconds = per_step * cell.recipe.steps as f64;
         let state = if done { "done".to_string() } else { format!("about {}", duration(seconds)) };
-        println!("{id}  {:<52} {:>7} steps  {state}", cell.label(), cell.recipe.steps);
+        writeln!(out, "{id}  {:<52} {:>7} steps  {state}", cell.label(), cell.recipe.steps)?;
         if !done {
             total += seconds / jobs as f64;
             open += 1;
         }
     }
     let n = cells.len();
-    println!("{n} cells, {open} to train, about {} with {jobs} at a time ({threads} threads each)", duration(total));
+    writeln!(
+        out,
+        "{n} cells, {open} to train, about {} with {jobs} at a time ({threads} threads each)",
+        duration(total)
+    )?;
     Ok(())
 }
 

@@ -2,11 +2,35 @@
 
 use anyhow::{Context, Result};
 use candle_core::Device;
+use clap::builder::TypedValueParser;
 use std::fmt::Display;
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
+
+/// Numbers of classes that a command takes.
+pub const CLASSES: Whole = Whole(1..=1_000_000);
+
+/// A whole number within bounds.
+#[derive(Clone)]
+pub struct Whole(pub RangeInclusive<u64>);
+
+impl TypedValueParser for Whole {
+    type Value = usize;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<usize, clap::Error> {
+        let number = clap::value_parser!(u64).range(self.0.clone()).parse_ref(command, arg, value)?;
+        // The bounds used here fit into 32 bits.
+        Ok(number as usize)
+    }
+}
 
 /// One line of results on standard output.
 ///

@@ -133,22 +133,28 @@ pub(crate) fn load_with(dataset: Dataset, options: &DataOptions, hub: &Hub) -> R
         }),
         (DataChoice::Dir | DataChoice::Auto, Some(dir)) => {
             let files = find_in(dir, dataset)?;
-            load_files(
-                dataset,
-                DataSource::Dir,
-                &format!("{}, {}", dir.display(), files.kind()),
-                &files,
-                &options.cache,
-            )
+            let why = format!("{}, {}", dir.display(), files.kind());
+            complete(load_files(dataset, DataSource::Dir, &why, &files, &options.cache)?, options)
         }
-        (DataChoice::Hub, _) => load_hub(dataset, hub, &options.cache, "asked for"),
+        (DataChoice::Hub, _) => complete(load_hub(dataset, hub, &options.cache, "asked for")?, options),
         (DataChoice::Auto, None) => match load_hub(dataset, hub, &options.cache, "no --data-dir") {
             Err(DataError::Hub { detail, .. }) => {
                 load_embedded(dataset, options, &format!("no --data-dir; hub: {detail}"))
             }
-            other => other,
+            other => complete(other?, options),
         },
     }
+}
+
+/// Where real data are required, a part of them does not do.
+fn complete(data: LoadedData, options: &DataOptions) -> Result<LoadedData, DataError> {
+    let counts = (data.train.len(), data.test.len());
+    let full = data.dataset.full_counts();
+    if options.require_real && counts != full {
+        let why = format!("{} training and {} test images instead of {} and {}", counts.0, counts.1, full.0, full.1);
+        return Err(DataError::RealRequired { dataset: data.dataset, why });
+    }
+    Ok(data)
 }
 
 fn load_embedded(dataset: Dataset, options: &DataOptions, why: &str) -> Result<LoadedData, DataError> {

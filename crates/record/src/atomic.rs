@@ -17,7 +17,13 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// [`RecordError::DiskFull`], [`RecordError::ReadOnly`] or [`RecordError::Io`], each naming `path`.
 /// What stood at `path` before is then untouched, and no temporary file is left.
 pub fn write_atomic(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
-    let path = path.as_ref();
+    // Through a link, the file that it points at is replaced, not the link.
+    let resolved = fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_path_buf());
+    let path = resolved.as_path();
+    if path.exists() && !path.is_file() {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "it is there and not a regular file");
+        return Err(RecordError::io(path, "write", source));
+    }
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(|source| RecordError::io(path, "make the folder", source))?;
     let temporary = temporary_name(path)?;

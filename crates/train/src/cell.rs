@@ -6,6 +6,7 @@ use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 use swish_core::activation::Activation;
+use swish_data::LoadedData;
 use swish_kernels::conv::Operands;
 use swish_record::{Profile, cell_id};
 
@@ -69,9 +70,9 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// The cell's id: a hash of all that decides its numbers, the version of the data included. Equal functions have
+    /// The cell's id: a hash of all that decides its numbers, source and version of the data included. Equal functions have
     /// equal ids however they are written; threads, folders and the experiment's name do not count.
-    pub fn id(&self, data_version: &str) -> String {
+    pub fn id(&self, data: &LoadedData) -> String {
         #[derive(Serialize)]
         struct Key<'a> {
             numerics: u32,
@@ -80,7 +81,7 @@ impl Cell {
             seed: u64,
             precision: String,
             profile: Profile,
-            data: &'a str,
+            data: String,
         }
         let key = Key {
             numerics: NUMERICS,
@@ -89,7 +90,7 @@ impl Cell {
             seed: self.seed,
             precision: self.precision.to_string(),
             profile: self.profile,
-            data: data_version,
+            data: format!("{} {}", data.source, data.version),
         };
         // A struct of strings and numbers: JSON cannot fail on it, and {:?} would do as well as an identity.
         cell_id(&serde_json::to_string(&key).unwrap_or_else(|e| format!("{self:?} {e}")))

@@ -24,6 +24,8 @@ pub struct Standing {
     pub loss_sum: f64,
     /// Steps in that sum.
     pub loss_steps: u64,
+    /// Mean training loss of the last row of metrics.
+    pub last_loss: Option<f64>,
     /// Seconds spent.
     pub seconds: f64,
     /// When the run was first started, UTC.

@@ -21,11 +21,9 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Re
     Ok(pool.install(f))
 }
 
-/// Runs all cells, `jobs` at a time, each with `options.threads` threads; records come in the order of the cells.
-///
-/// # Errors
-/// The first error in the order of the cells; the other cells are run all the same, and what is finished stays.
-pub fn run_all(cells: &[(Cell, &LoadedData)], jobs: usize, options: &RunOptions) -> Result<Vec<RunRecord>> {
+/// Runs all cells, `jobs` at a time, each with `options.threads` threads; results come in the order of the cells.
+/// A cell that fails does not keep the others from being run.
+pub fn run_all(cells: &[(Cell, &LoadedData)], jobs: usize, options: &RunOptions) -> Vec<Result<RunRecord>> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<RunRecord>>>> = Mutex::new(cells.iter().map(|_| None).collect());
     std::thread::scope(|scope| {

@@ -80,6 +80,16 @@ impl Recipe {
         if self.steps == 0 {
             return bad("steps", "0".into(), "at least 1");
         }
+        if self.eval_every == 0 {
+            return bad("steps between evaluations", "0".into(), "at least 1");
+        }
+        let decay = self.optimizer.weight_decay;
+        if !(decay.is_finite() && decay >= 0.0) {
+            return bad("weight decay", decay.to_string(), "a number, 0 or more");
+        }
+        if !(0.0..=1.0).contains(&self.label_smoothing) {
+            return bad("label smoothing", self.label_smoothing.to_string(), "a number from 0 to 1");
+        }
         if !(self.schedule.lr.is_finite() && self.schedule.lr > 0.0) {
             return bad("learning rate", self.schedule.lr.to_string(), "a positive number");
         }

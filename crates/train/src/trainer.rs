@@ -65,7 +65,7 @@ pub fn train_step(
 /// What keeps the run from being done at all: files, data, an impossible recipe.
 pub fn run_cell(cell: &Cell, data: &LoadedData, options: &RunOptions) -> Result<RunRecord> {
     cell.recipe.check()?;
-    let id = cell.id(&data.version);
+    let id = cell.id(data);
     if let Some(record) = options.store.read(&id)? {
         return Ok(record);
     }
@@ -94,7 +94,6 @@ struct Run<'a> {
     at: Standing,
     /// When this process began, less the seconds of earlier ones.
     clock: (Instant, f64),
-    last_train_loss: Option<f64>,
 }
 
 /// How the steps ended.
@@ -118,7 +117,7 @@ impl<'a> Run<'a> {
             step => MetricsWriter::resume(dir.join("metrics.csv"), step)?,
         };
         let clock = (Instant::now(), at.seconds);
-        Ok(Self { cell, data, options, dir, net, optimizer, metrics, at, clock, last_train_loss: None })
+        Ok(Self { cell, data, options, dir, net, optimizer, metrics, at, clock })
     }
 
     fn finish(mut self) -> Result<RunRecord> {
@@ -205,7 +204,7 @@ impl<'a> Run<'a> {
     fn row(&mut self, lr: f64, evaluation: Option<Evaluation>, progress: &RunProgress) -> Result<()> {
         let train_loss = self.at.loss_sum / self.at.loss_steps.max(1) as f64;
         (self.at.loss_sum, self.at.loss_steps) = (0.0, 0);
-        self.last_train_loss = Some(train_loss);
+        self.at.last_loss = Some(train_loss);
         let epoch = (self.at.step * self.cell.recipe.batch as u64) as f64 / self.data.train.len() as f64;
         self.metrics.write(&Row {
             step: self.at.step,
@@ -264,7 +263,7 @@ impl<'a> Run<'a> {
             dirty: provenance::dirty(),
             seconds,
             started: self.at.started.clone(),
-            train_loss: self.last_train_loss,
+            train_loss: self.at.last_loss,
             top1: evaluation.map(|e| e.top1),
             top5: evaluation.map(|e| e.top5),
             bleu: None,

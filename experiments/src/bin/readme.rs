@@ -32,7 +32,9 @@ fn run(args: &Args) -> Result<()> {
     let folder = args.results.join("tables");
     let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
     let mut files = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
-    files.retain(|f| f.extension().is_some_and(|e| e == "md"));
+    // Whole tables only: parts and smoke runs are for whoever made them.
+    let whole = |name: &str| name.ends_with(".md") && !name.contains("-partial") && !name.contains("-smoke-");
+    files.retain(|f| f.file_name().is_some_and(|name| whole(&name.to_string_lossy())));
     files.sort();
     let tables = files.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
     let text = swish_record::splice(&read(&args.readme)?, "results", &tables.join("\n"))?;

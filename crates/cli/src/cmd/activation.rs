@@ -29,7 +29,7 @@ pub fn run(args: Args) -> Result<()> {
             .iter()
             .map(|(x, g)| json!({"x": x, "value": g.value, "derivative": g.dx, "d_params": g.dparams}))
             .collect();
-        return say(&json!({
+        return say(json!({
             "name": activation.name(),
             "formula": activation.formula(),
             "canonical": activation.canonical(),

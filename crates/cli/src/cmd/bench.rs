@@ -1,6 +1,6 @@
 //! `swish bench`: how long things take.
 
-use crate::args::{ComputeArgs, say};
+use crate::args::{ComputeArgs, Whole, say};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
@@ -39,10 +39,10 @@ struct StepArgs {
     #[arg(long, default_value = "swish")]
     activation: String,
     /// Examples a step
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = Whole(1..=65_536))]
     batch: usize,
     /// Steps that count; two more warm up
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = Whole(1..=1_000_000))]
     steps: usize,
     /// f32 or bf16
     #[arg(long, default_value = "f32")]
@@ -54,9 +54,6 @@ struct StepArgs {
 pub fn run(args: Args) -> Result<()> {
     let What::Step(args) = args.what;
     let device = args.compute.device()?;
-    if args.steps == 0 || args.batch == 0 {
-        bail!("--steps {} --batch {}: expected at least 1 of each", args.steps, args.batch);
-    }
     let threads = args.compute.threads();
     with_threads(threads, || step(&args, &device, threads))?
 }

@@ -33,7 +33,7 @@ pub fn run(args: Args) -> Result<()> {
     let What::Fetch(args) = args.what;
     let mut last = 0;
     let mut progress = |file: &str, done: u64, total: u64| {
-        let percent = if total > 0 { 100 * done / total } else { 0 };
+        let percent = (100 * done).checked_div(total).unwrap_or(0);
         if percent >= last + 10 || percent < last {
             eprintln!("{file}: {percent} % of {} MiB", total >> 20);
             last = percent;

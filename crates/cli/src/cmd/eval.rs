@@ -61,7 +61,9 @@ fn eval(args: &Args, device: &Device) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
     let net = Net::new(info, &activation, args.data.dataset.classes(), 0, DType::F32, device)?;
-    weights::load(&net.params, &weights::read_file(&args.weights)?, &args.weights)?;
+    let tensors = weights::read_file(&args.weights)?;
+    weights::load(&net.params, &tensors, &args.weights)?;
+    weights::require_buffers(&net.params, &tensors, &args.weights)?;
     let data = args.data.load()?;
     let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };
     let e = evaluate(&net, &data.test, normalise, args.batch, &pass, device)?;

@@ -1,6 +1,6 @@
 //! `swish forward`: logits, loss and gradients of a model with given weights, for comparison with other programs.
 
-use crate::args::ComputeArgs;
+use crate::args::{CLASSES, ComputeArgs};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     activation: String,
     /// Number of classes
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = CLASSES)]
     classes: usize,
     /// Weights and running statistics (safetensors)
     #[arg(long)]
@@ -58,7 +58,11 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
     };
     let activation: Activation = args.activation.parse()?;
     let net = Net::new(models::find(&args.model)?, &activation, args.classes, 0, dtype, device)?;
-    weights::load(&net.params, &weights::read_file(&args.weights)?, &args.weights)?;
+    let tensors = weights::read_file(&args.weights)?;
+    weights::load(&net.params, &tensors, &args.weights)?;
+    if !args.train {
+        weights::require_buffers(&net.params, &tensors, &args.weights)?;
+    }
     let input = weights::read_file(&args.input)?;
     let xs = images(&input, &args.input, dtype)?.to_device(device)?;
     let operands = precision.operands();
@@ -101,6 +105,9 @@ fn images(input: &HashMap<String, Tensor>, file: &Path, dtype: DType) -> Result<
 fn targets(input: &HashMap<String, Tensor>, file: &Path) -> Result<Vec<u32>> {
     let missing = || anyhow!("{}: tensor `target` is missing; --train needs the n class numbers", file.display());
     let target = input.get("target").ok_or_else(missing)?;
+    if !target.dtype().is_int() {
+        bail!("{}: tensor `target` is {:?}, expected whole numbers", file.display(), target.dtype());
+    }
     let values = target.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
     let checked = values
         .into_iter()

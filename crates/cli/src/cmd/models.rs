@@ -1,6 +1,6 @@
 //! `swish models`: every model with its size.
 
-use crate::args::say;
+use crate::args::{CLASSES, say};
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
@@ -15,7 +15,7 @@ use swish_core::nn::pass::Tally;
 #[command(after_help = "Example:\n  swish models --classes 100")]
 pub struct Args {
     /// Number of classes
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = CLASSES)]
     classes: usize,
     /// Print JSON
     #[arg(long)]

@@ -30,6 +30,14 @@ pub struct Net {
     model: Box<dyn Model>,
 }
 
+/// A network is a candle module too: full precision, no dropout.
+impl candle_nn::ModuleT for Net {
+    fn forward_t(&self, xs: &Tensor, train: bool) -> candle_core::Result<Tensor> {
+        let pass = if train { Pass::train() } else { Pass::eval() };
+        self.forward(xs, &pass).map_err(candle_core::Error::wrap)
+    }
+}
+
 impl Net {
     /// Builds a registered model with freshly drawn parameters: they depend on `seed` and their names alone.
     ///

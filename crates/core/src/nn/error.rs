@@ -27,6 +27,14 @@ pub enum Error {
         /// The shape that the model expects.
         expected: Vec<usize>,
     },
+    /// A file of weights has a parameter that the model lacks.
+    #[error("{}: tensor `{name}` is no parameter of this model with this activation; is it another model's?", file.display())]
+    SurplusTensor {
+        /// The file of weights.
+        file: PathBuf,
+        /// The tensor's name.
+        name: String,
+    },
     /// A file of tensors that cannot be read or is not safetensors.
     #[error("{}: cannot be read as safetensors: {reason}", file.display())]
     BadFile {

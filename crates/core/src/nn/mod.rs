@@ -2,7 +2,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`unit`] | the block: BatchNorm, activation, convolution, join, one candle operator in all |
+//! | [`mod@unit`] | the block: BatchNorm, activation, convolution, join, one candle operator in all |
 //! | [`shape`] | pooling, global mean, dropout, ResNet's shortcut A, the way in from PyTorch's layout |
 //! | [`linear`], [`loss`] | the fully connected layer, softmax cross-entropy |
 //! | [`params`], [`init`] | parameters by PyTorch's names, how they are drawn |

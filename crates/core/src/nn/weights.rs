@@ -3,7 +3,7 @@
 use super::error::{Error, Result};
 use super::params::Params;
 use candle_core::{Device, Tensor};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Reads every tensor of a safetensors file.
@@ -17,14 +17,38 @@ pub fn read_file(file: &Path) -> Result<HashMap<String, Tensor>> {
         .map_err(|e| bad(e.to_string().lines().next().unwrap_or("no reason given").to_string()))
 }
 
-/// Sets all parameters, and the buffers that `tensors` has, from tensors named as in PyTorch.
-///
-/// `file` is named in errors. Tensors that the network does not have (`num_batches_tracked`) are passed over; a missing
-/// buffer keeps its value, since reference files hold parameters alone.
+/// How the names of parameters end.
+const PARAMETERS: [&str; 4] = [".weight", ".bias", ".beta", ".alpha"];
+
+/// Refuses weights without running statistics: evaluation would take them to be 0 and 1.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] and [`Error::WrongShape`]; nothing has been changed then.
+/// [`Error::MissingTensor`].
+pub fn require_buffers(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
+    match params.buffers.iter().find(|b| !tensors.contains_key(&b.name)) {
+        None => Ok(()),
+        Some(b) => Err(Error::MissingTensor {
+            file: file.to_path_buf(),
+            name: b.name.clone(),
+            expected: b.get().dims().to_vec(),
+        }),
+    }
+}
+
+/// Sets all parameters, and the buffers that `tensors` has, from tensors named as in PyTorch.
+///
+/// `file` is named in errors. Tensors that are no parameters (`num_batches_tracked`, a checkpoint's momentum) are passed
+/// over. A buffer that is missing keeps its value; [`require_buffers`] refuses that.
+///
+/// # Errors
+/// [`Error::MissingTensor`], [`Error::WrongShape`] and [`Error::SurplusTensor`]; nothing has been changed then.
 pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
+    let own: HashSet<&str> = params.params.iter().map(|p| p.name.as_str()).collect();
+    let is_parameter = |name: &str| PARAMETERS.iter().any(|end| name.ends_with(end));
+    let surplus = tensors.keys().filter(|name| is_parameter(name) && !own.contains(name.as_str())).min();
+    if let Some(name) = surplus {
+        return Err(Error::SurplusTensor { file: file.to_path_buf(), name: name.clone() });
+    }
     let checked = |name: &str, shape: &[usize]| match tensors.get(name) {
         None => Err(Error::MissingTensor { file: file.to_path_buf(), name: name.into(), expected: shape.to_vec() }),
         Some(t) if t.dims() != shape => Err(Error::WrongShape {
