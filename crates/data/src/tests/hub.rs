@@ -82,11 +82,14 @@ fn options(cache: &Path, require_real: bool) -> DataOptions {
 fn downloads_once_and_then_needs_no_network() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(&dir.path().join("hub"), &serve(dir.path(), Manner::Whole));
-    let first = load_with(Dataset::Cifar10, &options(dir.path(), true), &hub).unwrap();
+    let first = load_with(Dataset::Cifar10, &options(dir.path(), false), &hub).unwrap();
     assert_eq!((first.source, first.train.len()), (DataSource::Hub, 10));
     assert!(first.note.starts_with("data: hub cifar10 (no --data-dir), 10 training"), "{}", first.note);
+    // A part of a data set is not the data set.
+    let message = load_with(Dataset::Cifar10, &options(dir.path(), true), &hub).unwrap_err().to_string();
+    assert!(message.contains("10 training and 10 test images instead of 50000 and 10000"), "{message}");
     for cut_off in [Hub { endpoint: Some("http://127.0.0.1:9".into()), ..hub.clone() }, Hub { offline: true, ..hub }] {
-        assert_eq!(load_with(Dataset::Cifar10, &options(dir.path(), true), &cut_off).unwrap().version, first.version);
+        assert_eq!(load_with(Dataset::Cifar10, &options(dir.path(), false), &cut_off).unwrap().version, first.version);
     }
 }
 
