@@ -105,6 +105,14 @@ impl<T: Real> Sums<T> {
         &mut self.sums[start..start + tile.len]
     }
 
+    /// The running sums of quantities `first` and `first + 1`.
+    #[inline(always)]
+    pub(crate) fn two(&mut self, first: usize, tile: Tile) -> (&mut [T], &mut [T]) {
+        let period = self.tiling.period();
+        let (low, high) = self.sums[first * period..].split_at_mut(period);
+        (&mut low[tile.phase..tile.phase + tile.len], &mut high[tile.phase..tile.phase + tile.len])
+    }
+
     /// Quantity-major: `[quantity * channels + channel]`.
     pub(crate) fn fold(&self) -> Vec<f64> {
         let channels = self.tiling.channels;
