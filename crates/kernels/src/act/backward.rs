@@ -26,6 +26,18 @@ impl<'p, T: Real> Sweep<'p, T> {
     /// `d_xs` is overwritten; the parameters' derivatives are read with [`Sweep::add_d_param`].
     pub(crate) fn run(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], d_xs: &mut [T]) {
         self.values.recompute(inputs);
+        self.sweep(inputs, d_ys, None, d_xs);
+    }
+
+    /// As [`Sweep::run`], and `ys = f(xs)` from the same computation.
+    #[allow(dead_code, reason = "for blocks that fuse an activation with what follows it")]
+    pub(crate) fn run_with_value(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], ys: &mut [T], d_xs: &mut [T]) {
+        self.values.forward(inputs, ys);
+        self.sweep(inputs, d_ys, Some(ys), d_xs);
+    }
+
+    /// The reverse sweep; the value of the result is in `ys` or, where its derivative needs it, in its slot.
+    fn sweep(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], ys: Option<&[T]>, d_xs: &mut [T]) {
         let Self { values, adjoints, written } = self;
         let (plan, len) = (values.plan, inputs.tile.len);
         written.fill(false);
@@ -43,7 +55,10 @@ impl<'p, T: Real> Sweep<'p, T> {
             }
             let (lower, upper) = adjoints.split_at_mut(slot * TILE);
             let d = if slot == plan.result { d_ys } else { &upper[..len] };
-            let value = |slot| values.get(inputs, slot);
+            let value = |slot| match ys {
+                Some(ys) if slot == plan.result => ys,
+                _ => values.get(inputs, slot),
+            };
             let mut contribute = |operand: usize, gradient: &dyn Fn(bool, &mut [T])| {
                 if plan.active[operand] {
                     let out = if operand == 0 { &mut *d_xs } else { &mut lower[operand * TILE..][..len] };

@@ -1,11 +1,10 @@
 //! Depthwise convolution: one filter a channel, vectors over channels, on a padded copy whose channels fill whole vectors.
 
-use rayon::prelude::*;
-
 use super::Conv2d;
 use super::padded::PaddedCopy;
+use super::prepared::Scratch;
 use super::tile::{Acc, NARROW, Offsets, ROWS, blocks, fill_rows, lanewise, store};
-use crate::par::{Unit, for_each_unit, reduce, units};
+use crate::par::{Unit, for_each_unit, units};
 use crate::real::Real;
 use crate::simd::{mul_add, simd_fn};
 
@@ -28,49 +27,44 @@ pub(super) fn pack<T: Real>(conv: &Conv2d, weight: &[T], flipped: bool) -> Vec<T
 }
 
 /// The padded input of one task and where its windows and their cells lie in it, first channel each.
-struct Windows<T> {
-    xs: Vec<T>,
+struct Windows<'a, T> {
+    xs: &'a [T],
     /// First cell of the window of every output pixel.
-    pixels: Vec<usize>,
+    pixels: &'a [usize],
     /// Cells of a window, from its first one.
-    taps: Vec<usize>,
+    taps: &'a [usize],
 }
 
-impl<T: Real> Windows<T> {
-    fn copy(&mut self, conv: &Conv2d, unit: &Unit, xs: &[T]) {
-        let channels = conv.c_in.next_multiple_of(NARROW);
-        let copy = PaddedCopy::input(conv, unit, channels);
-        copy.copy(unit, xs, &mut self.xs);
-        self.taps.clear();
-        self.taps.extend((0..conv.kh * conv.kw).map(|tap| tap / conv.kw * copy.row_step() + tap % conv.kw * channels));
-        self.pixels.clear();
-        for image in 0..unit.images.len() {
-            for row in 0..unit.rows.len() {
-                let first = image * copy.image_step() + row * conv.stride.0 * copy.row_step();
-                self.pixels.extend((0..conv.out_w()).map(|x| first + x * conv.stride.1 * channels));
-            }
+/// Fills the scratch's `xs`, `starts` (of pixels) and `offsets` (of taps) for [`Windows`].
+fn copy_windows<T: Real>(conv: &Conv2d, unit: &Unit, xs: &[T], scratch: &mut Scratch<T>) {
+    let channels = conv.c_in.next_multiple_of(NARROW);
+    let copy = PaddedCopy::input(conv, unit, channels);
+    copy.copy(unit, xs, &mut scratch.xs);
+    let Scratch { offsets: taps, starts: pixels, .. } = scratch;
+    taps.clear();
+    taps.extend((0..conv.kh * conv.kw).map(|tap| tap / conv.kw * copy.row_step() + tap % conv.kw * channels));
+    pixels.clear();
+    for image in 0..unit.images.len() {
+        for row in 0..unit.rows.len() {
+            let first = image * copy.image_step() + row * conv.stride.0 * copy.row_step();
+            pixels.extend((0..conv.out_w()).map(|x| first + x * conv.stride.1 * channels));
         }
     }
 }
 
-impl<T> Default for Windows<T> {
-    fn default() -> Self {
-        Self { xs: Vec::new(), pixels: Vec::new(), taps: Vec::new() }
-    }
-}
-
 /// `ys` from `xs` and packed filters.
-pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [T]) {
+pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [T], scratch: &mut Scratch<T>) {
     let (c, channels) = (conv.c_in, conv.c_in.next_multiple_of(NARROW));
     let row_len = conv.out_w() * conv.stride.0 * conv.stride.1 * channels;
     let units = units(conv.n, conv.out_h(), row_len, UNIT_ELEMENTS);
-    for_each_unit(&units, conv.out_w() * c, ys, |windows: &mut Windows<T>, unit, ys| {
-        windows.copy(conv, unit, xs);
+    for_each_unit(&units, conv.out_w() * c, ys, |unit, ys| {
+        copy_windows(conv, unit, xs, scratch);
+        let windows = Windows { xs: &scratch.xs, pixels: &scratch.starts, taps: &scratch.offsets };
         for (first, lanes) in blocks::<T>(channels) {
             if lanes == 16 {
-                forward_block::<T, 16>(c, windows, packed, first, ys);
+                forward_block::<T, 16>(c, &windows, packed, first, ys);
             } else {
-                forward_block::<T, 8>(c, windows, packed, first, ys);
+                forward_block::<T, 8>(c, &windows, packed, first, ys);
             }
         }
     });
@@ -78,14 +72,14 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [
 
 simd_fn! {
     /// One block of channels for all pixels of a task.
-    fn forward_block<T: Real, const LANES: usize>(c: usize, windows: &Windows<T>, packed: &[T], first: usize, ys: &mut [T]) {
+    fn forward_block<T: Real, const LANES: usize>(c: usize, windows: &Windows<'_, T>, packed: &[T], first: usize, ys: &mut [T]) {
         let channels = c.next_multiple_of(NARROW);
         let valid = LANES.min(c - first);
-        let taps = Offsets::new(&windows.taps);
+        let taps = Offsets::new(windows.taps);
         for (pixels, ys) in windows.pixels.chunks(ROWS).zip(ys.chunks_mut(ROWS * c)) {
             let start = fill_rows(pixels).map(|pixel| pixel + first);
             let mut acc: Acc<T, LANES> = [[T::ZERO; LANES]; ROWS];
-            lanewise::<T, LANES, FMA>(&mut acc, &windows.xs, start, &taps, &packed[first..], channels);
+            lanewise::<T, LANES, FMA>(&mut acc, windows.xs, start, &taps, &packed[first..], channels);
             for (sums, y) in acc.iter().zip(ys.chunks_exact_mut(c)) {
                 store(sums, &mut y[first..first + valid]);
             }
@@ -93,12 +87,13 @@ simd_fn! {
     }
 }
 
-/// `d_xs` where the stride is not 1: every output pixel adds to the inputs of its window; one image is one task.
+/// `d_xs` where the stride is not 1: every output pixel adds to the inputs of its window.
 pub(super) fn backward_data<T: Real>(conv: &Conv2d, d_ys: &[T], packed: &[T], d_xs: &mut [T]) {
     let c = conv.c_in;
-    d_xs.par_chunks_mut(conv.h * conv.w * c)
-        .zip(d_ys.par_chunks(conv.out_h() * conv.out_w() * c))
-        .for_each(|(d_xs, d_ys)| scatter(conv, d_ys, packed, d_xs));
+    let images = d_xs.chunks_exact_mut(conv.h * conv.w * c).zip(d_ys.chunks_exact(conv.out_h() * conv.out_w() * c));
+    for (d_xs, d_ys) in images {
+        scatter(conv, d_ys, packed, d_xs);
+    }
 }
 
 simd_fn! {
@@ -122,26 +117,40 @@ simd_fn! {
     }
 }
 
-/// `d_weight` from `xs` and `d_ys`.
-pub(super) fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &mut [T]) {
-    let taps = conv.kh * conv.kw;
+/// Length of the sums: (kernel position, channel), the channels filled up to whole vectors.
+pub(super) fn partial_len(conv: &Conv2d) -> usize {
+    conv.kh * conv.kw * conv.c_in.next_multiple_of(NARROW)
+}
+
+/// Adds the gradient from `xs` and `d_ys` to `partial`.
+pub(super) fn backward_weight<T: Real>(
+    conv: &Conv2d,
+    xs: &[T],
+    d_ys: &[T],
+    partial: &mut [T],
+    scratch: &mut Scratch<T>,
+) {
     let channels = conv.c_in.next_multiple_of(NARROW);
     let row_len = conv.out_w() * (conv.stride.0 * conv.stride.1 + 1) * channels;
     let units = units(conv.n, conv.out_h(), row_len, UNIT_ELEMENTS);
-    let sums = reduce(units.len(), taps * channels, |range, partial| {
-        let (mut windows, mut gradients) = (Windows::default(), Vec::new());
-        for unit in &units[range] {
-            windows.copy(conv, unit, xs);
-            PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, &mut gradients);
-            for (first, lanes) in blocks::<T>(channels) {
-                if lanes == 16 {
-                    weight_block::<T, 16>(channels, &windows, &gradients, first, partial);
-                } else {
-                    weight_block::<T, 8>(channels, &windows, &gradients, first, partial);
-                }
+    for unit in &units {
+        copy_windows(conv, unit, xs, scratch);
+        PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, &mut scratch.d_ys);
+        let windows = Windows { xs: &scratch.xs, pixels: &scratch.starts, taps: &scratch.offsets };
+        for (first, lanes) in blocks::<T>(channels) {
+            if lanes == 16 {
+                weight_block::<T, 16>(channels, &windows, &scratch.d_ys, first, partial);
+            } else {
+                weight_block::<T, 8>(channels, &windows, &scratch.d_ys, first, partial);
             }
         }
-    });
+    }
+}
+
+/// The gradient in its own order, from the sums.
+pub(super) fn finish<T: Real>(conv: &Conv2d, sums: &[T], d_weight: &mut [T]) {
+    let taps = conv.kh * conv.kw;
+    let channels = conv.c_in.next_multiple_of(NARROW);
     for (channel, d_weight) in d_weight.chunks_exact_mut(taps).enumerate() {
         for (tap, d_weight) in d_weight.iter_mut().enumerate() {
             *d_weight = sums[tap * channels + channel];
@@ -151,12 +160,12 @@ pub(super) fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_we
 
 simd_fn! {
     /// Adds a task's part for one block of channels to `partial` (position, channel).
-    fn weight_block<T: Real, const LANES: usize>(channels: usize, windows: &Windows<T>, d_ys: &[T], first: usize, partial: &mut [T]) {
-        let pixels = Offsets::new(&windows.pixels);
+    fn weight_block<T: Real, const LANES: usize>(channels: usize, windows: &Windows<'_, T>, d_ys: &[T], first: usize, partial: &mut [T]) {
+        let pixels = Offsets::new(windows.pixels);
         for (taps, partial) in windows.taps.chunks(ROWS).zip(partial.chunks_mut(ROWS * channels)) {
             let start = fill_rows(taps).map(|tap| tap + first);
             let mut acc: Acc<T, LANES> = [[T::ZERO; LANES]; ROWS];
-            lanewise::<T, LANES, FMA>(&mut acc, &windows.xs, start, &pixels, &d_ys[first..], channels);
+            lanewise::<T, LANES, FMA>(&mut acc, windows.xs, start, &pixels, &d_ys[first..], channels);
             for (sums, partial) in acc.iter().zip(partial.chunks_exact_mut(channels)) {
                 for (total, &sum) in partial[first..first + LANES].iter_mut().zip(sums) {
                     *total += sum;

@@ -2,6 +2,7 @@
 //! contiguous runs of `kw * c_in` inputs against packed weights.
 
 use super::padded::PaddedCopy;
+use super::prepared::Scratch;
 use super::tile::{Acc, ROWS, Rows, blocks, broadcast, fill_rows, store};
 use super::{Conv2d, Pad};
 use crate::par::{for_each_unit, units};
@@ -49,11 +50,12 @@ impl<T: Real> Panels<T> {
 }
 
 /// `ys` from `xs` and packed weights.
-pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], panels: &Panels<T>, ys: &mut [T]) {
+pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], panels: &Panels<T>, ys: &mut [T], scratch: &mut Scratch<T>) {
     let (out_h, out_w) = (conv.out_h(), conv.out_w());
     let units = units(conv.n, out_h, out_w * conv.stride.0 * conv.stride.1 * conv.c_in, UNIT_ELEMENTS);
     let as_is = conv.pad == Pad::default() && conv.operands == super::Operands::Exact;
-    for_each_unit(&units, out_w * conv.c_out, ys, |(padded, offsets): &mut (Vec<T>, Vec<usize>), unit, ys| {
+    let Scratch { xs: padded, offsets, .. } = scratch;
+    for_each_unit(&units, out_w * conv.c_out, ys, |unit, ys| {
         let copy = PaddedCopy::input(conv, unit, conv.c_in);
         let (xs, image_step, row_step) = if as_is {
             let first = (unit.images.start * conv.h + copy.first_row) * conv.w * conv.c_in;

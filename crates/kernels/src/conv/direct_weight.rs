@@ -3,8 +3,9 @@
 
 use super::Conv2d;
 use super::padded::PaddedCopy;
+use super::prepared::Scratch;
 use super::tile::{Acc, NARROW, ROWS, Rows, blocks, broadcast, fill_rows, store};
-use crate::par::{Unit, reduce, units};
+use crate::par::{Unit, units};
 use crate::real::Real;
 use crate::simd::simd_fn;
 
@@ -14,20 +15,33 @@ const UNIT_ELEMENTS: usize = 6 << 10;
 /// Pixels worked on together at least, so that the sums are not read and written too often.
 const UNIT_PIXELS: usize = 64;
 
-/// `d_weight` from `xs` and `d_ys`.
-pub(super) fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &mut [T]) {
+/// Length of the sums: (kernel position, input channel, output channel), the last filled up to whole vectors.
+pub(super) fn partial_len(conv: &Conv2d) -> usize {
+    conv.kh * conv.kw * conv.c_in * conv.c_out.next_multiple_of(NARROW)
+}
+
+/// Adds the gradient from `xs` and `d_ys` to `partial`.
+pub(super) fn backward_weight<T: Real>(
+    conv: &Conv2d,
+    xs: &[T],
+    d_ys: &[T],
+    partial: &mut [T],
+    scratch: &mut Scratch<T>,
+) {
     let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let channels = conv.c_out.next_multiple_of(NARROW);
+    let pixel_len = conv.stride.0 * conv.stride.1 * conv.c_in + channels;
+    let units = units(conv.n, out_h, out_w * pixel_len, UNIT_ELEMENTS.max(UNIT_PIXELS * pixel_len));
+    for unit in &units {
+        accumulate_unit(conv, unit, xs, d_ys, channels, partial, scratch);
+    }
+}
+
+/// The gradient in its own order, from the sums.
+pub(super) fn finish<T: Real>(conv: &Conv2d, sums: &[T], d_weight: &mut [T]) {
     let channels = conv.c_out.next_multiple_of(NARROW);
     let taps = conv.kh * conv.kw;
     let depth = taps * conv.c_in;
-    let pixel_len = conv.stride.0 * conv.stride.1 * conv.c_in + channels;
-    let units = units(conv.n, out_h, out_w * pixel_len, UNIT_ELEMENTS.max(UNIT_PIXELS * pixel_len));
-    let sums = reduce(units.len(), depth * channels, |range, partial| {
-        let (mut padded, mut gradients) = (Vec::new(), Vec::new());
-        for unit in &units[range] {
-            accumulate_unit(conv, unit, xs, d_ys, channels, (&mut padded, &mut gradients), partial);
-        }
-    });
     for (c_out, d_weight) in d_weight.chunks_exact_mut(depth).enumerate() {
         for (c_in, d_weight) in d_weight.chunks_exact_mut(taps).enumerate() {
             for (tap, d_weight) in d_weight.iter_mut().enumerate() {
@@ -43,27 +57,23 @@ fn accumulate_unit<T: Real>(
     xs: &[T],
     d_ys: &[T],
     channels: usize,
-    (padded, gradients): (&mut Vec<T>, &mut Vec<T>),
     partial: &mut [T],
+    scratch: &mut Scratch<T>,
 ) {
+    let Scratch { xs: padded, d_ys: gradients, offsets, starts, .. } = scratch;
     let input = PaddedCopy::input(conv, unit, conv.c_in);
     input.copy(unit, xs, padded);
     PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, gradients);
     let row_step = input.row_step();
-    let offsets: Vec<usize> =
-        (0..conv.kh).flat_map(|row| (0..conv.kw * conv.c_in).map(move |column| row * row_step + column)).collect();
-    let starts: Vec<usize> = (0..unit.images.len())
-        .flat_map(|image| (0..unit.rows.len()).map(move |row| (image, row)))
-        .map(|(image, row)| image * input.image_step() + row * conv.stride.0 * row_step)
-        .collect();
-    let run = Run {
-        xs: padded,
-        d_ys: gradients,
-        starts: &starts,
-        step: conv.stride.1 * conv.c_in,
-        channels,
-        offsets: &offsets,
-    };
+    offsets.clear();
+    offsets.extend((0..conv.kh).flat_map(|row| (0..conv.kw * conv.c_in).map(move |column| row * row_step + column)));
+    starts.clear();
+    starts.extend(
+        (0..unit.images.len())
+            .flat_map(|image| (0..unit.rows.len()).map(move |row| (image, row)))
+            .map(|(image, row)| image * input.image_step() + row * conv.stride.0 * row_step),
+    );
+    let run = Run { xs: padded, d_ys: gradients, starts, step: conv.stride.1 * conv.c_in, channels, offsets };
     for (first, lanes) in blocks::<T>(channels) {
         if lanes == 16 {
             block::<T, 16>(&run, first, partial);

@@ -1,11 +1,10 @@
 //! The general route: the windows of some output rows are copied into the rows of a matrix ("columns"), one group of channels at a
 //! time, and multiplied with the weights.
 
-use rayon::prelude::*;
-
+use super::prepared::Scratch;
 use super::{Conv2d, Operands};
 use crate::gemm::{Mat, MatMut, product};
-use crate::par::{Unit, for_each_unit, reduce, units};
+use crate::par::{Unit, for_each_unit, units};
 use crate::real::Real;
 
 /// Elements of columns made at once.
@@ -70,7 +69,7 @@ fn fill_columns<T: Real>(conv: &Conv2d, unit: &Unit, group: usize, xs: &[T], col
 }
 
 /// Weights as (group, depth, output channel).
-fn pack<T: Real>(conv: &Conv2d, weight: &[T]) -> Vec<T> {
+pub(super) fn pack<T: Real>(conv: &Conv2d, weight: &[T]) -> Vec<T> {
     let shape = Shape::of(conv);
     let taps = conv.kh * conv.kw;
     let mut packed = vec![T::ZERO; weight.len()];
@@ -98,12 +97,12 @@ fn gradients<'a, T: Real>(conv: &Conv2d, unit: &Unit, d_ys: &'a [T], rounded: &'
     }
 }
 
-/// `ys` from `xs` and `weight`.
-pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], ys: &mut [T]) {
+/// `ys` from `xs` and packed weights.
+pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [T], scratch: &mut Scratch<T>) {
     let shape = Shape::of(conv);
-    let packed = pack(conv, weight);
+    let columns = &mut scratch.xs;
     let units = units(conv.n, conv.out_h(), shape.row_len, UNIT_ELEMENTS);
-    for_each_unit(&units, conv.out_w() * conv.c_out, ys, |columns: &mut Vec<T>, unit, ys| {
+    for_each_unit(&units, conv.out_w() * conv.c_out, ys, |unit, ys| {
         let pixels = ys.len() / conv.c_out;
         for (group, weights) in packed.chunks_exact(shape.depth * shape.c_out).enumerate() {
             fill_columns(conv, unit, group, xs, columns);
@@ -118,60 +117,78 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], ys: &mut [
     });
 }
 
-/// `d_xs` from `d_ys` and `weight`; one image is one task, because windows overlap.
-pub(super) fn backward_data<T: Real>(conv: &Conv2d, d_ys: &[T], weight: &[T], d_xs: &mut [T]) {
+/// `d_xs` from `d_ys` and packed weights.
+pub(super) fn backward_data<T: Real>(
+    conv: &Conv2d,
+    d_ys: &[T],
+    packed: &[T],
+    d_xs: &mut [T],
+    scratch: &mut Scratch<T>,
+) {
     let shape = Shape::of(conv);
-    let packed = pack(conv, weight);
+    let Scratch { xs: columns, d_ys: rounded, .. } = scratch;
     let bands = units(1, conv.out_h(), shape.row_len, UNIT_ELEMENTS);
-    d_xs.par_chunks_mut(conv.h * conv.w * conv.c_in).enumerate().for_each_init(
-        || (Vec::new(), Vec::new()),
-        |(columns, rounded), (image, d_xs)| {
-            d_xs.fill(T::ZERO);
-            for band in &bands {
-                let unit = Unit { images: image..image + 1, rows: band.rows.clone() };
-                let d_ys = gradients(conv, &unit, d_ys, rounded);
-                columns.resize(unit.row_count() * shape.row_len, T::ZERO);
-                for (group, weights) in packed.chunks_exact(shape.depth * shape.c_out).enumerate() {
-                    product(
-                        (d_ys.len() / conv.c_out, shape.depth, shape.c_out),
-                        MatMut { data: columns, rs: shape.depth, cs: 1 },
-                        false,
-                        Mat { data: &d_ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
-                        Mat { data: weights, rs: 1, cs: shape.c_out },
-                    );
-                    let d_xs = &mut d_xs[group * shape.c_in..];
-                    for_each_cell(conv, &unit, shape.c_in, |column, cell| {
-                        for (d_x, &column) in d_xs[cell..].iter_mut().zip(&columns[column..][..shape.c_in]) {
-                            *d_x += column;
-                        }
-                    });
-                }
+    for (image, d_xs) in d_xs.chunks_exact_mut(conv.h * conv.w * conv.c_in).enumerate() {
+        d_xs.fill(T::ZERO);
+        for band in &bands {
+            let unit = Unit { images: image..image + 1, rows: band.rows.clone() };
+            let d_ys = gradients(conv, &unit, d_ys, rounded);
+            columns.resize(unit.row_count() * shape.row_len, T::ZERO);
+            for (group, weights) in packed.chunks_exact(shape.depth * shape.c_out).enumerate() {
+                product(
+                    (d_ys.len() / conv.c_out, shape.depth, shape.c_out),
+                    MatMut { data: columns, rs: shape.depth, cs: 1 },
+                    false,
+                    Mat { data: &d_ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
+                    Mat { data: weights, rs: 1, cs: shape.c_out },
+                );
+                let d_xs = &mut d_xs[group * shape.c_in..];
+                for_each_cell(conv, &unit, shape.c_in, |column, cell| {
+                    for (d_x, &column) in d_xs[cell..].iter_mut().zip(&columns[column..][..shape.c_in]) {
+                        *d_x += column;
+                    }
+                });
             }
-        },
-    );
+        }
+    }
 }
 
-/// `d_weight` from `xs` and `d_ys`.
-pub(super) fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &mut [T]) {
+/// Length of the sums: (group, depth, output channel).
+pub(super) fn partial_len(conv: &Conv2d) -> usize {
+    conv.weight_len()
+}
+
+/// Adds the gradient from `xs` and `d_ys` to `partial`.
+pub(super) fn backward_weight<T: Real>(
+    conv: &Conv2d,
+    xs: &[T],
+    d_ys: &[T],
+    partial: &mut [T],
+    scratch: &mut Scratch<T>,
+) {
     let shape = Shape::of(conv);
     let units = units(conv.n, conv.out_h(), shape.row_len, UNIT_ELEMENTS);
     let group_len = shape.depth * shape.c_out;
-    let sums = reduce(units.len(), conv.groups * group_len, |range, partial| {
-        let (mut columns, mut rounded) = (Vec::new(), Vec::new());
-        for unit in &units[range] {
-            let d_ys = gradients(conv, unit, d_ys, &mut rounded);
-            for (group, partial) in partial.chunks_exact_mut(group_len).enumerate() {
-                fill_columns(conv, unit, group, xs, &mut columns);
-                product(
-                    (shape.depth, shape.c_out, d_ys.len() / conv.c_out),
-                    MatMut { data: partial, rs: shape.c_out, cs: 1 },
-                    true,
-                    Mat { data: &columns, rs: 1, cs: shape.depth },
-                    Mat { data: &d_ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
-                );
-            }
+    let Scratch { xs: columns, d_ys: rounded, .. } = scratch;
+    for unit in &units {
+        let d_ys = gradients(conv, unit, d_ys, rounded);
+        for (group, partial) in partial.chunks_exact_mut(group_len).enumerate() {
+            fill_columns(conv, unit, group, xs, columns);
+            product(
+                (shape.depth, shape.c_out, d_ys.len() / conv.c_out),
+                MatMut { data: partial, rs: shape.c_out, cs: 1 },
+                true,
+                Mat { data: columns, rs: 1, cs: shape.depth },
+                Mat { data: &d_ys[group * shape.c_out..], rs: conv.c_out, cs: 1 },
+            );
         }
-    });
+    }
+}
+
+/// The gradient in its own order, from the sums.
+pub(super) fn finish<T: Real>(conv: &Conv2d, sums: &[T], d_weight: &mut [T]) {
+    let shape = Shape::of(conv);
+    let group_len = shape.depth * shape.c_out;
     let taps = conv.kh * conv.kw;
     for (row, d_weight) in d_weight.chunks_exact_mut(taps).enumerate() {
         let (c_out, c_in) = (row / shape.c_in, row % shape.c_in);

@@ -1,17 +1,25 @@
 //! 2-D convolution (cross-correlation, as every framework), forward and both gradients, on NHWC images and OIHW weights.
 //!
+//! [`Prepared`] packs the weights once and runs groups of images on the calling thread; the functions [`forward`], [`backward_data`] and
+//! [`backward_weight`] run a whole batch on all threads.
+//!
 //! Three routes, all deterministic:
 //! - `direct`: a register-blocked kernel on a zero-padded copy of the image; every ungrouped forward and weight gradient, and the data
 //!   gradient where the stride is 1;
 //! - `depthwise`: one filter a channel, vectorised over channels;
 //! - `im2col`: columns and matrix products, for whatever remains (other groups, strided data gradients).
 
+mod batch;
 mod depthwise;
 mod direct;
 mod direct_weight;
 mod im2col;
 mod padded;
+mod prepared;
 mod tile;
+
+pub use batch::{backward_data, backward_weight, forward};
+pub use prepared::{Prepared, Scratch};
 
 use crate::real::Real;
 
@@ -149,7 +157,8 @@ impl Conv2d {
         })
     }
 
-    fn check(&self, x_len: usize, weight_len: usize, y_len: usize) {
+    /// Panics where the shape is none.
+    fn check(&self) {
         assert!(
             self.stride.0 > 0 && self.stride.1 > 0 && self.kh > 0 && self.kw > 0,
             "convolution with an empty kernel or stride 0: {self:?}"
@@ -162,61 +171,14 @@ impl Conv2d {
                 && self.c_out.is_multiple_of(self.groups),
             "no channels, or groups that do not divide them: {self:?}"
         );
+    }
+
+    /// Panics where the shape is none or slices do not have its lengths.
+    fn check_lengths(&self, x_len: usize, weight_len: usize, y_len: usize) {
+        self.check();
         assert!(
             x_len == self.in_len() && weight_len == self.weight_len() && y_len == self.out_len(),
             "lengths of input {x_len}, weight {weight_len}, output {y_len} do not fit {self:?}"
         );
-    }
-}
-
-/// `ys` (n, out_h, out_w, c_out) from `xs` (n, h, w, c_in) and `weight` (c_out, c_in / groups, kh, kw). `ys` is overwritten.
-pub fn forward<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], ys: &mut [T]) {
-    conv.check(xs.len(), weight.len(), ys.len());
-    if ys.is_empty() {
-        return;
-    }
-    if conv.is_depthwise() {
-        depthwise::forward(conv, xs, &depthwise::pack(conv, weight, false), ys);
-    } else if conv.groups == 1 {
-        direct::forward(conv, xs, &direct::Panels::forward(conv, weight), ys);
-    } else {
-        im2col::forward(conv, xs, weight, ys);
-    }
-}
-
-/// `d_xs`, the gradient of the input, from `d_ys`, that of the output. `d_xs` is overwritten.
-pub fn backward_data<T: Real>(conv: &Conv2d, d_ys: &[T], weight: &[T], d_xs: &mut [T]) {
-    conv.check(d_xs.len(), weight.len(), d_ys.len());
-    if d_ys.is_empty() {
-        d_xs.fill(T::ZERO);
-        return;
-    }
-    match conv.adjoint() {
-        Some(adjoint) if conv.is_depthwise() => {
-            depthwise::forward(&adjoint, d_ys, &depthwise::pack(conv, weight, true), d_xs)
-        }
-        Some(adjoint) if conv.groups == 1 => {
-            direct::forward(&adjoint, d_ys, &direct::Panels::adjoint(conv, weight), d_xs)
-        }
-        None if conv.is_depthwise() => {
-            depthwise::backward_data(conv, d_ys, &depthwise::pack(conv, weight, false), d_xs)
-        }
-        _ => im2col::backward_data(conv, d_ys, weight, d_xs),
-    }
-}
-
-/// `d_weight`, the gradient of the weights, summed over images and positions. `d_weight` is overwritten.
-pub fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &mut [T]) {
-    conv.check(xs.len(), d_weight.len(), d_ys.len());
-    if d_ys.is_empty() {
-        d_weight.fill(T::ZERO);
-        return;
-    }
-    if conv.is_depthwise() {
-        depthwise::backward_weight(conv, xs, d_ys, d_weight);
-    } else if conv.groups == 1 {
-        direct_weight::backward_weight(conv, xs, d_ys, d_weight);
-    } else {
-        im2col::backward_weight(conv, xs, d_ys, d_weight);
     }
 }

@@ -7,7 +7,7 @@ mod shapes;
 
 use reference::{noise, reference};
 use shapes::{base, shapes};
-use swish_kernels::conv::{Conv2d, Operands, Pad, backward_data, backward_weight, forward};
+use swish_kernels::conv::{Conv2d, Operands, Pad, Prepared, Scratch, backward_data, backward_weight, forward};
 use swish_kernels::real::Real;
 
 fn assert_close<T: Real>(what: &str, conv: &Conv2d, got: &[T], expected: &[f64], tolerance: f64) {
@@ -40,7 +40,35 @@ fn compute<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], d_ys: &[T]) -> Comput
     out
 }
 
+/// The same by packed weights, one image first and then the others, with a scratch that has been used for something else.
+fn compute_in_groups<T: Real>(
+    conv: &Conv2d,
+    xs: &[T],
+    weight: &[T],
+    d_ys: &[T],
+    scratch: &mut Scratch<T>,
+) -> Computed<T> {
+    let rubbish = T::from_f64(1e3);
+    let mut out = Computed {
+        ys: vec![rubbish; conv.out_len()],
+        d_xs: vec![rubbish; conv.in_len()],
+        d_weight: vec![rubbish; conv.weight_len()],
+    };
+    let prepared = Prepared::new(conv, weight, true);
+    let mut sums = vec![T::ZERO; prepared.partial_len()];
+    let (x_len, y_len) = (conv.in_len() / conv.n, conv.out_len() / conv.n);
+    for (first, end) in [(0, 1), (1, conv.n)] {
+        let (x_range, y_range) = (first * x_len..end * x_len, first * y_len..end * y_len);
+        prepared.forward(end - first, &xs[x_range.clone()], &mut out.ys[y_range.clone()], scratch);
+        prepared.backward_data(end - first, &d_ys[y_range.clone()], &mut out.d_xs[x_range.clone()], scratch);
+        prepared.backward_weight(end - first, &xs[x_range], &d_ys[y_range], &mut sums, scratch);
+    }
+    prepared.finish_weight(&sums, &mut out.d_weight);
+    out
+}
+
 fn check_all<T: Real>(operands: Operands, tolerance: f64) {
+    let mut scratch = Scratch::default();
     for (seed, conv) in shapes().into_iter().enumerate() {
         let conv = Conv2d { operands, ..conv };
         let seed = 10 * seed as u64;
@@ -50,10 +78,13 @@ fn check_all<T: Real>(operands: Operands, tolerance: f64) {
             noise::<T>(conv.out_len(), seed + 3),
         );
         let expected = reference(&conv, &xs, &weight, &d_ys);
-        let got = compute(&conv, &xs, &weight, &d_ys);
-        assert_close("ys", &conv, &got.ys, &expected.ys, tolerance);
-        assert_close("d_xs", &conv, &got.d_xs, &expected.d_xs, tolerance);
-        assert_close("d_weight", &conv, &got.d_weight, &expected.d_weight, tolerance);
+        let batch = compute(&conv, &xs, &weight, &d_ys);
+        let groups = compute_in_groups(&conv, &xs, &weight, &d_ys, &mut scratch);
+        for got in [batch, groups] {
+            assert_close("ys", &conv, &got.ys, &expected.ys, tolerance);
+            assert_close("d_xs", &conv, &got.d_xs, &expected.d_xs, tolerance);
+            assert_close("d_weight", &conv, &got.d_weight, &expected.d_weight, tolerance);
+        }
     }
 }
 

@@ -89,7 +89,30 @@ fn run<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[T], d_ys
     let (mut ys, mut d_xs, mut d_params) = (vec![mark; xs.len()], vec![mark; xs.len()], vec![mark; params.len()]);
     forward(program, channels, xs, params, &mut ys);
     backward(program, channels, xs, params, d_ys, &mut d_xs, &mut d_params);
+    check_value_with_derivative(program, channels, xs, params, d_ys, [&ys, &d_xs]);
     [ys, d_xs, d_params]
+}
+
+/// The sweep that gives the value too agrees bit for bit with the two separate computations.
+fn check_value_with_derivative<T: Real>(
+    program: &Program,
+    channels: usize,
+    xs: &[T],
+    params: &[T],
+    d_ys: &[T],
+    [ys, d_xs]: [&[T]; 2],
+) {
+    let tiling = tiling(program, channels);
+    let params = tiling.patterns(program.n_params(), params);
+    let mut sweep = Sweep::new(program);
+    for tile in tiling.tiles(xs.len()) {
+        let span = tile.start..tile.start + tile.len;
+        let (mut values, mut slopes) = (vec![T::ONE; tile.len], vec![T::ONE; tile.len]);
+        let inputs = Inputs { xs: &xs[span.clone()], params: &params, tile };
+        sweep.run_with_value(inputs, &d_ys[span.clone()], &mut values, &mut slopes);
+        let bits = |values: &[T]| values.iter().map(|v| v.to_f64().to_bits()).collect::<Vec<_>>();
+        assert_eq!([bits(&values), bits(&slopes)], [bits(&ys[span.clone()]), bits(&d_xs[span])]);
+    }
 }
 
 fn close(got: f64, expected: f64, tolerance: f64, what: &dyn std::fmt::Debug) {
