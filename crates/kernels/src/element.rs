@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use crate::block::Reuse;
 use crate::conv::Operands;
 use crate::real::Real;
 use crate::simd::simd_fn;
@@ -9,7 +10,7 @@ use crate::simd::simd_fn;
 /// A stored element: `f32`, `f64` (for checks of gradients), or `bf16`, which halves the traffic to memory.
 pub trait Element: Copy + Default + Send + Sync + 'static {
     /// What it is computed in.
-    type Real: Real;
+    type Real: Real + Reuse;
     /// How the factors of products are rounded: to what is stored.
     const OPERANDS: Operands;
 

@@ -6,6 +6,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`act`] | activation programs, forward and backward |
+//! | [`block`] | BatchNorm, activation, convolution and statistics in one pass |
 //! | [`norm`] | BatchNorm fused with activation and residual |
 //! | [`conv`] | 2-D convolution, forward and both gradients |
 //! | [`pool`] | maximum, average and global average pooling |
@@ -15,12 +16,14 @@
 //! | [`layout`] | NCHW/NHWC, ResNet shortcut A, channel concatenation |
 //! | [`optim`] | optimizer steps over flat slices |
 //! | [`rng`] | seeded generators and hashes |
-//! | [`real`] | the element types f32 and f64 |
+//! | [`real`], [`element`] | what is computed in: f32, f64; what is stored: these and bf16 |
 //! | [`simd`] | run-time choice of the vector instructions |
 
 pub mod act;
+pub mod block;
 pub mod conv;
 pub mod dropout;
+pub mod element;
 mod gemm;
 pub mod layout;
 pub mod linear;
@@ -33,4 +36,5 @@ pub mod real;
 pub mod rng;
 pub mod simd;
 
+pub use element::Element;
 pub use real::Real;

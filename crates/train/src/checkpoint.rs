@@ -1,12 +1,11 @@
 //! All that a run needs to go on after being killed, in one safetensors file.
 //!
 //! Parameters and running statistics stand under their own names, the optimizer's momentum under
-//! `optimizer.momentum.<block>`, and the step, sums and seconds in the metadata. Augmentation, dropout and order are
+//! `optimizer.momentum`, and the step, sums and seconds in the metadata. Augmentation, dropout and order are
 //! functions of the seed and the step, so no generator's state is needed.
 
 use crate::error::{Error, Result};
 use crate::optimizer::Sgd;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,13 +32,12 @@ pub struct Standing {
 }
 
 const STANDING: &str = "standing";
+const MOMENTUM: &str = "optimizer.momentum";
 
 /// Writes the checkpoint whole or not at all.
 pub fn save(file: &Path, params: &Params, optimizer: &Sgd, standing: &Standing) -> Result<()> {
     let mut tensors = weights::state_dict(params)?;
-    for (i, momentum) in optimizer.state()?.into_iter().enumerate() {
-        tensors.push((format!("optimizer.momentum.{i}"), momentum));
-    }
+    tensors.push((MOMENTUM.to_string(), optimizer.state()?));
     let bad = |e: serde_json::Error| Error::BadCheckpoint { file: file.to_path_buf(), reason: e.to_string() };
     let standing = serde_json::to_string(standing).map_err(bad)?;
     let bytes = weights::to_bytes(&tensors, Some(HashMap::from([(STANDING.to_string(), standing)])))?;
@@ -69,8 +67,8 @@ pub fn load(file: &Path, id: &str, params: &Params, optimizer: &mut Sgd) -> Resu
         return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
     }
     let tensors = weights::read_file(file)?;
-    let momentum: Vec<Tensor> = (0..).map_while(|i| tensors.get(&format!("optimizer.momentum.{i}")).cloned()).collect();
-    if optimizer.restore(&momentum)?.is_none() {
+    let momentum = tensors.get(MOMENTUM).ok_or_else(|| bad(format!("holds no `{MOMENTUM}`")))?;
+    if optimizer.restore(momentum)?.is_none() {
         return Err(bad("its optimizer state is another network's".into()));
     }
     weights::load(params, &tensors, file)?;

@@ -1,114 +1,93 @@
-//! SGD with momentum over the flat variables of a network.
+//! SGD with momentum over the flat variable of a network.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::Sgd as Config;
-use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, Var};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor, Var};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use swish_core::nn::Params;
+use swish_core::nn::{Data, Params, Stored};
 use swish_kernels::optim::{self, SgdStep};
 
-/// A stretch of a flat variable whose parameters are treated alike.
+/// A stretch of the variable whose parameters are treated alike.
 #[derive(Clone, Debug)]
 struct Group {
     range: Range<usize>,
     weight_decay: f64,
 }
 
-struct Block {
-    var: Var,
-    groups: Vec<Group>,
-    momentum: Vec<f32>,
-}
-
 /// SGD with momentum, optional Nesterov, weight decay by groups of parameters; PyTorch's update rule.
 pub struct Sgd {
     config: Config,
-    blocks: Vec<Block>,
+    flat: Var,
+    groups: Vec<Group>,
+    momentum: Vec<f32>,
 }
 
 impl Sgd {
     /// An optimizer for all parameters of a network, momentum at 0.
     pub fn new(params: &Params, config: &Config) -> Self {
-        let mut blocks: Vec<Block> = params
-            .vars
-            .iter()
-            .map(|var| Block { var: var.clone(), groups: Vec::new(), momentum: vec![0.0; var.elem_count()] })
-            .collect();
+        let mut groups: Vec<Group> = Vec::new();
         for p in &params.params {
             let weight_decay = if config.decay_on.covers(p.role) { config.weight_decay } else { 0.0 };
-            let range = p.offset..p.offset + p.elements();
-            let groups = &mut blocks[p.block].groups;
+            let range = p.range();
             match groups.last_mut() {
                 Some(g) if g.weight_decay == weight_decay && g.range.end == range.start => g.range.end = range.end,
                 _ => groups.push(Group { range, weight_decay }),
             }
         }
-        Self { config: config.clone(), blocks }
+        let momentum = vec![0.0; params.flat.elem_count()];
+        Self { config: config.clone(), flat: params.flat.clone(), groups, momentum }
     }
 
-    /// One step with learning rate `lr`. Variables without a gradient stay as they are.
-    pub fn step(&mut self, grads: &GradStore, lr: f64) -> Result<()> {
-        for block in &mut self.blocks {
-            if let Some(grad) = grads.get(block.var.as_tensor()) {
-                let op =
-                    Step { config: &self.config, lr, groups: &block.groups, momentum: Mutex::new(&mut block.momentum) };
-                block.var.as_tensor().inplace_op2(&grad.contiguous()?, &op)?;
-            }
+    /// One step with learning rate `lr` against `gradient`, laid out as the network's variable.
+    ///
+    /// # Errors
+    /// Gradients or parameters that are not f32.
+    pub fn step(&mut self, gradient: &Data, lr: f64) -> Result<()> {
+        let gradient = f32::of(gradient)?;
+        if gradient.len() != self.momentum.len() {
+            let expected = format!("one for each of {} parameters", self.momentum.len());
+            return Err(Error::BadValue { what: "gradient", value: format!("{} values", gradient.len()), expected });
         }
-        Ok(())
+        let step =
+            Step { config: &self.config, lr, groups: &self.groups, gradient, momentum: Mutex::new(&mut self.momentum) };
+        Ok(self.flat.as_tensor().inplace_op1(&step)?)
     }
 
-    /// The momentum of every block, for a checkpoint.
-    pub fn state(&self) -> Result<Vec<Tensor>> {
-        self.blocks
-            .iter()
-            .map(|b| Ok(Tensor::from_slice(&b.momentum, b.momentum.len(), &candle_core::Device::Cpu)?))
-            .collect()
+    /// The momentum, for a checkpoint.
+    pub fn state(&self) -> Result<Tensor> {
+        Ok(Tensor::from_slice(&self.momentum, self.momentum.len(), &Device::Cpu)?)
     }
 
-    /// Sets the momentum of every block; `None` if the shapes are not this network's.
-    pub fn restore(&mut self, state: &[Tensor]) -> Result<Option<()>> {
-        let fits = state.len() == self.blocks.len()
-            && state.iter().zip(&self.blocks).all(|(t, b)| t.dims() == [b.momentum.len()]);
-        if !fits {
+    /// Sets the momentum; `None` if the shape is not this network's.
+    pub fn restore(&mut self, state: &Tensor) -> Result<Option<()>> {
+        if state.dims() != [self.momentum.len()] {
             return Ok(None);
         }
-        for (tensor, block) in state.iter().zip(&mut self.blocks) {
-            block.momentum = tensor.to_vec1()?;
-        }
+        self.momentum = state.to_vec1()?;
         Ok(Some(()))
     }
 }
 
-/// The update of one block, in place.
+/// The update, in place.
 struct Step<'a> {
     config: &'a Config,
     lr: f64,
     groups: &'a [Group],
+    gradient: &'a [f32],
     momentum: Mutex<&'a mut Vec<f32>>,
 }
 
-impl InplaceOp2 for Step<'_> {
+impl InplaceOp1 for Step<'_> {
     fn name(&self) -> &'static str {
         "sgd"
     }
 
-    fn cpu_fwd(
-        &self,
-        weights: &mut CpuStorage,
-        lw: &Layout,
-        grads: &CpuStorage,
-        lg: &Layout,
-    ) -> candle_core::Result<()> {
-        let (CpuStorage::F32(w), CpuStorage::F32(g)) = (weights, grads) else {
-            candle_core::bail!("sgd: training needs F32 parameters and gradients")
+    fn cpu_fwd(&self, weights: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (CpuStorage::F32(w), Some((from, to))) = (weights, layout.contiguous_offsets()) else {
+            candle_core::bail!("sgd: training needs contiguous F32 parameters")
         };
-        let (Some((w0, w1)), Some((g0, g1))) = (lw.contiguous_offsets(), lg.contiguous_offsets()) else {
-            candle_core::bail!("sgd: expected contiguous tensors")
-        };
-        let (w, g) = (&mut w[w0..w1], &g[g0..g1]);
+        let w = &mut w[from..to];
         let mut momentum = self.momentum.lock().unwrap_or_else(PoisonError::into_inner);
         for group in self.groups {
             let step = SgdStep {
@@ -118,7 +97,7 @@ impl InplaceOp2 for Step<'_> {
                 weight_decay: group.weight_decay,
             };
             let r = group.range.clone();
-            optim::sgd(&step, &mut w[r.clone()], &g[r.clone()], &mut momentum[r]);
+            optim::sgd(&step, &mut w[r.clone()], &self.gradient[r.clone()], &mut momentum[r]);
         }
         Ok(())
     }

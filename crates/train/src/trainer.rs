@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use swish_core::models::{self, Net};
-use swish_core::nn::{Pass, softmax_cross_entropy, weights};
+use swish_core::nn::{Pass, weights};
 use swish_data::{Batch, DataSource, LoadedData, TrainBatches};
 use swish_kernels::rng;
 use swish_record::metrics::{MetricsWriter, Row};
@@ -48,12 +48,11 @@ pub fn train_step(
     label_smoothing: f64,
     pass: &Pass,
 ) -> Result<f64> {
-    let loss = softmax_cross_entropy(&net.forward(xs, pass)?, labels, label_smoothing)?;
-    let value = loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-    if value.is_finite() {
-        optimizer.step(&loss.backward()?, lr)?;
+    let done = net.loss_and_gradient(xs, labels, label_smoothing, pass)?;
+    if let Some(gradient) = &done.gradient {
+        optimizer.step(gradient, lr)?;
     }
-    Ok(value)
+    Ok(done.loss)
 }
 
 /// Trains a cell unless it has a record already; returns the record.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
 use swish_core::models::{self, Net};
 use swish_core::nn::shape::from_nchw;
-use swish_core::nn::{Pass, softmax_cross_entropy, weights};
+use swish_core::nn::{Pass, weights};
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 
@@ -80,14 +80,14 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
 }
 
 fn train_outputs(net: &Net, xs: &Tensor, targets: &[u32], pass: &Pass) -> Result<Vec<(String, Tensor)>> {
-    let logits = net.forward(xs, pass)?;
-    let loss = softmax_cross_entropy(&logits, targets, 0.0)?;
-    let grads = loss.backward()?;
-    let mut out = vec![("logits".to_string(), logits.detach()), ("loss".to_string(), loss.detach())];
+    let done = net.loss_and_gradient(xs, targets, 0.0, pass)?;
+    let dtype = net.params.flat.dtype();
+    let loss = Tensor::new(done.loss, xs.device())?.to_dtype(dtype)?;
+    let mut out = vec![("logits".to_string(), done.logits), ("loss".to_string(), loss)];
+    let gradient = done.gradient.with_context(|| format!("the loss is {}: it has no gradient", done.loss))?;
+    let flat = gradient.to_tensor()?;
     for p in &net.params.params {
-        let flat = grads.get(net.params.vars[p.block].as_tensor());
-        let flat = flat.with_context(|| format!("parameter {} has no gradient", p.name))?;
-        out.push((format!("grad/{}", p.name), p.view(flat)?.copy()?));
+        out.push((format!("grad/{}", p.name), p.view(&flat)?.copy()?));
     }
     out.extend(net.params.buffers.iter().map(|b| (format!("buf/{}", b.name), b.get())));
     Ok(out)

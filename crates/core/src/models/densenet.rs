@@ -4,8 +4,9 @@
 
 use super::Model;
 use crate::nn::shape::global_mean;
-use crate::nn::{Builder, ConvConfig, Join, Linear, NormConfig, Pass, Pool, PoolKind, Result, Unit};
-use candle_core::Tensor;
+use crate::nn::{
+    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, Map, NormConfig, Pool, PoolKind, Result, Run, Unit,
+};
 
 /// The shape of a DenseNet.
 #[derive(Clone, Copy, Debug)]
@@ -20,20 +21,14 @@ pub(super) struct Config {
     pub c_first: usize,
 }
 
-struct DenseLayer {
-    /// The bottleneck, where there is one.
-    narrow: Option<Unit>,
-    grow: Unit,
-}
-
-struct DenseBlock {
-    layers: Vec<DenseLayer>,
+struct Stage {
+    block: DenseBlock,
     transition: Option<Unit>,
 }
 
 pub(super) struct DenseNet {
     stem: Unit,
-    blocks: Vec<DenseBlock>,
+    stages: Vec<Stage>,
     last: Unit,
     fc: Linear,
 }
@@ -44,12 +39,12 @@ impl DenseNet {
         let norm = NormConfig::TORCH;
         let layers_per_block = (depth - 4) / if bc { 6 } else { 3 };
         let stem = Unit::conv(vb, "conv1", ConvConfig::same(3, c_first, 3, 1))?;
-        let mut blocks = Vec::new();
+        let mut stages = Vec::new();
         let mut c = c_first;
         for b in 1..=3 {
             let mut layers = Vec::new();
             for i in 0..layers_per_block {
-                layers.push(DenseLayer::new(&vb.pp(format!("block{b}")).pp(i), c, growth_rate, bc)?);
+                layers.push(layer(&vb.pp(format!("block{b}")).pp(i), c, growth_rate, bc)?);
                 c += growth_rate;
             }
             let transition = if b < 3 {
@@ -61,49 +56,38 @@ impl DenseNet {
             } else {
                 None
             };
-            blocks.push(DenseBlock { layers, transition });
+            stages.push(Stage { block: DenseBlock { layers }, transition });
         }
         let last = Unit::norm_act(vb, ("bn", "act"), c, norm)?;
-        Ok(Self { stem, blocks, last, fc: Linear::new(vb, "fc", c, classes)? })
+        Ok(Self { stem, stages, last, fc: Linear::new(vb, "fc", c, classes) })
     }
 }
 
-impl DenseLayer {
-    fn new(vb: &Builder, c_in: usize, growth_rate: usize, bc: bool) -> Result<Self> {
-        let norm = NormConfig::TORCH;
-        if !bc {
-            let conv = ConvConfig::same(c_in, growth_rate, 3, 1);
-            return Ok(Self { narrow: None, grow: Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", conv, norm)? });
-        }
-        let c_mid = 4 * growth_rate;
-        let narrow = ConvConfig::same(c_in, c_mid, 1, 1);
-        let grow = ConvConfig::same(c_mid, growth_rate, 3, 1);
-        Ok(Self {
-            narrow: Some(Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", narrow, norm)?),
-            grow: Unit::norm_act_conv(vb, ("bn2", "act2"), "conv2", grow, norm)?,
-        })
+fn layer(vb: &Builder, c_in: usize, growth_rate: usize, bc: bool) -> Result<DenseLayer> {
+    let norm = NormConfig::TORCH;
+    if !bc {
+        let conv = ConvConfig::same(c_in, growth_rate, 3, 1);
+        return Ok(DenseLayer { narrow: None, grow: Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", conv, norm)? });
     }
-
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        match &self.narrow {
-            None => self.grow.forward_join(xs, Join::Concat, xs, pass),
-            Some(narrow) => self.grow.forward_join(&narrow.forward(xs, pass)?, Join::Concat, xs, pass),
-        }
-    }
+    let c_mid = 4 * growth_rate;
+    let narrow = ConvConfig::same(c_in, c_mid, 1, 1);
+    let grow = ConvConfig::same(c_mid, growth_rate, 3, 1);
+    Ok(DenseLayer {
+        narrow: Some(Unit::norm_act_conv(vb, ("bn1", "act1"), "conv1", narrow, norm)?),
+        grow: Unit::norm_act_conv(vb, ("bn2", "act2"), "conv2", grow, norm)?,
+    })
 }
 
 impl Model for DenseNet {
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
         let halve = Pool::square(PoolKind::Average, 2, 2, 0);
-        let mut xs = self.stem.forward(xs, pass)?;
-        for block in &self.blocks {
-            for layer in &block.layers {
-                xs = layer.forward(&xs, pass)?;
-            }
-            if let Some(transition) = &block.transition {
-                xs = halve.forward(&transition.forward(&xs, pass)?, pass)?;
+        let mut xs = self.stem.forward(xs, run)?;
+        for stage in &self.stages {
+            xs = stage.block.forward(&xs, run)?;
+            if let Some(transition) = &stage.transition {
+                xs = halve.forward(&transition.forward(&xs, run)?, run)?;
             }
         }
-        self.fc.forward(&global_mean(&self.last.forward(&xs, pass)?, pass)?, pass)
+        self.fc.forward(&global_mean(&self.last.forward(&xs, run)?, run)?, run)
     }
 }

@@ -10,32 +10,20 @@ mod resnet;
 pub use registry::{MODELS, ModelInfo, find};
 
 use crate::activation::Activation;
-use crate::nn::{Builder, Params, Pass, Result};
-use candle_core::{DType, Device, Tensor};
+use crate::nn::{Builder, Network, Result};
+use candle_core::{DType, Device};
+use std::ops::Deref;
 
-/// A network from images to logits.
-pub trait Model: Send + Sync {
-    /// Images (n, h, w, 3) to logits (n, classes).
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor>;
-}
+pub use crate::nn::Model;
 
-/// A built network with its parameters.
+/// A registered model with its parameters.
+#[derive(Clone)]
 pub struct Net {
     /// The row of the registry that it was built from.
     pub info: &'static ModelInfo,
     /// Number of classes.
     pub classes: usize,
-    /// Parameters and buffers under PyTorch's names.
-    pub params: Params,
-    model: Box<dyn Model>,
-}
-
-/// A network is a candle module too: full precision, no dropout.
-impl candle_nn::ModuleT for Net {
-    fn forward_t(&self, xs: &Tensor, train: bool) -> candle_core::Result<Tensor> {
-        let pass = if train { Pass::train() } else { Pass::eval() };
-        self.forward(xs, &pass).map_err(candle_core::Error::wrap)
-    }
+    network: Network,
 }
 
 impl Net {
@@ -52,12 +40,15 @@ impl Net {
         device: &Device,
     ) -> Result<Self> {
         let vb = Builder::new(activation, info.scheme, seed, dtype, device);
-        let model = (info.build)(&vb, classes)?;
-        Ok(Self { info, classes, params: vb.finish(), model })
+        let model = (info.build)(&vb, classes)?.into();
+        Ok(Self { info, classes, network: Network::boxed(vb.finish()?, model) })
     }
+}
 
-    /// Images (n, h, w, 3) to logits (n, classes).
-    pub fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        self.model.forward(xs, pass)
+impl Deref for Net {
+    type Target = Network;
+
+    fn deref(&self) -> &Network {
+        &self.network
     }
 }

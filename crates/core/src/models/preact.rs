@@ -7,8 +7,7 @@
 
 use super::Model;
 use crate::nn::shape::global_mean;
-use crate::nn::{Builder, ConvConfig, Join, Linear, NormConfig, Pass, Result, Unit};
-use candle_core::Tensor;
+use crate::nn::{Builder, ConvConfig, Linear, Map, NormConfig, Result, Run, Unit};
 
 /// What a residual branch is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ impl PreActNet {
             }
         }
         let last = Unit::norm_act(vb, ("bn", "act"), c_in, NormConfig::TORCH)?;
-        Ok(Self { stem, units, last, fc: Linear::new(vb, "fc", c_in, classes)? })
+        Ok(Self { stem, units, last, fc: Linear::new(vb, "fc", c_in, classes) })
     }
 }
 
@@ -92,19 +91,19 @@ impl PreActUnit {
         Ok(Self { entry, rest })
     }
 
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
         let (mut ys, shortcut) = match &self.entry {
-            Entry::Same(unit) => (unit.forward(xs, pass)?, xs.clone()),
+            Entry::Same(unit) => (unit.forward(xs, run)?, xs.clone()),
             Entry::Shared(entry) => {
-                let h = entry.norm_act.forward(xs, pass)?;
-                (entry.conv.forward(&h, pass)?, entry.shortcut.forward(&h, pass)?)
+                let h = entry.norm_act.forward(xs, run)?;
+                (entry.conv.forward(&h, run)?, entry.shortcut.forward(&h, run)?)
             }
         };
         for (i, unit) in self.rest.iter().enumerate() {
             ys = if i + 1 < self.rest.len() {
-                unit.forward(&ys, pass)?
+                unit.forward(&ys, run)?
             } else {
-                unit.forward_join(&ys, Join::Add, &shortcut, pass)?
+                unit.forward_add(&ys, &shortcut, run)?
             };
         }
         Ok(ys)
@@ -112,11 +111,11 @@ impl PreActUnit {
 }
 
 impl Model for PreActNet {
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let mut xs = self.stem.forward(xs, pass)?;
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        let mut xs = self.stem.forward(xs, run)?;
         for unit in &self.units {
-            xs = unit.forward(&xs, pass)?;
+            xs = unit.forward(&xs, run)?;
         }
-        self.fc.forward(&global_mean(&self.last.forward(&xs, pass)?, pass)?, pass)
+        self.fc.forward(&global_mean(&self.last.forward(&xs, run)?, run)?, run)
     }
 }

@@ -4,8 +4,7 @@
 use super::Model;
 use crate::activation::Activation;
 use crate::nn::shape::{global_mean, subsample_pad};
-use crate::nn::{Builder, ConvConfig, Join, Linear, NormConfig, Pass, Result, Unit};
-use candle_core::Tensor;
+use crate::nn::{Builder, ConvConfig, Linear, Map, NormConfig, Result, Run, Unit};
 
 /// What stands in the shortcut where the shape changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +48,7 @@ impl ResNet {
                 c_in = c_out;
             }
         }
-        Ok(Self { stem, blocks, fc: Linear::new(vb, "fc", c_in, classes)? })
+        Ok(Self { stem, blocks, fc: Linear::new(vb, "fc", c_in, classes) })
     }
 }
 
@@ -71,23 +70,25 @@ impl Basic {
         Ok(Self { first, second, bypass })
     }
 
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        // The branch goes first: on its way it makes the values that the shortcut takes.
+        let xs = xs.shared();
+        let ys = self.first.forward(&xs, run)?;
         let shortcut = match &self.bypass {
-            Bypass::Identity => xs.clone(),
-            Bypass::Subsample { stride, c_out } => subsample_pad(xs, *stride, *c_out, pass)?,
-            Bypass::Projection(unit) => unit.forward(xs, pass)?,
+            Bypass::Identity => xs,
+            Bypass::Subsample { stride, c_out } => subsample_pad(&xs, *stride, *c_out, run)?,
+            Bypass::Projection(unit) => unit.forward(&xs, run)?,
         };
-        let ys = self.first.forward(xs, pass)?;
-        self.second.forward_join(&ys, Join::Add, &shortcut, pass)
+        self.second.forward_add(&ys, &shortcut, run)
     }
 }
 
 impl Model for ResNet {
-    fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let mut xs = self.stem.forward(xs, pass)?;
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        let mut xs = self.stem.forward(xs, run)?;
         for block in &self.blocks {
-            xs = block.forward(&xs, pass)?;
+            xs = block.forward(&xs, run)?;
         }
-        self.fc.forward(&global_mean(&xs, pass)?, pass)
+        self.fc.forward(&global_mean(&xs, run)?, run)
     }
 }

@@ -69,6 +69,18 @@ pub enum Error {
         /// Why not, and what to do.
         reason: &'static str,
     },
+    /// Values of different element types, or of one that networks do not have, where one type was expected.
+    #[error("element types are mixed: found {found}")]
+    Mixed {
+        /// What there was.
+        found: String,
+    },
+    /// A gradient was asked for that the backward pass has not made.
+    #[error("{layer}: no gradient has come back to it; is its result used?")]
+    NoGradient {
+        /// The layer.
+        layer: String,
+    },
     /// An error of candle's.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

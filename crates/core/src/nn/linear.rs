@@ -1,11 +1,14 @@
 //! The fully connected layer.
 
+use super::buffer::{Buffer, Stored};
 use super::error::{Error, Result};
-use super::params::{Builder, Role};
-use super::pass::Pass;
-use super::storage::{Element, dispatch, slice, tensor, with_slice};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape, Tensor, Var};
+use super::map::{Map, Node};
+use super::params::{Builder, Compute, Role};
+use super::run::Run;
+use super::tape::{Backward, Gradient, Step};
+use candle_core::DType;
+use std::ops::Range;
+use std::sync::Arc;
 use swish_kernels::conv::Operands;
 use swish_kernels::linear;
 
@@ -15,100 +18,82 @@ pub struct Linear {
     name: String,
     c_in: usize,
     c_out: usize,
-    params: Var,
+    weight: Range<usize>,
+    bias: Range<usize>,
 }
 
 impl Linear {
     /// Declares the layer's `NAME.weight` and `NAME.bias`.
-    pub fn new(vb: &Builder, name: &str, c_in: usize, c_out: usize) -> Result<Self> {
+    pub fn new(vb: &Builder, name: &str, c_in: usize, c_out: usize) -> Self {
         let at = vb.pp(name);
-        let mut block = vb.block();
-        block.add(&at, "weight", &[c_out, c_in], Role::LinearWeight);
-        block.add(&at, "bias", &[c_out], Role::Bias);
-        Ok(Self { name: at.path().to_string(), c_in, c_out, params: block.finish()? })
+        let weight = at.add("weight", &[c_out, c_in], Role::LinearWeight);
+        let bias = at.add("bias", &[c_out], Role::Bias);
+        Self { name: at.path().to_string(), c_in, c_out, weight, bias }
     }
 
-    /// (n, c_in) to (n, c_out).
-    pub fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let &Self { c_in, c_out, .. } = self;
-        let n = match xs.dims() {
-            &[n, c] if c == c_in => n,
-            other => {
-                let expected = format!("(n, {c_in})");
-                return Err(Error::BadInput { layer: self.name.clone(), found: other.to_vec(), expected });
-            }
-        };
-        pass.count((n * c_in * c_out) as u64);
-        let op = LinearOp { n, c_in, c_out, operands: pass.operands };
-        let (xs, params) = (xs.contiguous()?, self.params.as_tensor());
-        Ok(if pass.train { xs.apply_op2(params, op)? } else { xs.apply_op2_no_bwd(params, &op)? })
+    /// Features (n, 1, 1, c_in) to (n, 1, 1, c_out), both in the type that the network computes in.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for another shape.
+    pub fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        let [n, h, w, c] = xs.shape();
+        if h * w != 1 || c != self.c_in || xs.pending.is_some() {
+            let expected = format!("features (n, 1, 1, {})", self.c_in);
+            return Err(Error::BadInput { layer: self.name.clone(), found: xs.shape().to_vec(), expected });
+        }
+        if let Some(tally) = &run.pass.tally {
+            tally.add((n * self.c_in * self.c_out) as u64);
+        }
+        match run.dtype {
+            DType::F64 => self.typed::<f64>(&xs.node, run),
+            _ => self.typed::<f32>(&xs.node, run),
+        }
+    }
+
+    fn typed<T: Compute + Stored<Real = T>>(&self, xs: &Arc<Node>, run: &mut Run<'_>) -> Result<Map> {
+        let (n, values) = (xs.shape[0], T::values(run.values)?);
+        let mut ys = run.buffer::<T>(n * self.c_out);
+        let (weight, bias) = (&values[self.weight.clone()], &values[self.bias.clone()]);
+        let operands = run.pass.operands;
+        linear::forward(n, self.c_in, self.c_out, T::of(&xs.data)?, weight, Some(bias), &mut ys, operands);
+        let out = Arc::new(Node::new([n, 1, 1, self.c_out], T::wrap(ys), true));
+        if run.pass.train {
+            let element = std::marker::PhantomData::<T>;
+            run.tape.push(LinearStep { layer: self.clone(), operands, input: xs.clone(), out: out.clone(), element });
+        }
+        Ok(Map { node: out, pending: None })
     }
 }
 
-struct LinearOp {
-    n: usize,
-    c_in: usize,
-    c_out: usize,
+struct LinearStep<T> {
+    layer: Linear,
     operands: Operands,
+    input: Arc<Node>,
+    out: Arc<Node>,
+    element: std::marker::PhantomData<T>,
 }
 
-impl LinearOp {
-    fn forward<T: Element>(&self, xs: &[T], params: &[T]) -> Vec<T> {
-        let (weight, bias) = params.split_at(self.c_in * self.c_out);
-        let mut ys = vec![T::ZERO; self.n * self.c_out];
-        linear::forward(self.n, self.c_in, self.c_out, xs, weight, Some(bias), &mut ys, self.operands);
-        ys
-    }
-
-    fn backward<T: Element>(&self, xs: &[T], params: &[T], d_ys: &[T]) -> (Vec<T>, Vec<T>) {
-        let (weight, _) = params.split_at(self.c_in * self.c_out);
-        let mut d_xs = vec![T::ZERO; xs.len()];
-        let mut d_params = vec![T::ZERO; params.len()];
+impl<T: Compute + Stored<Real = T>> Step for LinearStep<T> {
+    fn backward(self: Box<Self>, back: &mut Backward<'_>) -> Result<()> {
+        let Linear { name, c_in, c_out, weight, bias } = &self.layer;
+        let no_gradient = || Error::NoGradient { layer: name.clone() };
+        let gradient = back.gradients.take(self.out.id).ok_or_else(no_gradient)?;
+        let values = T::values(back.values)?;
+        let mut d_xs = Buffer::<T>::new(&back.memory, self.input.shape[0] * c_in);
+        // The bias stands behind the weight.
+        let d_params = &mut T::of_mut(&mut back.d_params)?[weight.start..bias.end];
         let (d_weight, d_bias) = d_params.split_at_mut(weight.len());
         linear::backward(
-            self.n,
-            self.c_in,
-            self.c_out,
-            xs,
-            weight,
-            d_ys,
+            self.input.shape[0],
+            *c_in,
+            *c_out,
+            T::of(&self.input.data)?,
+            &values[weight.clone()],
+            T::of(&gradient.d)?,
             linear::LinearGrads { d_xs: Some(&mut d_xs), d_weight, d_bias: Some(d_bias) },
             self.operands,
         );
-        (d_xs, d_params)
-    }
-}
-
-impl CustomOp2 for LinearOp {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        xs: &CpuStorage,
-        lx: &Layout,
-        params: &CpuStorage,
-        lp: &Layout,
-    ) -> CandleResult<(CpuStorage, Shape)> {
-        dispatch!(xs.dtype(), self.name(), T => {
-            let ys = self.forward::<T>(slice(xs, lx)?, slice(params, lp)?);
-            Ok((T::storage(ys), Shape::from((self.n, self.c_out))))
-        })
-    }
-
-    fn bwd(
-        &self,
-        xs: &Tensor,
-        params: &Tensor,
-        _ys: &Tensor,
-        d_ys: &Tensor,
-    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
-        dispatch!(xs.dtype(), self.name(), T => {
-            let (d_xs, d_params) = with_slice::<T, _>(xs, |x| {
-                with_slice(params, |p| with_slice(d_ys, |d| Ok(self.backward(x, p, d))))
-            })?;
-            Ok((Some(tensor(d_xs, xs.dims())?), Some(tensor(d_params, params.dims())?)))
-        })
+        back.gradients.put(self.input.id, Gradient::plain(Arc::new(T::wrap(d_xs))));
+        Ok(())
     }
 }

@@ -1,34 +1,50 @@
-//! Layers over the kernels, for candle's tensors and its backward pass.
+//! Layers over the kernels.
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`mod@unit`] | the block: BatchNorm, activation, convolution, join, one candle operator in all |
+//! | [`mod@unit`] | the block: BatchNorm, activation, convolution, sum |
+//! | [`dense`] | DenseNet's block, in which all layers share one map |
 //! | [`shape`] | pooling, global mean, dropout, ResNet's shortcut A, the way in from PyTorch's layout |
 //! | [`linear`], [`loss`] | the fully connected layer, softmax cross-entropy |
 //! | [`params`], [`init`] | parameters by PyTorch's names, how they are drawn |
 //! | [`weights`] | reading and writing them as safetensors |
-//! | [`pass`] | training or evaluation, precision, seeds |
+//! | [`pass`], [`run`] | training or evaluation, precision, seeds; one pass through a network |
+//! | [`network`] | a model with its parameters: candle's operator, training steps |
+//! | [`map`], [`buffer`] | what flows from layer to layer, and its memory |
+//! | `tape` | the way back |
 //!
-//! Images are (n, h, w, c) throughout; weights keep PyTorch's shapes.
+//! Images are (n, h, w, c) throughout; weights keep PyTorch's shapes. A whole network is one candle operator
+//! ([`Network::forward`]); inside it, layers run on buffers that they reuse from step to step.
 
+pub mod buffer;
+pub mod dense;
 mod device;
 pub mod error;
 pub mod init;
 pub mod linear;
 pub mod loss;
+pub mod map;
+pub mod network;
+mod norm;
 pub mod params;
 pub mod pass;
+pub mod run;
 pub mod shape;
-mod storage;
+pub(crate) mod tape;
 pub mod unit;
-mod unit_op;
+mod unit_step;
 pub mod weights;
 
+pub use buffer::{Buffer, Data, Memory, Stored};
+pub use dense::{DenseBlock, DenseLayer};
 pub use device::device;
 pub use error::{Error, Result};
 pub use linear::Linear;
 pub use loss::softmax_cross_entropy;
+pub use map::Map;
+pub use network::{LossAndGradient, Model, Network};
 pub use params::{Builder, Param, Params, Role};
 pub use pass::Pass;
+pub use run::Run;
 pub use shape::{Pool, PoolKind};
-pub use unit::{ConvConfig, Join, NormConfig, Unit};
+pub use unit::{ConvConfig, NormConfig, Unit};

@@ -1,14 +1,15 @@
 //! Parameters and buffers of a network: how they are declared, drawn, named, read and written.
 //!
-//! candle's custom operators take three tensors at most, and a block (convolution, BatchNorm, activation) has more
-//! parameters than that. So a block keeps all its parameters in one flat variable, and the names of PyTorch's
-//! `state_dict` are views into it. The optimizer walks a few flat slices instead of hundreds of small tensors.
+//! All parameters of a network lie in one flat variable, and the names of PyTorch's `state_dict` are views into it. So a network is one
+//! candle operator (operators take three tensors at most), and an optimizer walks one slice instead of hundreds of small tensors.
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::init::Scheme;
 use crate::activation::Activation;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{CpuStorage, DType, Device, Layout, Storage, Tensor, Var};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use swish_kernels::Real;
 
 /// What a parameter is; decides how it is drawn and whether a recipe decays it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +28,7 @@ pub enum Role {
     Activation,
 }
 
-/// A named parameter: a view into the flat variable of its block.
+/// A named parameter: a view into the network's flat variable.
 #[derive(Clone, Debug)]
 pub struct Param {
     /// Name as in PyTorch's `state_dict`, e.g. `layer1.0.conv1.weight`.
@@ -36,9 +37,7 @@ pub struct Param {
     pub shape: Vec<usize>,
     /// What it is.
     pub role: Role,
-    /// Index of the block's variable in [`Params::vars`].
-    pub block: usize,
-    /// Where it starts in that variable.
+    /// Where it starts in the flat variable.
     pub offset: usize,
 }
 
@@ -48,7 +47,12 @@ impl Param {
         self.shape.iter().product()
     }
 
-    /// This parameter's part of a flat tensor laid out like the block's variable (the variable itself or its gradient).
+    /// Where it lies in the flat variable.
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.elements()
+    }
+
+    /// This parameter's part of a flat tensor laid out like the network's variable (the variable itself or its gradient).
     pub fn view(&self, flat: &Tensor) -> Result<Tensor> {
         Ok(flat.narrow(0, self.offset, self.elements())?.reshape(self.shape.as_slice())?)
     }
@@ -85,7 +89,7 @@ pub struct Site {
 
 #[derive(Default)]
 struct Store {
-    vars: Vec<Var>,
+    values: Vec<f64>,
     params: Vec<Param>,
     buffers: Vec<Buffer>,
     sites: Vec<Site>,
@@ -94,8 +98,8 @@ struct Store {
 /// All parameters and buffers of a built network, in the order of definition.
 #[derive(Clone, Debug)]
 pub struct Params {
-    /// One flat variable a block.
-    pub vars: Vec<Var>,
+    /// All their values.
+    pub flat: Var,
     /// The named views.
     pub params: Vec<Param>,
     /// BatchNorm's running statistics.
@@ -117,7 +121,64 @@ impl Params {
 
     /// The parameter as a tensor of its own shape (shares the variable's storage).
     pub fn tensor(&self, param: &Param) -> Result<Tensor> {
-        param.view(self.vars[param.block].as_tensor())
+        param.view(self.flat.as_tensor())
+    }
+
+    /// Calls `f` with the values of all parameters.
+    pub(crate) fn with_values<R>(&self, f: impl FnOnce(Values<'_>) -> Result<R>) -> Result<R> {
+        let (storage, layout) = self.flat.as_tensor().storage_and_layout();
+        match &*storage {
+            Storage::Cpu(storage) => f(Values::of(storage, layout)?),
+            _ => Err(Error::BadDevice { name: "cuda".into(), reason: "this network runs on the CPU" }),
+        }
+    }
+}
+
+/// Parameters as slices, in the type that the network computes in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Values<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl<'a> Values<'a> {
+    /// Of a contiguous tensor.
+    pub(crate) fn of(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+        let range = layout.contiguous_offsets();
+        match (storage, range) {
+            (CpuStorage::F32(values), Some((from, to))) => Ok(Self::F32(&values[from..to])),
+            (CpuStorage::F64(values), Some((from, to))) => Ok(Self::F64(&values[from..to])),
+            _ => Err(Error::Mixed { found: "parameters that are not contiguous f32 or f64".into() }),
+        }
+    }
+}
+
+/// A type that networks compute in.
+pub(crate) trait Compute: Real {
+    fn values(values: Values<'_>) -> Result<&[Self]>;
+}
+
+macro_rules! compute {
+    ($t:ty, $variant:ident) => {
+        impl Compute for $t {
+            fn values(values: Values<'_>) -> Result<&[Self]> {
+                match values {
+                    Values::$variant(values) => Ok(values),
+                    other => Err(Error::Mixed { found: format!("parameters of another type than {}", other.name()) }),
+                }
+            }
+        }
+    };
+}
+compute!(f32, F32);
+compute!(f64, F64);
+
+impl Values<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32(_) => "f32",
+            Self::F64(_) => "f64",
+        }
     }
 }
 
@@ -181,10 +242,37 @@ impl Builder {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a block: its parameters are added one after the other and end up in one flat variable.
-    pub fn block(&self) -> Block<'_> {
-        let index = self.store().vars.len();
-        Block { vb: self, index, values: Vec::new() }
+    /// Declares the parameter `name` under this builder's path, drawn by the network's scheme for its role. Returns its place in the
+    /// flat variable.
+    pub fn add(&self, name: &str, shape: &[usize], role: Role) -> Range<usize> {
+        let full = self.join(name);
+        let values = self.scheme.draw(role, shape, self.seed, &full);
+        self.push(full, shape, role, values)
+    }
+
+    /// Declares the trainable parameters of the activation (none for ReLU, `beta` for Swish) at the site `name`: one after the other in
+    /// the place that is returned.
+    pub fn add_activation(&self, name: &str, channels: usize) -> Range<usize> {
+        let site = self.join(name);
+        let start = self.store().values.len();
+        for p in self.activation.params() {
+            self.push(format!("{site}.{}", p.name), &[channels], Role::Activation, vec![p.init; channels]);
+        }
+        let end = self.store().values.len();
+        if !self.activation.is_identity() {
+            self.store().sites.push(Site { name: site, channels });
+        }
+        start..end
+    }
+
+    fn push(&self, name: String, shape: &[usize], role: Role, values: Vec<f64>) -> Range<usize> {
+        let mut store = self.store();
+        let param = Param { name, shape: shape.to_vec(), role, offset: store.values.len() };
+        debug_assert_eq!(param.elements(), values.len());
+        let range = param.range();
+        store.params.push(param);
+        store.values.extend(values);
+        range
     }
 
     /// Declares a buffer of `channels` values, all `value` at the start.
@@ -196,55 +284,13 @@ impl Builder {
     }
 
     /// Ends the building and hands over all that was declared.
-    pub fn finish(self) -> Params {
-        let mut store = self.store();
-        let Store { vars, params, buffers, sites } = std::mem::take(&mut *store);
-        Params { vars, params, buffers, sites }
-    }
-}
-
-/// A block under construction, see [`Builder::block`].
-pub struct Block<'a> {
-    vb: &'a Builder,
-    index: usize,
-    values: Vec<f64>,
-}
-
-impl Block<'_> {
-    /// Adds the parameter `vb`'s path + `name`, drawn by the network's scheme for its role.
-    pub fn add(&mut self, vb: &Builder, name: &str, shape: &[usize], role: Role) {
-        let full = vb.join(name);
-        let values = vb.scheme.draw(role, shape, vb.seed, &full);
-        self.push(vb, full, shape, role, values);
-    }
-
-    /// Adds the trainable parameters of `vb`'s activation (none for ReLU, `beta` for Swish) at the site `name`.
-    pub fn add_activation(&mut self, vb: &Builder, name: &str, channels: usize) {
-        let site = vb.join(name);
-        for p in vb.activation.params() {
-            let values = vec![p.init; channels];
-            self.push(vb, format!("{site}.{}", p.name), &[channels], Role::Activation, values);
-        }
-        if !vb.activation.is_identity() {
-            vb.store().sites.push(Site { name: site, channels });
-        }
-    }
-
-    fn push(&mut self, vb: &Builder, name: String, shape: &[usize], role: Role, values: Vec<f64>) {
-        let param = Param { name, shape: shape.to_vec(), role, block: self.index, offset: self.values.len() };
-        debug_assert_eq!(param.elements(), values.len());
-        vb.store().params.push(param);
-        self.values.extend(values);
-    }
-
-    /// Closes the block: its flat variable.
-    pub fn finish(self) -> Result<Var> {
-        let (vb, n) = (self.vb, self.values.len());
-        let flat = Tensor::from_vec(self.values, n, &vb.device)?.to_dtype(vb.dtype)?;
-        let var = Var::from_tensor(&flat)?;
-        let mut store = vb.store();
-        debug_assert_eq!(store.vars.len(), self.index, "one block at a time");
-        store.vars.push(var.clone());
-        Ok(var)
+    ///
+    /// # Errors
+    /// Candle's, when the device is out of memory.
+    pub fn finish(self) -> Result<Params> {
+        let Store { values, params, buffers, sites } = std::mem::take(&mut *self.store());
+        let n = values.len();
+        let flat = Var::from_tensor(&Tensor::from_vec(values, n, &self.device)?.to_dtype(self.dtype)?)?;
+        Ok(Params { flat, params, buffers, sites })
     }
 }

@@ -13,6 +13,10 @@ impl Tally {
     pub fn macs(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    pub(super) fn add(&self, macs: u64) {
+        self.0.fetch_add(macs, Ordering::Relaxed);
+    }
 }
 
 /// One forward pass through a network.
@@ -24,7 +28,7 @@ pub struct Pass {
     pub norm_momentum: Option<f64>,
     /// Seed of dropout in this step; `None` switches dropout off.
     pub dropout_seed: Option<u64>,
-    /// Precision of the factors in convolutions and linear layers.
+    /// Precision: exact, or maps and the factors of products in bfloat16 with sums in f32.
     pub operands: Operands,
     /// Counts multiply-adds when given.
     pub tally: Option<Arc<Tally>>,
@@ -39,11 +43,5 @@ impl Pass {
     /// An evaluation pass in full precision.
     pub fn eval() -> Self {
         Self { train: false, ..Self::train() }
-    }
-
-    pub(crate) fn count(&self, macs: u64) {
-        if let Some(tally) = &self.tally {
-            tally.0.fetch_add(macs, Ordering::Relaxed);
-        }
     }
 }

@@ -1,15 +1,18 @@
 //! Operators on images without parameters: pooling, means, ResNet's shortcut A, and the way in from PyTorch's layout.
 
-use super::error::Result;
-use super::pass::Pass;
-use super::storage::{Element, dispatch, slice, tensor, with_slice};
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
-use std::sync::{Mutex, PoisonError};
+use super::buffer::{Buffer, Stored};
+use super::error::{Error, Result};
+use super::map::{Map, Node};
+use super::run::{Kind, Run, typed};
+use super::tape::{Backward, Step};
+use super::unit_step::{plain, settle};
+use candle_core::Tensor;
+use rayon::prelude::*;
+use std::sync::Arc;
 use swish_kernels::conv::Pad;
 use swish_kernels::layout::SubsamplePad;
 use swish_kernels::pool::Pool2d;
-use swish_kernels::{layout, pool};
+use swish_kernels::{Real, element, layout, pool};
 
 /// How a pooling window is summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,25 +38,6 @@ pub struct Pool {
     pub pad: Pad,
 }
 
-/// A parameter-free operator on an image batch (n, h, w, c).
-enum Op {
-    Pool(PoolKind, Pool2d),
-    GlobalMean,
-    /// Every `stride`-th pixel, zero channels appended.
-    SubsamplePad(SubsamplePad),
-    Dropout {
-        p: f64,
-        seed: u64,
-    },
-}
-
-struct ShapeOp {
-    op: Op,
-    in_shape: [usize; 4],
-    /// Where each maximum was found.
-    argmax: Mutex<Vec<u32>>,
-}
-
 impl Pool {
     /// A square window with the same stride and padding in both directions.
     pub fn square(kind: PoolKind, kernel: usize, stride: usize, pad: usize) -> Self {
@@ -62,39 +46,56 @@ impl Pool {
     }
 
     /// Pools images (n, h, w, c).
-    pub fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let (n, h, w, c) = xs.dims4()?;
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for images smaller than the window.
+    pub fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        let [n, h, w, c] = xs.shape();
         let &Self { kind, kernel: (kh, kw), stride, pad } = self;
         if h + pad.top + pad.bottom < kh || w + pad.left + pad.right < kw {
-            return Err(super::error::Error::BadInput {
+            return Err(Error::BadInput {
                 layer: "pool".into(),
-                found: xs.dims().to_vec(),
+                found: xs.shape().to_vec(),
                 expected: format!("an image of at least {kh} x {kw} with its padding"),
             });
         }
         let count_padding = kind == PoolKind::AverageWithPadding;
-        let geometry = Pool2d { n, h, w, c, kh, kw, stride, pad, count_padding };
-        apply(xs, Op::Pool(kind, geometry), pass)
+        let image = Pool2d { n: 1, h, w, c, kh, kw, stride, pad, count_padding };
+        apply(xs, Op::Pool(kind, image), [n, image.out_h(), image.out_w(), c], run)
     }
 }
 
-/// The mean over height and width: (n, h, w, c) to (n, c).
-pub fn global_mean(xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-    apply(xs, Op::GlobalMean, pass)
+/// The mean over height and width: (n, h, w, c) to features (n, 1, 1, c).
+pub fn global_mean(xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+    typed!(run, E => {
+        let input = plain::<E>(xs, run)?;
+        let [n, h, w, c] = input.shape;
+        let mut ys = run.buffer::<<E as swish_kernels::Element>::Real>(n * c);
+        let values = E::of(&input.data)?;
+        each_image(n, values, &mut ys, |_, xs, ys, wide| {
+            pool::global_avg_forward(1, h * w, c, widened(xs, wide), ys);
+        });
+        let out = Arc::new(Node::new([n, 1, 1, c], Stored::wrap(ys), true));
+        if run.pass.train {
+            run.tape.push(GlobalMeanStep::<E> { input, out: out.clone(), element: std::marker::PhantomData });
+        }
+        Ok(Map { node: out, pending: None })
+    })
 }
 
 /// ResNet's shortcut A (fb.resnet.torch): every `stride`-th pixel, zero channels appended at the end up to `c_out`.
-pub fn subsample_pad(xs: &Tensor, stride: usize, c_out: usize, pass: &Pass) -> Result<Tensor> {
-    let (n, h, w, c_in) = xs.dims4()?;
-    apply(xs, Op::SubsamplePad(SubsamplePad { n, h, w, c_in, c_out, stride }), pass)
+pub fn subsample_pad(xs: &Map, stride: usize, c_out: usize, run: &mut Run<'_>) -> Result<Map> {
+    let [n, h, w, c_in] = xs.shape();
+    let image = SubsamplePad { n: 1, h, w, c_in, c_out, stride };
+    apply(xs, Op::SubsamplePad(image), [n, image.out_h(), image.out_w(), c_out], run)
 }
 
 /// Dropout with probability `p`, where the pass trains and has a seed; `site` tells places of one network apart.
-pub fn dropout(xs: &Tensor, p: f64, site: u64, pass: &Pass) -> Result<Tensor> {
-    match pass.dropout_seed {
-        Some(seed) if pass.train && p > 0.0 => {
+pub fn dropout(xs: &Map, p: f64, site: u64, run: &mut Run<'_>) -> Result<Map> {
+    match run.pass.dropout_seed {
+        Some(seed) if run.pass.train && p > 0.0 => {
             let seed = swish_kernels::rng::at(seed, site);
-            apply(xs, Op::Dropout { p, seed }, pass)
+            apply(xs, Op::Dropout { p, seed }, xs.shape(), run)
         }
         _ => Ok(xs.clone()),
     }
@@ -105,87 +106,130 @@ pub fn from_nchw(xs: &Tensor) -> Result<Tensor> {
     Ok(xs.permute((0, 2, 3, 1))?.contiguous()?)
 }
 
-fn apply(xs: &Tensor, op: Op, pass: &Pass) -> Result<Tensor> {
-    let (n, h, w, c) = match (&op, xs.dims()) {
-        // Dropout works on any shape: the rows' layout does not matter to it.
-        (Op::Dropout { .. }, _) => (xs.elem_count(), 1, 1, 1),
-        _ => xs.dims4()?,
-    };
-    let op = ShapeOp { op, in_shape: [n, h, w, c], argmax: Mutex::default() };
-    let xs = xs.contiguous()?;
-    let shape = op.out_shape(xs.dims());
-    let ys = if pass.train { xs.apply_op1(op)? } else { xs.apply_op1_no_bwd(&op)? };
-    Ok(ys.reshape(shape)?)
+/// A parameter-free operator on one image.
+#[derive(Clone, Copy)]
+enum Op {
+    Pool(PoolKind, Pool2d),
+    /// Every `stride`-th pixel, zero channels appended.
+    SubsamplePad(SubsamplePad),
+    /// The mask of image i is that of the seed's stream i.
+    Dropout {
+        p: f64,
+        seed: u64,
+    },
 }
 
-impl ShapeOp {
-    fn out_shape(&self, dims: &[usize]) -> Vec<usize> {
-        let [n, _, _, c] = self.in_shape;
-        match &self.op {
-            Op::Pool(_, p) => vec![n, p.out_h(), p.out_w(), c],
-            Op::GlobalMean => vec![n, c],
-            Op::SubsamplePad(s) => vec![n, s.out_h(), s.out_w(), s.c_out],
-            Op::Dropout { .. } => dims.to_vec(),
+fn apply(xs: &Map, op: Op, shape: [usize; 4], run: &mut Run<'_>) -> Result<Map> {
+    typed!(run, E => {
+        let input = plain::<E>(xs, run)?;
+        let mut ys = run.buffer::<E>(shape.iter().product());
+        let argmax = forward::<E>(op, shape[0], E::of(&input.data)?, &mut ys);
+        let out = Arc::new(Node::new(shape, E::wrap(ys), true));
+        if run.pass.train {
+            run.tape.push(ShapeStep::<E> { op, input, out: out.clone(), argmax, element: std::marker::PhantomData });
         }
-    }
+        Ok(Map { node: out, pending: None })
+    })
+}
 
-    fn forward<T: Element>(&self, xs: &[T], ys: &mut [T]) {
-        let [n, h, w, c] = self.in_shape;
-        match &self.op {
-            Op::Pool(PoolKind::Max, p) => {
-                let mut argmax = vec![0; ys.len()];
-                pool::max_forward(p, xs, ys, &mut argmax);
-                *self.argmax.lock().unwrap_or_else(PoisonError::into_inner) = argmax;
+/// Returns where each maximum was found, if the operator looks for one.
+fn forward<E: Kind>(op: Op, n: usize, xs: &[E], ys: &mut [E]) -> Vec<Vec<u32>> {
+    each_image(n, xs, ys, |i, xs, ys: &mut [E], wide| {
+        let mut made = vec![E::Real::ZERO; ys.len()];
+        let (xs, made) = (widened(xs, wide), &mut made[..]);
+        let mut argmax = Vec::new();
+        match op {
+            Op::Pool(PoolKind::Max, image) => {
+                argmax.resize(ys.len(), 0);
+                pool::max_forward(&image, xs, made, &mut argmax);
             }
-            Op::Pool(_, p) => pool::avg_forward(p, xs, ys),
-            Op::GlobalMean => pool::global_avg_forward(n, h * w, c, xs, ys),
-            Op::SubsamplePad(s) => layout::subsample_pad_forward(s, xs, ys),
-            Op::Dropout { p, seed } => swish_kernels::dropout::forward(*p, *seed, xs, ys),
+            Op::Pool(_, image) => pool::avg_forward(&image, xs, made),
+            Op::SubsamplePad(image) => layout::subsample_pad_forward(&image, xs, made),
+            Op::Dropout { p, seed } => swish_kernels::dropout::forward(p, swish_kernels::rng::at(seed, i as u64), xs, made),
         }
-    }
+        element::store(made, ys);
+        argmax
+    })
+}
 
-    fn backward<T: Element>(&self, d_ys: &[T], d_xs: &mut [T]) {
-        let [n, h, w, c] = self.in_shape;
-        match &self.op {
-            Op::Pool(PoolKind::Max, p) => {
-                let argmax = self.argmax.lock().unwrap_or_else(PoisonError::into_inner);
-                pool::max_backward(p, &argmax, d_ys, d_xs);
-            }
-            Op::Pool(_, p) => pool::avg_backward(p, d_ys, d_xs),
-            Op::GlobalMean => pool::global_avg_backward(n, h * w, c, d_ys, d_xs),
-            Op::SubsamplePad(s) => layout::subsample_pad_backward(s, d_ys, d_xs),
-            Op::Dropout { p, seed } => swish_kernels::dropout::backward(*p, *seed, d_ys, d_xs),
+/// Runs `work(i, xs, ys, scratch)` on every image.
+fn each_image<A: Sync, B: Send, T: Send, R: Send>(
+    n: usize,
+    xs: &[A],
+    ys: &mut [B],
+    work: impl Fn(usize, &[A], &mut [B], &mut Vec<T>) -> R + Sync,
+) -> Vec<R> {
+    let (from, to) = ((xs.len() / n).max(1), (ys.len() / n).max(1));
+    xs.par_chunks(from)
+        .zip(ys.par_chunks_mut(to))
+        .enumerate()
+        .map_init(Vec::new, |scratch, (i, (xs, ys))| work(i, xs, ys, scratch))
+        .collect()
+}
+
+/// The elements in the type to compute in.
+fn widened<'a, E: Kind>(xs: &'a [E], wide: &'a mut Vec<E::Real>) -> &'a [E::Real] {
+    match E::as_real(xs) {
+        Some(xs) => xs,
+        None => {
+            wide.resize(xs.len(), E::Real::ZERO);
+            element::load(xs, wide);
+            wide
         }
     }
 }
 
-impl CustomOp1 for ShapeOp {
-    fn name(&self) -> &'static str {
-        match self.op {
-            Op::Pool(..) => "pool",
-            Op::GlobalMean => "global-mean",
-            Op::SubsamplePad(_) => "subsample-pad",
-            Op::Dropout { .. } => "dropout",
+struct ShapeStep<E> {
+    op: Op,
+    input: Arc<Node>,
+    out: Arc<Node>,
+    argmax: Vec<Vec<u32>>,
+    element: std::marker::PhantomData<E>,
+}
+
+impl<E: Kind> Step for ShapeStep<E> {
+    fn backward(self: Box<Self>, back: &mut Backward<'_>) -> Result<()> {
+        let gradient = back.gradients.take(self.out.id).ok_or_else(|| Error::NoGradient { layer: "pool".into() })?;
+        if !self.input.tracked {
+            return Ok(());
         }
+        let d_ys = settle::<E>(&gradient, &self.out, back)?;
+        let mut d_xs = Buffer::<E>::new(&back.memory, E::of(&self.input.data)?.len());
+        each_image(self.out.shape[0], E::of(&d_ys)?, &mut d_xs, |i, d_ys, d_xs: &mut [E], wide| {
+            let mut made = vec![E::Real::ZERO; d_xs.len()];
+            let (d_ys, made) = (widened(d_ys, wide), &mut made[..]);
+            match self.op {
+                Op::Pool(PoolKind::Max, image) => pool::max_backward(&image, &self.argmax[i], d_ys, made),
+                Op::Pool(_, image) => pool::avg_backward(&image, d_ys, made),
+                Op::SubsamplePad(image) => layout::subsample_pad_backward(&image, d_ys, made),
+                Op::Dropout { p, seed } => {
+                    swish_kernels::dropout::backward(p, swish_kernels::rng::at(seed, i as u64), d_ys, made);
+                }
+            }
+            element::store(made, d_xs);
+        });
+        back.gradients.add::<E>(self.input.id, Arc::new(E::wrap(d_xs)))
     }
+}
 
-    fn cpu_fwd(&self, xs: &CpuStorage, lx: &Layout) -> CandleResult<(CpuStorage, Shape)> {
-        let shape = Shape::from(self.out_shape(lx.dims()));
-        dispatch!(xs.dtype(), self.name(), T => {
-            let mut ys = vec![T::default(); shape.elem_count()];
-            self.forward::<T>(slice(xs, lx)?, &mut ys);
-            Ok((T::storage(ys), shape))
-        })
-    }
+struct GlobalMeanStep<E> {
+    input: Arc<Node>,
+    out: Arc<Node>,
+    element: std::marker::PhantomData<E>,
+}
 
-    fn bwd(&self, xs: &Tensor, _ys: &Tensor, d_ys: &Tensor) -> CandleResult<Option<Tensor>> {
-        dispatch!(xs.dtype(), self.name(), T => {
-            let mut d_xs = vec![T::default(); xs.elem_count()];
-            with_slice::<T, ()>(d_ys, |d| {
-                self.backward(d, &mut d_xs);
-                Ok(())
-            })?;
-            Ok(Some(tensor(d_xs, xs.dims())?))
-        })
+impl<E: Kind> Step for GlobalMeanStep<E> {
+    fn backward(self: Box<Self>, back: &mut Backward<'_>) -> Result<()> {
+        let no_gradient = || Error::NoGradient { layer: "global mean".into() };
+        let gradient = back.gradients.take(self.out.id).ok_or_else(no_gradient)?;
+        let [n, h, w, c] = self.input.shape;
+        let d_ys = <E::Real as Stored>::of(&gradient.d)?;
+        let mut d_xs = Buffer::<E>::new(&back.memory, E::of(&self.input.data)?.len());
+        each_image(n, d_ys, &mut d_xs, |_, d_ys, d_xs: &mut [E], made: &mut Vec<E::Real>| {
+            made.resize(d_xs.len(), E::Real::ZERO);
+            pool::global_avg_backward(1, h * w, c, d_ys, made);
+            element::store(made, d_xs);
+        });
+        back.gradients.add::<E>(self.input.id, Arc::new(E::wrap(d_xs)))
     }
 }

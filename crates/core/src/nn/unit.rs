@@ -1,16 +1,18 @@
-//! [`Unit`]: the block that every network here is made of. One candle operator a block.
+//! [`Unit`]: the block that every network here is made of.
 
 use super::error::{Error, Result};
+use super::map::{Map, Pending};
 use super::params::{Buffer, Builder, Role};
 use super::pass::Pass;
-use super::unit_op::{ConvStage, NormAct, Statistics, Trace, UnitOp};
-use candle_core::{DType, Tensor, Var};
+use super::run::{Run, typed};
+use super::unit_step;
+use candle_core::{DType, Tensor};
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use swish_kernels::act::Program;
+use swish_kernels::block::Moments;
 use swish_kernels::conv::{Conv2d, Operands, Pad};
-
-pub use super::unit_op::Join;
 
 /// A convolution's geometry, without the image size.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,7 @@ impl ConvConfig {
         Self { c_in, c_out, kernel: (kernel, kernel), stride: (stride, stride), pad, groups: 1 }
     }
 
-    fn at(&self, n: usize, h: usize, w: usize, operands: Operands) -> Conv2d {
+    pub(super) fn at(&self, [n, h, w, _]: [usize; 4], operands: Operands) -> Conv2d {
         let &Self { c_in, c_out, kernel: (kh, kw), stride, pad, groups } = self;
         Conv2d { n, h, w, c_in, c_out, kh, kw, stride, pad, groups, operands }
     }
@@ -57,15 +59,15 @@ impl NormConfig {
     pub const TORCH: Self = Self { eps: 1e-5, momentum: 0.1 };
 }
 
-/// BatchNorm and activation of a unit.
-#[derive(Clone, Debug)]
-struct NormLayer {
-    channels: usize,
-    config: NormConfig,
-    gamma: usize,
-    beta: usize,
-    params: Range<usize>,
-    program: Arc<Program>,
+/// BatchNorm and activation of a unit, with the places of their parameters.
+#[derive(Debug)]
+pub(crate) struct NormLayer {
+    pub(super) channels: usize,
+    pub(super) config: NormConfig,
+    pub(super) gamma: Range<usize>,
+    pub(super) beta: Range<usize>,
+    pub(super) params: Range<usize>,
+    pub(super) program: Arc<Program>,
     running_mean: Buffer,
     running_var: Buffer,
 }
@@ -73,16 +75,16 @@ struct NormLayer {
 /// Names a norm and the activation behind it, as in `("bn1", "act1")`.
 pub type NormNames<'a> = (&'a str, &'a str);
 
-/// A block: [BatchNorm, activation], convolution, [BatchNorm, join, activation], each stage optional.
+/// A block: [BatchNorm, activation], convolution, [BatchNorm, sum, activation], each stage optional.
 ///
-/// Images are (n, h, w, c). The block's parameters are one flat variable; their names follow PyTorch.
+/// Images are (n, h, w, c). The names of parameters follow PyTorch. The last norm and activation are run by the layer that reads the
+/// result, so that only the convolution's output is stored.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    name: String,
-    pre: Option<NormLayer>,
-    conv: Option<(ConvConfig, Range<usize>)>,
-    post: Option<NormLayer>,
-    params: Var,
+    pub(super) name: String,
+    pub(super) pre: Option<Arc<NormLayer>>,
+    pub(super) conv: Option<(ConvConfig, Range<usize>)>,
+    post: Option<Arc<NormLayer>>,
 }
 
 impl Unit {
@@ -125,156 +127,117 @@ impl Unit {
         post: Option<NormNames<'_>>,
         norm: NormConfig,
     ) -> Result<Self> {
-        let mut block = vb.block();
-        let mut used = 0;
         let program = Arc::new(vb.activation().program());
-        let per_site = vb.activation().params().len();
-        let add_norm = |block: &mut super::params::Block<'_>, used: &mut usize, (bn, act): NormNames<'_>, c: usize| {
+        let norm_layer = |(bn, act): NormNames<'_>, c: usize| {
             let at = vb.pp(bn);
-            block.add(&at, "weight", &[c], Role::NormWeight);
-            block.add(&at, "bias", &[c], Role::NormBias);
-            block.add_activation(vb, act, c);
-            let start = *used;
-            *used += c * (2 + per_site);
-            Ok::<_, Error>(NormLayer {
+            Ok::<_, Error>(Arc::new(NormLayer {
                 channels: c,
                 config: norm,
-                gamma: start,
-                beta: start + c,
-                params: start + 2 * c..*used,
+                gamma: at.add("weight", &[c], Role::NormWeight),
+                beta: at.add("bias", &[c], Role::NormBias),
+                params: vb.add_activation(act, c),
                 program: program.clone(),
                 running_mean: at.buffer("running_mean", c, 0.0)?,
                 running_var: at.buffer("running_var", c, 1.0)?,
-            })
+            }))
         };
-        let pre = pre.map(|(names, c)| add_norm(&mut block, &mut used, names, c)).transpose()?;
-        let c_out = conv.as_ref().map(|(_, conv)| conv.c_out);
+        let pre = pre.map(|(names, c)| norm_layer(names, c)).transpose()?;
         let conv = conv.map(|(name, conv)| {
             let shape = [conv.c_out, conv.c_in / conv.groups, conv.kernel.0, conv.kernel.1];
-            block.add(&vb.pp(name), "weight", &shape, Role::ConvWeight);
-            let start = used;
-            used += shape.iter().product::<usize>();
-            (conv, start..used)
+            (conv, vb.pp(name).add("weight", &shape, Role::ConvWeight))
         });
-        let post = match (post, c_out) {
-            (Some(names), Some(c)) => Some(add_norm(&mut block, &mut used, names, c)?),
+        let post = match (post, &conv) {
+            (Some(names), Some((conv, _))) => Some(norm_layer(names, conv.c_out)?),
             _ => None,
         };
-        Ok(Self { name: vb.path().to_string(), pre, conv, post, params: block.finish()? })
+        Ok(Self { name: vb.path().to_string(), pre, conv, post })
     }
 
     /// Runs the block on images (n, h, w, c_in).
-    pub fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        self.run(xs, None, pass)
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for images of another shape.
+    pub fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        self.forward_with(xs, None, run)
     }
 
-    /// Runs the block and joins its result with `other`: the residual sum, or DenseNet's concatenation.
-    pub fn forward_join(&self, xs: &Tensor, join: Join, other: &Tensor, pass: &Pass) -> Result<Tensor> {
-        self.run(xs, Some((join, other)), pass)
+    /// Runs the block with `other` added: before the last activation if the block ends with a norm, else to the result.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for images of another shape.
+    pub fn forward_add(&self, xs: &Map, other: &Map, run: &mut Run<'_>) -> Result<Map> {
+        self.forward_with(xs, Some(other), run)
     }
 
-    fn run(&self, xs: &Tensor, join: Option<(Join, &Tensor)>, pass: &Pass) -> Result<Tensor> {
-        let [n, h, w, c] = self.image_shape(xs)?;
-        let conv = self
-            .conv
-            .as_ref()
-            .map(|(config, weight)| ConvStage { conv: config.at(n, h, w, pass.operands), weight: weight.clone() });
-        let mut out_shape = [n, h, w, c];
-        if let Some(ConvStage { conv, .. }) = &conv {
-            pass.count(n as u64 * conv.macs());
-            out_shape = [n, conv.out_h(), conv.out_w(), conv.c_out];
+    fn forward_with(&self, xs: &Map, other: Option<&Map>, run: &mut Run<'_>) -> Result<Map> {
+        let out = self.out_shape(xs.shape())?;
+        if let (Some((conv, _)), Some(tally)) = (&self.conv, &run.pass.tally) {
+            tally.add(xs.shape()[0] as u64 * conv.at(xs.shape(), Operands::Exact).macs());
         }
-        if let Some((join, other)) = join {
-            let found = self.image_shape_of_join(other, join, out_shape)?;
-            if join == Join::Concat {
-                out_shape[3] += found[3];
-            }
+        if let Some(other) = other.filter(|other| other.shape() != out) {
+            let expected = format!("second input of shape {out:?}");
+            return Err(Error::BadInput { layer: self.name.clone(), found: other.shape().to_vec(), expected });
         }
-        let trace = Arc::new(Trace::default());
-        let op = UnitOp {
-            pre: self.pre.as_ref().map(|l| l.stage(pass)).transpose()?,
-            conv,
-            post: self.post.as_ref().map(|l| l.stage(pass)).transpose()?,
-            join: join.map(|(join, _)| join),
-            out_shape,
-            trace: trace.clone(),
-            keep: pass.train,
-        };
-        let (xs, params) = (xs.contiguous()?, self.params.as_tensor());
-        let ys = match (join, pass.train) {
-            (None, true) => xs.apply_op2(params, op)?,
-            (None, false) => xs.apply_op2_no_bwd(params, &op)?,
-            (Some((_, other)), true) => xs.apply_op3(params, &other.contiguous()?, op)?,
-            (Some((_, other)), false) => xs.apply_op3_no_bwd(params, &other.contiguous()?, &op)?,
-        };
-        if pass.train {
-            let [pre, post] = trace.statistics.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let [pre_rows, post_rows] = [n * h * w, out_shape[0] * out_shape[1] * out_shape[2]];
-            for (layer, batch, rows) in [(&self.pre, pre, pre_rows), (&self.post, post, post_rows)] {
-                if let (Some(layer), Some(batch)) = (layer, batch) {
-                    layer.update_running(&batch, rows, pass)?;
-                }
-            }
-        }
-        Ok(ys)
+        typed!(run, E => {
+            // The first layer that reads `xs` runs what is pending on it; only then is `other`, which may be the same map, at hand.
+            let source = unit_step::source::<E>(self, xs, run)?;
+            let shortcut = match (other, &self.post) {
+                (Some(other), None) => Some(unit_step::plain::<E>(other, run)?),
+                _ => None,
+            };
+            let conv = self.prepare::<E>(xs.shape(), run)?;
+            let node = unit_step::run_unit::<E>(&self.name, conv, source, shortcut, out, run)?;
+            let pending = match &self.post {
+                None => None,
+                Some(post) => Some(Arc::new(Pending {
+                    norm: post.clone(),
+                    moments: post.moments(&node, run.pass)?,
+                    residual: other.map(|other| unit_step::plain::<E>(other, run)).transpose()?,
+                    shared: AtomicBool::new(false),
+                    kept: OnceLock::new(),
+                })),
+            };
+            Ok(Map { node, pending })
+        })
     }
 
-    fn image_shape(&self, xs: &Tensor) -> Result<[usize; 4]> {
+    fn out_shape(&self, shape: [usize; 4]) -> Result<[usize; 4]> {
+        let [n, h, w, c] = shape;
         let c_in = self.pre.as_ref().map(|l| l.channels).or(self.conv.as_ref().map(|(c, _)| c.c_in));
-        let bad = || Error::BadInput {
-            layer: self.name.clone(),
-            found: xs.dims().to_vec(),
-            expected: format!("(n, h, w, {})", c_in.unwrap_or_default()),
-        };
-        let &[n, h, w, c] = xs.dims() else {
-            return Err(bad());
-        };
-        if c_in != Some(c) || n * h * w == 0 {
-            return Err(bad());
+        let covered = self.conv.as_ref().is_none_or(|(conv, _)| {
+            h + conv.pad.top + conv.pad.bottom >= conv.kernel.0 && w + conv.pad.left + conv.pad.right >= conv.kernel.1
+        });
+        if c_in != Some(c) || n * h * w == 0 || !covered {
+            let expected = format!("(n, h, w, {})", c_in.unwrap_or_default());
+            return Err(Error::BadInput { layer: self.name.clone(), found: shape.to_vec(), expected });
         }
-        if let Some((conv, _)) = &self.conv {
-            let (kh, kw) = conv.kernel;
-            if h + conv.pad.top + conv.pad.bottom < kh || w + conv.pad.left + conv.pad.right < kw {
-                return Err(bad());
+        Ok(match &self.conv {
+            None => shape,
+            Some((conv, _)) => {
+                let conv = conv.at(shape, Operands::Exact);
+                [n, conv.out_h(), conv.out_w(), conv.c_out]
             }
-        }
-        Ok([n, h, w, c])
-    }
-
-    fn image_shape_of_join(&self, other: &Tensor, join: Join, own: [usize; 4]) -> Result<[usize; 4]> {
-        let bad = || Error::BadInput {
-            layer: self.name.clone(),
-            found: other.dims().to_vec(),
-            expected: format!("second input to be joined with {own:?}"),
-        };
-        let &[n, h, w, c] = other.dims() else {
-            return Err(bad());
-        };
-        let fits = [n, h, w] == own[..3] && (join == Join::Concat || c == own[3]);
-        if fits { Ok([n, h, w, c]) } else { Err(bad()) }
+        })
     }
 }
 
 impl NormLayer {
-    fn stage(&self, pass: &Pass) -> Result<NormAct> {
-        let running = if pass.train {
-            None
-        } else {
-            Some(Statistics { mean: to_f64(&self.running_mean.get())?, var: to_f64(&self.running_var.get())? })
-        };
-        Ok(NormAct {
-            channels: self.channels,
-            eps: self.config.eps,
-            gamma: self.gamma,
-            beta: self.beta,
-            params: self.params.clone(),
-            program: self.program.clone(),
-            running,
-        })
+    /// The statistics to normalise `node` with: in training the batch's, which also move the running ones.
+    pub(super) fn moments(&self, node: &super::map::Node, pass: &Pass) -> Result<Arc<Moments>> {
+        if !pass.train {
+            return self.running();
+        }
+        let moments = unit_step::moments(node)?;
+        self.update_running(&moments, node.pixels(), pass)?;
+        Ok(moments)
+    }
+
+    pub(super) fn running(&self) -> Result<Arc<Moments>> {
+        Ok(Arc::new(Moments { mean: to_f64(&self.running_mean.get())?, var: to_f64(&self.running_var.get())? }))
     }
 
     /// running = (1 - momentum) running + momentum * batch, the variance unbiased, as PyTorch does.
-    fn update_running(&self, batch: &Statistics, rows: usize, pass: &Pass) -> Result<()> {
+    pub(super) fn update_running(&self, batch: &Moments, rows: usize, pass: &Pass) -> Result<()> {
         let momentum = pass.norm_momentum.unwrap_or(self.config.momentum);
         let unbiased = rows as f64 / (rows as f64 - 1.0).max(1.0);
         for (buffer, new, factor) in [(&self.running_mean, &batch.mean, 1.0), (&self.running_var, &batch.var, unbiased)]

@@ -59,12 +59,11 @@ pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> 
         }),
         Some(t) => Ok(t),
     };
-    let mut flat: Vec<Vec<Tensor>> = vec![Vec::new(); params.vars.len()];
+    let flat = &params.flat;
+    let mut pieces = Vec::new();
     for p in &params.params {
-        let var = &params.vars[p.block];
-        // Parameters stand in the order of their offsets, so the pieces of a block come in order.
-        let piece = checked(&p.name, &p.shape)?.flatten_all()?.to_dtype(var.dtype())?;
-        flat[p.block].push(piece.to_device(var.device())?);
+        // Parameters stand in the order of their offsets.
+        pieces.push(checked(&p.name, &p.shape)?.flatten_all()?.to_dtype(flat.dtype())?.to_device(flat.device())?);
     }
     let mut buffers = Vec::new();
     for b in params.buffers.iter().filter(|b| tensors.contains_key(&b.name)) {
@@ -72,9 +71,7 @@ pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> 
         let new = checked(&b.name, old.dims())?.to_dtype(old.dtype())?.to_device(old.device())?;
         buffers.push((b, new));
     }
-    for (var, pieces) in params.vars.iter().zip(&flat) {
-        var.set(&Tensor::cat(pieces, 0)?)?;
-    }
+    flat.set(&Tensor::cat(&pieces, 0)?)?;
     buffers.into_iter().for_each(|(buffer, value)| buffer.set(value));
     Ok(())
 }

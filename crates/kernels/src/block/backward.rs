@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::plan::{Plan, Reuse, Workspace, sized, with_workspace};
+use super::plan::{Plan, Workspace, sized, with_workspace};
 use super::{Geometry, Input, Lanes, Prologue, TileScratch};
 use crate::act::tile::{Pattern, Sums, Tile, Tiling, add_to, combine};
 use crate::act::{Inputs, Sweep};
@@ -65,7 +65,7 @@ pub struct Downstream<'a, E: Element> {
 ///
 /// # Panics
 /// If the lengths disagree.
-pub fn backward<E: Element<Real: Reuse>>(
+pub fn backward<E: Element>(
     geometry: &Geometry,
     input: &Input<'_, E>,
     conv: Option<(&Prepared<E::Real>, &mut [E::Real])>,
@@ -107,6 +107,30 @@ pub fn backward<E: Element<Real: Reuse>>(
         conv.finish_weight(add_partials(&mut partials, partial_len), d_weight);
     }
     combine(sums)
+}
+
+/// The whole gradient of `[images, pixels]` as (pixels, channels), of which `up` holds the parts.
+///
+/// # Panics
+/// If the lengths disagree, or `up` holds no gradient.
+pub fn settle<E: Element>(up: &Upstream<'_, E>, [images, pixels]: [usize; 2], ys: &mut [E]) {
+    let c = up.lanes.channels;
+    assert!(up.ds.is_some() && ys.len() == images * pixels * c, "a gradient, and room for its {c} channels");
+    let geometry = Geometry { images, in_pixels: pixels, out_pixels: 0, c_in: c, c_out: 0 };
+    let plan = Plan::new(&geometry, 0, 0);
+    let upstream = Incoming::new(up, c);
+    let tasks: Vec<_> = plan.split(ys, pixels * c).into_iter().zip(&plan.tasks).collect();
+    tasks.into_par_iter().for_each(|(ys, task)| {
+        with_workspace(|workspace: &mut Workspace<E::Real>| {
+            let mut scratch = TileScratch::new();
+            for group in plan.groups(task) {
+                let d_ys = sized(&mut workspace.output, group.len() * pixels * c);
+                upstream.load(None, group.start * pixels, d_ys, &mut scratch);
+                let first = (group.start - task.start) * pixels * c;
+                element::store(d_ys, &mut ys[first..first + d_ys.len()]);
+            }
+        });
+    });
 }
 
 fn split_partials<T>(partials: &mut [T], len: usize, tasks: usize) -> Vec<&mut [T]> {
@@ -183,7 +207,7 @@ struct Job<'a, E: Element> {
     extra: Option<&'a [E]>,
 }
 
-impl<E: Element<Real: Reuse>> Job<'_, E> {
+impl<E: Element> Job<'_, E> {
     fn run(
         &self,
         plan: &Plan,

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::moments::Part;
-use super::plan::{Plan, Reuse, Workspace, sized, with_workspace};
+use super::plan::{Plan, Workspace, sized, with_workspace};
 use super::{Geometry, Input, Lanes, Moments, Prologue, TileScratch};
 use crate::act::tile::Tiling;
 use crate::act::{Inputs, Values};
@@ -29,7 +29,7 @@ pub struct Output<'a, E> {
 ///
 /// # Panics
 /// If the lengths disagree.
-pub fn forward<E: Element<Real: Reuse>>(
+pub fn forward<E: Element>(
     geometry: &Geometry,
     input: &Input<'_, E>,
     conv: Option<&Prepared<E::Real>>,

@@ -22,13 +22,13 @@ mod forward;
 mod moments;
 mod plan;
 mod rows;
-#[cfg(test)]
-mod tests;
 
-pub use backward::{Correction, Downstream, Upstream, backward};
+
+
+pub use backward::{Correction, Downstream, Upstream, backward, settle};
 pub use forward::{Output, forward};
 pub use moments::{Moments, moments};
-pub use plan::Geometry;
+pub use plan::{Geometry, Reuse, Workspace};
 pub use rows::Lanes;
 
 use crate::act::Program;

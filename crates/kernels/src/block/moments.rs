@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Lanes;
-use super::plan::{Geometry, Plan, Reuse, sized, with_workspace};
+use super::plan::{Geometry, Plan, sized, with_workspace};
 use crate::act::tile::{Sums, Tiling};
 use crate::element::Element;
 use crate::real::Real;
@@ -25,7 +25,7 @@ pub struct Moments {
 ///
 /// # Panics
 /// If the map is shorter than its pixels.
-pub fn moments<E: Element<Real: Reuse>>(images: usize, pixels: usize, lanes: Lanes, xs: &[E]) -> Moments {
+pub fn moments<E: Element>(images: usize, pixels: usize, lanes: Lanes, xs: &[E]) -> Moments {
     let c = lanes.channels;
     let geometry = Geometry { images, in_pixels: pixels, out_pixels: 0, c_in: c, c_out: 0 };
     let plan = Plan::new(&geometry, 0, 0);

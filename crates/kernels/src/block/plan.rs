@@ -79,7 +79,7 @@ impl Plan {
 
 /// Buffers of one running task.
 #[derive(Default)]
-pub(crate) struct Workspace<T> {
+pub struct Workspace<T> {
     /// What the convolution reads: (pixels, c_in).
     pub(super) input: Vec<T>,
     /// What it makes: (pixels, c_out).
@@ -98,8 +98,9 @@ pub(super) fn sized<T: Real>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     &mut buffer[..len]
 }
 
-/// Element types for which workspaces are kept from task to task.
-pub(crate) trait Reuse: Real {
+/// Types to compute in, for which workspaces are kept from task to task.
+pub trait Reuse: Real {
+    /// Those that no task uses now.
     fn workspaces() -> &'static Mutex<Vec<Workspace<Self>>>;
 }
 

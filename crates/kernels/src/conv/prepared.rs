@@ -126,6 +126,11 @@ impl<T: Real> Prepared<T> {
         }
     }
 
+    /// Number of weights.
+    pub fn weight_len(&self) -> usize {
+        self.conv.weight_len()
+    }
+
     /// Length of a partial sum of the weight gradient, in the route's own layout.
     pub fn partial_len(&self) -> usize {
         match self.route {

@@ -1,0 +1,209 @@
+//! [`Network`]: running a model, as one candle operator, and without candle's graph for training steps.
+
+use super::params::{Params, Values};
+use super::run::{Run, to_tensor};
+use super::tape::{Gradients, Tape};
+use super::buffer::{Buffer, Data, Memory, Stored};
+use super::error::{Error, Result};
+use super::map::Map;
+use super::pass::Pass;
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result as CandleResult, Shape, Storage, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
+use swish_kernels::{Real, loss};
+
+/// What a training step starts from.
+#[derive(Debug)]
+pub struct LossAndGradient {
+    /// Mean softmax cross-entropy of the batch.
+    pub loss: f64,
+    /// (n, classes).
+    pub logits: Tensor,
+    /// The gradient of the loss, laid out as `params.flat`; `None` where the loss is not finite.
+    pub gradient: Option<Data>,
+}
+
+/// What a network computes.
+pub trait Model: Send + Sync {
+    /// Images (n, h, w, c) to logits (n, 1, 1, classes).
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for images of another shape.
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map>;
+}
+
+/// A model with its parameters.
+#[derive(Clone)]
+pub struct Network {
+    /// Parameters and buffers under PyTorch's names.
+    pub params: Params,
+    model: Arc<dyn Model>,
+    memory: Arc<Memory>,
+}
+
+impl Network {
+    /// A model and the parameters that were declared for it. A layer may be run only once in a pass.
+    pub fn new(params: Params, model: impl Model + 'static) -> Self {
+        Self::boxed(params, Arc::new(model))
+    }
+
+    pub(crate) fn boxed(params: Params, model: Arc<dyn Model>) -> Self {
+        Self { params, model, memory: Arc::default() }
+    }
+
+    /// Images (n, h, w, c) to logits (n, classes).
+    ///
+    /// In training the logits are part of candle's graph: their backward pass has a gradient for `params.flat`, and for `xs` if that is a
+    /// variable.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for images of another shape.
+    pub fn forward(&self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        if !pass.train {
+            return self.params.with_values(|values| {
+                let mut run = Run::new(values, pass, &self.memory);
+                let xs = run.input(xs, false)?;
+                to_tensor(&self.model.forward(&xs, &mut run)?.node)
+            });
+        }
+        let op = NetOp { net: self.clone(), pass: pass.clone(), tracked: xs.track_op(), done: Mutex::default() };
+        Ok(xs.contiguous()?.apply_op2(self.params.flat.as_tensor(), op)?)
+    }
+
+    /// The loss of a training pass and its gradient, without candle's graph.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for images of another shape; a target that is no class.
+    pub fn loss_and_gradient(&self, xs: &Tensor, targets: &[u32], smoothing: f64, pass: &Pass) -> Result<LossAndGradient> {
+        self.params.with_values(|values| {
+            let mut run = Run::new(values, pass, &self.memory);
+            let xs = run.input(xs, false)?;
+            let logits = self.model.forward(&xs, &mut run)?;
+            let tape = run.tape;
+            let (loss, d_logits) = match &logits.node.data {
+                Data::F64(values) => cross_entropy::<f64>(values, targets, smoothing, &self.memory)?,
+                Data::F32(values) => cross_entropy::<f32>(values, targets, smoothing, &self.memory)?,
+                Data::Bf16(_) => return Err(Error::Mixed { found: "logits in bf16".into() }),
+            };
+            let gradient = if loss.is_finite() {
+                Some(tape.backward(&self.memory, values, &logits.node, d_logits)?.0)
+            } else {
+                None
+            };
+            Ok(LossAndGradient { loss, logits: to_tensor(&logits.node)?, gradient })
+        })
+    }
+}
+
+fn cross_entropy<T: Real + Stored>(
+    logits: &[T],
+    targets: &[u32],
+    smoothing: f64,
+    memory: &Arc<Memory>,
+) -> Result<(f64, Data)> {
+    let classes = logits.len() / targets.len().max(1);
+    let mut d_logits = Buffer::<T>::new(memory, logits.len());
+    let loss = loss::softmax_cross_entropy(classes, logits, targets, smoothing, Some(&mut d_logits))
+        .map_err(candle_core::Error::wrap)?;
+    Ok((loss, T::wrap(d_logits)))
+}
+
+/// The whole network as an operator on (xs, params.flat).
+struct NetOp {
+    net: Network,
+    pass: Pass,
+    /// Whether the gradient of the images is wanted.
+    tracked: bool,
+    done: Mutex<Option<Done>>,
+}
+
+/// A forward pass that waits for its gradient.
+struct Done {
+    tape: Tape,
+    input: Map,
+    logits: Map,
+}
+
+impl NetOp {
+    fn run(&self, xs: (&CpuStorage, &Layout), params: (&CpuStorage, &Layout)) -> Result<(CpuStorage, Shape)> {
+        let mut run = Run::new(Values::of(params.0, params.1)?, &self.pass, &self.net.memory);
+        let input = run.input_values(xs.0, xs.1, self.tracked)?;
+        let logits = self.net.model.forward(&input, &mut run)?;
+        let shape = Shape::from(logits.dims());
+        let storage = to_storage(&logits.node.data)?;
+        let done = Done { tape: run.tape, input, logits };
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        Ok((storage, shape))
+    }
+
+    fn gradients(&self, xs: &Tensor, params: &Tensor, d_logits: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Done { tape, input, logits }) = done else {
+            return Err(Error::NoGradient { layer: "a second backward pass through the same forward pass".into() });
+        };
+        let d_logits = d_logits.contiguous()?;
+        let (d_params, mut gradients) = self.net.params.with_values(|values| {
+            let (storage, layout) = d_logits.storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else {
+                return Err(Error::BadDevice { name: "cuda".into(), reason: "this network runs on the CPU" });
+            };
+            let d_logits = match Values::of(storage, layout)? {
+                Values::F32(d) => Data::F32(Buffer::copy(&self.net.memory, d)),
+                Values::F64(d) => Data::F64(Buffer::copy(&self.net.memory, d)),
+            };
+            tape.backward(&self.net.memory, values, &logits.node, d_logits)
+        })?;
+        let d_xs = of_input(&mut gradients, &input)?.map(|d| d.reshape(xs.dims())).transpose()?;
+        let d_params = Tensor::from_storage(
+            Storage::Cpu(to_storage(&d_params)?),
+            params.dims(),
+            candle_core::op::BackpropOp::none(),
+            false,
+        );
+        Ok((d_xs, Some(d_params)))
+    }
+}
+
+/// The gradient of the images, if it was wanted.
+fn of_input(gradients: &mut Gradients, input: &Map) -> Result<Option<Tensor>> {
+    let Some(gradient) = gradients.take(input.node.id) else {
+        return Ok(None);
+    };
+    let values = gradient.d.to_tensor()?;
+    Ok(Some(if values.dtype() == DType::BF16 { values.to_dtype(DType::F32)? } else { values }))
+}
+
+fn to_storage(data: &Data) -> Result<CpuStorage> {
+    match data {
+        Data::F32(values) => Ok(CpuStorage::F32(values.to_vec())),
+        Data::F64(values) => Ok(CpuStorage::F64(values.to_vec())),
+        Data::Bf16(_) => Err(Error::Mixed { found: "bf16".into() }),
+    }
+}
+
+impl CustomOp2 for NetOp {
+    fn name(&self) -> &'static str {
+        "network"
+    }
+
+    fn cpu_fwd(&self, xs: &CpuStorage, lx: &Layout, params: &CpuStorage, lp: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        self.run((xs, lx), (params, lp)).map_err(candle_core::Error::wrap)
+    }
+
+    fn bwd(
+        &self,
+        xs: &Tensor,
+        params: &Tensor,
+        _logits: &Tensor,
+        d_logits: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+        self.gradients(xs, params, d_logits).map_err(candle_core::Error::wrap)
+    }
+}
+
+/// As a candle module: full precision, no dropout; in training the result has a gradient for `params.flat`.
+impl candle_nn::ModuleT for Network {
+    fn forward_t(&self, xs: &Tensor, train: bool) -> CandleResult<Tensor> {
+        let pass = if train { Pass::train() } else { Pass::eval() };
+        self.forward(xs, &pass).map_err(candle_core::Error::wrap)
+    }
+}
