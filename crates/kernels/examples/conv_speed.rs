@@ -1,68 +1,131 @@
-//! GFLOP/s of the convolution kernels on the layers of CIFAR residual and dense networks, batch 128, f32.
+//! Times of the convolution kernels on the layers of CIFAR networks, in f32 and with factors rounded to bfloat16.
 //! `cargo run --release -p swish-kernels --example conv_speed`; `RAYON_NUM_THREADS=1` for one core, `SWISH_SIMD` for other instructions.
+//!
+//! A time is the median of several calls of the whole-batch functions, packing of the weights included; the totals count every layer
+//! as often as the network has it.
 
 use std::time::Instant;
 
 use swish_kernels::conv::{Conv2d, Operands, Pad, backward_data, backward_weight, forward};
 
-/// Best of several runs, in GFLOP/s (a multiply-accumulate is two operations).
-fn measure(conv: &Conv2d, mut run: impl FnMut()) -> f64 {
-    let seconds = (0..7)
-        .map(|_| {
-            let start = Instant::now();
-            run();
-            start.elapsed().as_secs_f64()
-        })
-        .fold(f64::INFINITY, f64::min);
-    2.0 * conv.macs() as f64 * conv.n as f64 / seconds / 1e9
+/// Median of several runs, in milliseconds.
+fn measure(mut run: impl FnMut()) -> f64 {
+    run();
+    let start = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 5 || (start.elapsed().as_secs_f64() < 0.3 && times.len() < 50) {
+        let start = Instant::now();
+        run();
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
-fn main() {
-    let base = Conv2d {
-        n: 128,
-        h: 32,
-        w: 32,
-        c_in: 16,
-        c_out: 16,
-        kh: 3,
-        kw: 3,
-        stride: (1, 1),
-        pad: Pad::all(1),
+/// A layer and how often its network has it.
+struct Layer {
+    count: usize,
+    conv: Conv2d,
+}
+
+fn layer(count: usize, n: usize, size: usize, (c_in, c_out): (usize, usize), k: usize, stride: usize) -> Layer {
+    let conv = Conv2d {
+        n,
+        h: size,
+        w: size,
+        c_in,
+        c_out,
+        kh: k,
+        kw: k,
+        stride: (stride, stride),
+        pad: Pad::same(k, k),
         groups: 1,
         operands: Operands::Exact,
     };
-    let pointwise = Conv2d { kh: 1, kw: 1, pad: Pad::default(), ..base };
-    let shapes = [
-        Conv2d { c_in: 3, ..base },
-        base,
-        Conv2d { operands: Operands::Bf16, ..base },
-        Conv2d { h: 16, w: 16, c_in: 32, c_out: 32, ..base },
-        Conv2d { h: 8, w: 8, c_in: 64, c_out: 64, ..base },
-        Conv2d { c_out: 32, stride: (2, 2), ..base },
-        Conv2d { h: 16, w: 16, c_in: 32, c_out: 64, stride: (2, 2), ..base },
-        Conv2d { c_in: 48, c_out: 12, ..base },
-        Conv2d { c_in: 24, c_out: 48, ..pointwise },
-        Conv2d { c_in: 200, c_out: 48, h: 16, w: 16, ..pointwise },
-        Conv2d { c_in: 400, c_out: 48, h: 8, w: 8, ..pointwise },
-        Conv2d { c_in: 64, c_out: 256, h: 8, w: 8, ..pointwise },
-        Conv2d { c_in: 160, c_out: 160, h: 16, w: 16, n: 32, ..base },
-        Conv2d { c_in: 32, c_out: 64, stride: (2, 2), h: 16, w: 16, ..pointwise },
-        Conv2d { c_in: 48, c_out: 48, groups: 48, ..base },
-        Conv2d { c_in: 48, c_out: 48, groups: 48, kh: 5, kw: 5, pad: Pad::all(2), ..base },
-        Conv2d { c_in: 48, c_out: 48, groups: 48, kh: 5, kw: 5, pad: Pad::all(2), stride: (2, 2), ..base },
-    ];
+    Layer { count, conv }
+}
+
+/// ResNet-20 has every layer of its list; the lists of the other networks are samples, except WRN-28-10's.
+fn networks() -> [(&'static str, Vec<Layer>); 5] {
+    [
+        (
+            "ResNet-20",
+            vec![
+                layer(1, 128, 32, (3, 16), 3, 1),
+                layer(6, 128, 32, (16, 16), 3, 1),
+                layer(1, 128, 32, (16, 32), 3, 2),
+                layer(5, 128, 16, (32, 32), 3, 1),
+                layer(1, 128, 16, (32, 64), 3, 2),
+                layer(5, 128, 8, (64, 64), 3, 1),
+            ],
+        ),
+        (
+            "ResNet-164, some layers",
+            vec![
+                layer(1, 128, 32, (64, 16), 1, 1),
+                layer(1, 128, 32, (16, 64), 1, 1),
+                layer(1, 128, 8, (256, 64), 1, 1),
+            ],
+        ),
+        ("DenseNet, some layers", vec![layer(1, 128, 32, (216, 48), 1, 1), layer(1, 128, 32, (48, 12), 3, 1)]),
+        (
+            "WRN-28-10",
+            vec![
+                layer(1, 32, 32, (3, 16), 3, 1),
+                layer(1, 32, 32, (16, 160), 3, 1),
+                layer(1, 32, 32, (16, 160), 1, 1),
+                layer(7, 32, 32, (160, 160), 3, 1),
+                layer(1, 32, 32, (160, 320), 3, 2),
+                layer(1, 32, 32, (160, 320), 1, 2),
+                layer(7, 32, 16, (320, 320), 3, 1),
+                layer(1, 32, 16, (320, 640), 3, 2),
+                layer(1, 32, 16, (320, 640), 1, 2),
+                layer(7, 32, 8, (640, 640), 3, 1),
+            ],
+        ),
+        ("Others", vec![layer(1, 128, 4, (128, 128), 3, 1), layer(1, 16, 35, (192, 64), 5, 1)]),
+    ]
+}
+
+/// Milliseconds of the three directions.
+fn times(conv: &Conv2d) -> [f64; 3] {
+    let fill = |len: usize| (0..len).map(|i| (i % 251) as f32 / 251.0 - 0.5).collect::<Vec<_>>();
+    let (mut xs, mut weight, mut ys) = (fill(conv.in_len()), fill(conv.weight_len()), fill(conv.out_len()));
+    let d_ys = ys.clone();
+    let x_again = xs.clone();
+    [
+        measure(|| forward(conv, &xs, &weight, &mut ys)),
+        measure(|| backward_data(conv, &d_ys, &weight, &mut xs)),
+        measure(|| backward_weight(conv, &x_again, &d_ys, &mut weight)),
+    ]
+}
+
+fn main() {
     println!("{} threads, {:?}", rayon::current_num_threads(), swish_kernels::simd::level());
-    println!("{:<44} {:>8} {:>8} {:>8}", "GFLOP/s", "forward", "data", "weight");
-    for conv in shapes {
-        let fill = |len: usize| (0..len).map(|i| (i % 251) as f32 / 251.0 - 0.5).collect::<Vec<_>>();
-        let (mut xs, mut weight, mut ys) = (fill(conv.in_len()), fill(conv.weight_len()), fill(conv.out_len()));
-        let d_ys = ys.clone();
-        let f = measure(&conv, || forward(&conv, &xs, &weight, &mut ys));
-        let x_again = xs.clone();
-        let d = measure(&conv, || backward_data(&conv, &d_ys, &weight, &mut xs));
-        let w = measure(&conv, || backward_weight(&conv, &x_again, &d_ys, &mut weight));
-        let Conv2d { h, w: width, c_in, c_out, kh, kw, stride, groups, operands, .. } = conv;
-        let name = format!("{kh}x{kw}/{} {c_in}->{c_out} on {h}x{width} groups {groups} {operands:?}", stride.0);
-        println!("{name:<44} {f:>8.1} {d:>8.1} {w:>8.1}");
+    let only = std::env::args().nth(1);
+    for (name, layers) in networks() {
+        if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        for operands in [Operands::Bf16, Operands::Exact] {
+            println!("\n{name}, {operands:?}: milliseconds (TFLOP/s)");
+            println!("{:<26} {:>5} {:>16} {:>16} {:>16}", "layer", "times", "forward", "data", "weight");
+            let mut totals = [0.0; 3];
+            for Layer { count, conv } in &layers {
+                let conv = Conv2d { operands, ..*conv };
+                let times = times(&conv);
+                let operations = 2.0 * conv.macs() as f64 * conv.n as f64;
+                let columns = times.map(|ms| format!("{ms:.2} ({:.2})", operations / ms / 1e9));
+                let [f, d, w] = &columns;
+                let shape =
+                    format!("{}x{}/{} {}->{} {}", conv.kh, conv.kw, conv.stride.0, conv.c_in, conv.c_out, conv.h);
+                println!("{shape:<26} {count:>5} {f:>16} {d:>16} {w:>16}");
+                for (total, time) in totals.iter_mut().zip(times) {
+                    *total += time * *count as f64;
+                }
+            }
+            let [f, d, w] = totals;
+            println!("{:<26} {:>5} {f:>16.2} {d:>16.2} {w:>16.2} = {:.1} ms", "all", "", f + d + w);
+        }
     }
 }

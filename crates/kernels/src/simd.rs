@@ -1,8 +1,8 @@
 //! Run-time choice of the vector instructions: the macro `simd_fn!` compiles one generic body for the baseline processor, for AVX2 with
 //! FMA and for AVX-512, and calls the best one that the processor has.
 //!
-//! `SWISH_SIMD=scalar|avx2|avx512` lowers the choice (never raises it above what the processor has; other values are ignored). Results may differ in the last
-//! bits between levels, because FMA rounds once.
+//! `SWISH_SIMD=scalar|avx2|avx512|amx` lowers the choice (never raises it above what the processor has; other values are ignored).
+//! Results may differ in the last bits between levels, because FMA rounds once and the matrix unit sums in another order.
 #![allow(
     unsafe_code,
     reason = "calling a function compiled for more instructions than the baseline needs unsafe; `level` checks them first"
@@ -21,6 +21,9 @@ pub enum Level {
     Avx2,
     /// AVX-512F, with AVX2 and FMA.
     Avx512,
+    /// The matrix unit for bfloat16 (AMX-TILE, AMX-BF16) and AVX-512 F, BW, VL and BF16, with what is above. Convolutions use the
+    /// matrix unit, everything else AVX-512. Found under Linux only, which has to grant its use.
+    Amx,
 }
 
 /// The level in use, found once: the processor's, or the lower one that the environment variable `SWISH_SIMD` names.
@@ -30,7 +33,8 @@ pub fn level() -> Level {
         let wanted = match std::env::var("SWISH_SIMD").as_deref() {
             Ok("scalar") => Level::Scalar,
             Ok("avx2") => Level::Avx2,
-            _ => Level::Avx512,
+            Ok("avx512") => Level::Avx512,
+            _ => Level::Amx,
         };
         wanted.min(detected())
     })
@@ -40,12 +44,51 @@ pub fn level() -> Level {
 fn detected() -> Level {
     let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     if avx2 && is_x86_feature_detected!("avx512f") {
-        Level::Avx512
+        if has_amx() { Level::Amx } else { Level::Avx512 }
     } else if avx2 {
         Level::Avx2
     } else {
         Level::Scalar
     }
+}
+
+/// Whether the processor has a matrix unit for bfloat16 and the system lets this process use it.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn has_amx() -> bool {
+    use std::arch::x86_64::__cpuid_count;
+    const AMX_BF16: u32 = 1 << 22;
+    const AMX_TILE: u32 = 1 << 24;
+    let vectors = is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bf16");
+    vectors && __cpuid_count(7, 0).edx & (AMX_BF16 | AMX_TILE) == AMX_BF16 | AMX_TILE && ask_for_tiles()
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn has_amx() -> bool {
+    false
+}
+
+/// Linux saves the tile registers only for processes that have asked for it: `arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)`.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn ask_for_tiles() -> bool {
+    const ARCH_PRCTL: isize = 158;
+    const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
+    const XTILEDATA: usize = 18;
+    let result: isize;
+    // SAFETY: this system call reads its two arguments only and changes no memory of the process; it overwrites rcx and r11.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XTILEDATA,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -90,9 +133,9 @@ macro_rules! simd_fn {
             }
 
             match $crate::simd::level() {
-                // SAFETY: `level` returns Avx512 only where the processor has avx512f, avx2 and fma.
+                // SAFETY: `level` returns Avx512 or Amx only where the processor has avx512f, avx2 and fma.
                 #[cfg(target_arch = "x86_64")]
-                $crate::simd::Level::Avx512 => unsafe { avx512::<$gen $(, $cname)*>($($arg),*) },
+                $crate::simd::Level::Avx512 | $crate::simd::Level::Amx => unsafe { avx512::<$gen $(, $cname)*>($($arg),*) },
                 // SAFETY: `level` returns Avx2 only where the processor has avx2 and fma.
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Level::Avx2 => unsafe { avx2::<$gen $(, $cname)*>($($arg),*) },

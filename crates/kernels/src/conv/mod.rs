@@ -3,12 +3,15 @@
 //! [`Prepared`] packs the weights once and runs groups of images on the calling thread; the functions [`forward`], [`backward_data`] and
 //! [`backward_weight`] run a whole batch on all threads.
 //!
-//! Three routes, all deterministic:
+//! Four routes, all deterministic:
+//! - `amx`: the matrix unit of x86 processors that have one, under Linux; everything ungrouped in f32;
 //! - `direct`: a register-blocked kernel on a zero-padded copy of the image; every ungrouped forward and weight gradient, and the data
 //!   gradient where the stride is 1;
 //! - `depthwise`: one filter a channel, vectorised over channels;
 //! - `im2col`: columns and matrix products, for whatever remains (other groups, strided data gradients).
 
+#[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "amx_none.rs")]
+mod amx;
 mod batch;
 mod depthwise;
 mod direct;

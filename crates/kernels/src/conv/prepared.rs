@@ -1,7 +1,7 @@
 //! A convolution whose weights are packed once, for callers that cut a batch into groups of images themselves.
 
 use super::direct::Panels;
-use super::{Conv2d, depthwise, direct, direct_weight, im2col};
+use super::{Conv2d, amx, depthwise, direct, direct_weight, im2col};
 use crate::real::Real;
 
 /// Buffers that one thread reuses from call to call.
@@ -15,6 +15,7 @@ pub struct Scratch<T> {
     pub(super) offsets: Vec<usize>,
     /// Where the windows lie.
     pub(super) starts: Vec<usize>,
+    amx: amx::Buffers,
 }
 
 /// Which code computes a convolution.
@@ -47,6 +48,8 @@ enum Packed<T> {
 /// A convolution with its weights packed once, run on groups of whole images by the calling thread.
 pub struct Prepared<T: Real> {
     conv: Conv2d,
+    /// Where it is there, nothing else of this value is used.
+    amx: Option<amx::Convolution>,
     route: Route,
     forward: Option<Packed<T>>,
     backward: Option<Packed<T>>,
@@ -61,6 +64,10 @@ impl<T: Real> Prepared<T> {
     pub fn new(conv: &Conv2d, weight: &[T], backward: bool) -> Self {
         let mut prepared = Self::for_weight_gradient(conv);
         assert_eq!(weight.len(), conv.weight_len(), "weights do not fit {conv:?}");
+        if let Some(amx) = &mut prepared.amx {
+            amx.pack(conv, weight, backward);
+            return prepared;
+        }
         prepared.forward = Some(match prepared.route {
             Route::Direct => Packed::Direct(Panels::forward(conv, weight)),
             Route::Depthwise => Packed::Depthwise(depthwise::pack(conv, weight, false)),
@@ -77,7 +84,13 @@ impl<T: Real> Prepared<T> {
     /// Without any weights, which their gradient does not need.
     pub(super) fn for_weight_gradient(conv: &Conv2d) -> Self {
         conv.check();
-        Self { conv: *conv, route: Route::of(conv), forward: None, backward: None }
+        Self {
+            conv: *conv,
+            amx: amx::Convolution::new::<T>(conv),
+            route: Route::of(conv),
+            forward: None,
+            backward: None,
+        }
     }
 
     /// The convolution of `images` images, its slices' lengths checked.
@@ -94,6 +107,10 @@ impl<T: Real> Prepared<T> {
     pub fn forward(&self, images: usize, xs: &[T], ys: &mut [T], scratch: &mut Scratch<T>) {
         let conv = self.of_images(images, xs.len(), ys.len());
         if ys.is_empty() {
+            return;
+        }
+        if let Some(amx) = &self.amx {
+            assert!(amx.forward(xs, ys, &mut scratch.amx), "weights not packed for the forward pass: {conv:?}");
             return;
         }
         match &self.forward {
@@ -115,6 +132,11 @@ impl<T: Real> Prepared<T> {
             d_xs.fill(T::ZERO);
             return;
         }
+        if let Some(amx) = &self.amx {
+            let packed = amx.backward_data(d_ys, d_xs, &mut scratch.amx);
+            assert!(packed, "weights not packed for the data gradient: {conv:?}");
+            return;
+        }
         match (&self.backward, conv.adjoint()) {
             (Some(Packed::Direct(panels)), Some(adjoint)) => direct::forward(&adjoint, d_ys, panels, d_xs, scratch),
             (Some(Packed::Depthwise(filters)), Some(adjoint)) => {
@@ -133,6 +155,9 @@ impl<T: Real> Prepared<T> {
 
     /// Length of a partial sum of the weight gradient, in the route's own layout.
     pub fn partial_len(&self) -> usize {
+        if let Some(amx) = &self.amx {
+            return amx.partial_len();
+        }
         match self.route {
             Route::Direct => direct_weight::partial_len(&self.conv),
             Route::Depthwise => depthwise::partial_len(&self.conv),
@@ -150,6 +175,9 @@ impl<T: Real> Prepared<T> {
         assert_eq!(partial.len(), self.partial_len(), "length of a partial sum of {conv:?}");
         if d_ys.is_empty() {
             return;
+        }
+        if let Some(amx) = &self.amx {
+            return amx.backward_weight(xs, d_ys, partial, &mut scratch.amx);
         }
         match self.route {
             Route::Direct => direct_weight::backward_weight(&conv, xs, d_ys, partial, scratch),
@@ -170,6 +198,9 @@ impl<T: Real> Prepared<T> {
             partial.len(),
             d_weight.len()
         );
+        if let Some(amx) = &self.amx {
+            return amx.finish_weight(partial, d_weight);
+        }
         match self.route {
             Route::Direct => direct_weight::finish(conv, partial, d_weight),
             Route::Depthwise => depthwise::finish(conv, partial, d_weight),
