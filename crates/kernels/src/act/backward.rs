@@ -1,44 +1,70 @@
 //! The derivative of a program on a tile: a reverse sweep over the recomputed values.
 
-use super::forward::{Inputs, Values};
-use super::math;
-use super::program::{Gated, Join, Step, Unary};
+use super::Program;
+use super::forward::{Inputs, Values, evaluate};
+use super::fused;
+use super::plan::{Plan, Step};
+use super::slope::{Side, d_first, d_gate, d_second, d_side, d_unary, product, unary_with_slope};
 use super::tile::{TILE, add_to};
-use super::{EPS, Program};
 use crate::real::Real;
-use crate::simd::{mul_add, simd_fn};
 
 /// The values and the adjoints (derivatives of the sum of `d_ys * ys`) of a program's slots on one tile.
 pub(crate) struct Sweep<'p, T> {
     values: Values<'p, T>,
+    /// By step: what [`Step::keeps_slope`] describes, where the value was computed.
+    slopes: Vec<T>,
     adjoints: Vec<T>,
     /// By slot: has its adjoint been written? The first contribution is stored, the others are added.
     written: Vec<bool>,
+    /// Two tiles.
+    scratch: Vec<T>,
 }
 
 impl<'p, T: Real> Sweep<'p, T> {
     pub(crate) fn new(program: &'p Program) -> Self {
-        let values = Values::new(program);
-        let slots = values.plan.active.len();
-        Self { values, adjoints: vec![T::ZERO; slots * TILE], written: vec![false; slots] }
+        let plan = &program.plan;
+        let slots = plan.active.len();
+        Self {
+            values: Values::new(program),
+            slopes: vec![T::ZERO; plan.steps.len() * TILE],
+            adjoints: vec![T::ZERO; slots * TILE],
+            written: vec![false; slots],
+            scratch: vec![T::ZERO; 2 * TILE],
+        }
     }
 
     /// `d_xs` is overwritten; the parameters' derivatives are read with [`Sweep::add_d_param`].
     pub(crate) fn run(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], d_xs: &mut [T]) {
-        self.values.recompute(inputs);
+        let plan = self.values.plan;
+        for (i, &step) in plan.steps.iter().enumerate() {
+            let slot = plan.first_step() + i;
+            if plan.needed[slot] {
+                let (value, out) = self.values.split(inputs, slot);
+                compute(plan, slot, step, value, out, &mut self.slopes[i * TILE..][..inputs.tile.len]);
+            }
+        }
         self.sweep(inputs, d_ys, None, d_xs);
     }
 
     /// As [`Sweep::run`], and `ys = f(xs)` from the same computation.
     #[allow(dead_code, reason = "for blocks that fuse an activation with what follows it")]
     pub(crate) fn run_with_value(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], ys: &mut [T], d_xs: &mut [T]) {
-        self.values.forward(inputs, ys);
+        let plan = self.values.plan;
+        for (i, &step) in plan.steps.iter().enumerate() {
+            let slot = plan.first_step() + i;
+            let (value, out) = self.values.split(inputs, slot);
+            let out = if slot == plan.result { &mut *ys } else { out };
+            compute(plan, slot, step, value, out, &mut self.slopes[i * TILE..][..inputs.tile.len]);
+        }
+        if plan.steps.is_empty() {
+            ys.copy_from_slice(self.values.get(inputs, plan.result));
+        }
         self.sweep(inputs, d_ys, Some(ys), d_xs);
     }
 
-    /// The reverse sweep; the value of the result is in `ys` or, where its derivative needs it, in its slot.
+    /// The reverse sweep; `ys` are the values of the result if they and all others were computed.
     fn sweep(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], ys: Option<&[T]>, d_xs: &mut [T]) {
-        let Self { values, adjoints, written } = self;
+        let Self { values, slopes, adjoints, written, scratch } = self;
         let (plan, len) = (values.plan, inputs.tile.len);
         written.fill(false);
         if plan.steps.is_empty() {
@@ -48,6 +74,8 @@ impl<'p, T: Real> Sweep<'p, T> {
                 slot => adjoints[slot * TILE..][..len].copy_from_slice(d_ys),
             }
         }
+        let (scratch_1, scratch_2) = scratch.split_at_mut(TILE);
+        let (scratch_1, scratch_2) = (&mut scratch_1[..len], &mut scratch_2[..len]);
         for (i, &step) in plan.steps.iter().enumerate().rev() {
             let slot = plan.first_step() + i;
             if !plan.active[slot] {
@@ -55,27 +83,47 @@ impl<'p, T: Real> Sweep<'p, T> {
             }
             let (lower, upper) = adjoints.split_at_mut(slot * TILE);
             let d = if slot == plan.result { d_ys } else { &upper[..len] };
+            let mut to = Contributions { plan, d_xs: &mut *d_xs, lower, written, len };
             let value = |slot| match ys {
                 Some(ys) if slot == plan.result => ys,
                 _ => values.get(inputs, slot),
             };
-            let mut contribute = |operand: usize, gradient: &dyn Fn(bool, &mut [T])| {
-                if plan.active[operand] {
-                    let out = if operand == 0 { &mut *d_xs } else { &mut lower[operand * TILE..][..len] };
-                    gradient(std::mem::replace(&mut written[operand], true), out);
+            let kept = (step.keeps_slope() && (ys.is_some() || plan.needed[slot])).then(|| &slopes[i * TILE..][..len]);
+            match (step, kept) {
+                (Step::Unary(_, a) | Step::Fold(_, a), Some(slopes)) => {
+                    to.add(a, |add, out| product(add, d, slopes, out));
                 }
-            };
-            match step {
-                Step::Unary(op, a) => contribute(a, &|add, out| d_unary(op, add, value(a), value(slot), d, out)),
-                Step::Join(op, a, b) => {
-                    contribute(a, &|add, out| d_first(op, add, value(a), value(b), d, out));
-                    contribute(b, &|add, out| d_second(op, add, value(a), value(b), d, out));
+                (Step::Unary(op, a), None) => to.add(a, |add, out| d_unary(op, add, value(a), value(slot), d, out)),
+                (Step::Fold(fold, a), None) => {
+                    unary_with_slope(fold.inner, value(a), scratch_1, scratch_2);
+                    to.add(a, |add, out| fused::d_fold(fold, add, value(a), scratch_1, scratch_2, d, out));
                 }
-                Step::Gated(op, p, a, b) => {
+                (Step::Swish(a, None), gates) => {
+                    if let Some(out) = to.first(a) {
+                        fused::d_swish_1(value(a), gates, d, out);
+                    } else {
+                        fused::d_swish_1(value(a), gates, d, scratch_1);
+                        to.add_tile(a, scratch_1);
+                    }
+                }
+                (Step::Swish(a, Some(p)), gates) => {
+                    if let Some((d_a, d_p)) = to.first_two(a, p) {
+                        fused::d_swish(value(a), value(p), gates, d, d_a, d_p);
+                    } else {
+                        fused::d_swish(value(a), value(p), gates, d, scratch_1, scratch_2);
+                        to.add_tile(a, scratch_1);
+                        to.add_tile(p, scratch_2);
+                    }
+                }
+                (Step::Join(op, a, b), _) => {
+                    to.add(a, |add, out| d_first(op, add, value(a), value(b), d, out));
+                    to.add(b, |add, out| d_second(op, add, value(a), value(b), d, out));
+                }
+                (Step::Gated(op, p, a, b), _) => {
                     let operands = [value(p), value(a), value(b), value(slot)];
-                    contribute(p, &|add, out| d_gate(op, add, operands, d, out));
-                    contribute(a, &|add, out| d_side(op, Side::First, add, operands, d, out));
-                    contribute(b, &|add, out| d_side(op, Side::Second, add, operands, d, out));
+                    to.add(p, |add, out| d_gate(op, add, operands, d, out));
+                    to.add(a, |add, out| d_side(op, Side::First, add, operands, d, out));
+                    to.add(b, |add, out| d_side(op, Side::Second, add, operands, d, out));
                 }
             }
         }
@@ -92,149 +140,83 @@ impl<'p, T: Real> Sweep<'p, T> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    First,
-    Second,
+/// The value of a step, and its slope where it is kept.
+fn compute<'a, T: Real>(
+    plan: &Plan,
+    slot: usize,
+    step: Step,
+    value: impl Fn(usize) -> &'a [T],
+    out: &mut [T],
+    slopes: &mut [T],
+) {
+    match step {
+        _ if !plan.active[slot] || !step.keeps_slope() => evaluate(step, value, out),
+        Step::Unary(op, a) => unary_with_slope(op, value(a), out, slopes),
+        Step::Fold(fold, a) => {
+            unary_with_slope(fold.inner, value(a), out, slopes);
+            fused::fold_with_slope(fold, value(a), out, slopes);
+        }
+        Step::Swish(a, p) => fused::swish_keeping(value(a), p.map(value), out, slopes),
+        Step::Join(..) | Step::Gated(..) => evaluate(step, value, out),
+    }
 }
 
-/// `out = expression` or `out += expression` over zipped slices. A macro and not a closure: its body has to be compiled with the
-/// instructions of the function around it.
-macro_rules! contribute {
-    ($add:ident, $out:ident, [$($name:ident in $slice:expr),+] => $e:expr) => {{
-        let n = $out.len();
-        $(let $name = &$slice[..n];)+
-        if $add {
-            for i in 0..n {
-                $(let $name = $name[i];)+
-                $out[i] += $e;
-            }
+/// Where the contributions of one step to the adjoints of its operands go.
+struct Contributions<'a, T> {
+    plan: &'a Plan,
+    /// The adjoint of slot 0.
+    d_xs: &'a mut [T],
+    /// The adjoints of the slots below the step's.
+    lower: &'a mut [T],
+    written: &'a mut [bool],
+    len: usize,
+}
+
+impl<T: Real> Contributions<'_, T> {
+    /// Calls `gradient(add, out)`, which stores or adds, unless the operand is constant.
+    fn add(&mut self, operand: usize, gradient: impl FnOnce(bool, &mut [T])) {
+        if self.plan.active[operand] {
+            let out = match operand {
+                0 => &mut *self.d_xs,
+                _ => &mut self.lower[operand * TILE..][..self.len],
+            };
+            gradient(std::mem::replace(&mut self.written[operand], true), out);
+        }
+    }
+
+    /// Adds a contribution that has been computed.
+    fn add_tile(&mut self, operand: usize, tile: &[T]) {
+        self.add(operand, |add, out| if add { add_to(out, tile) } else { out.copy_from_slice(tile) });
+    }
+
+    /// The adjoint of an operand that nothing has been written to; from here on something has.
+    fn first(&mut self, operand: usize) -> Option<&mut [T]> {
+        if !self.plan.active[operand] || std::mem::replace(&mut self.written[operand], true) {
+            return None;
+        }
+        match operand {
+            0 => Some(&mut *self.d_xs),
+            _ => Some(&mut self.lower[operand * TILE..][..self.len]),
+        }
+    }
+
+    /// [`Contributions::first`] of two different operands, if that is true of both.
+    fn first_two(&mut self, a: usize, b: usize) -> Option<(&mut [T], &mut [T])> {
+        let fresh = |slot: usize| self.plan.active[slot] && !self.written[slot];
+        if !fresh(a) || !fresh(b) {
+            return None;
+        }
+        (self.written[a], self.written[b]) = (true, true);
+        let len = self.len;
+        let (lower, d_xs) = (&mut *self.lower, &mut *self.d_xs);
+        Some(if a == 0 {
+            (d_xs, &mut lower[b * TILE..][..len])
+        } else if b == 0 {
+            (&mut lower[a * TILE..][..len], d_xs)
         } else {
-            for i in 0..n {
-                $(let $name = $name[i];)+
-                $out[i] = $e;
-            }
-        }
-    }};
-}
-
-simd_fn! {
-    /// `out (+)= d * f'(x)`, y = f(x).
-    fn d_unary<T: Real>(op: Unary, add: bool, xs: &[T], ys: &[T], d: &[T], out: &mut [T]) {
-        let two = T::from_f64(2.0);
-        let eps = T::from_f64(EPS);
-        macro_rules! by_x {
-            ($x:ident => $e:expr) => { contribute!(add, out, [d in d, $x in xs] => d * $e) };
-        }
-        macro_rules! by_y {
-            ($y:ident => $e:expr) => { contribute!(add, out, [d in d, $y in ys] => d * $e) };
-        }
-        match op {
-            Unary::Neg => contribute!(add, out, [d in d] => -d),
-            Unary::Abs => by_x!(x => math::sign(x)),
-            Unary::Square => by_x!(x => two * x),
-            Unary::Cube => by_x!(x => T::from_f64(3.0) * x * x),
-            Unary::Sqrt => by_y!(y => if y > T::ZERO { T::from_f64(0.5) / y } else { T::ZERO }),
-            Unary::LogAbs => by_x!(x => math::sign(x) / (x.abs() + eps)),
-            Unary::Exp => by_y!(y => y),
-            Unary::Expm1 => by_y!(y => y + T::ONE),
-            Unary::Sin if math::trig_is_fast(xs) => by_x!(x => math::fast_cos::<T, FMA>(x)),
-            Unary::Sin => by_x!(x => x.cos()),
-            Unary::Cos if math::trig_is_fast(xs) => by_x!(x => -math::fast_sin::<T, FMA>(x)),
-            Unary::Cos => by_x!(x => -x.sin()),
-            Unary::Sinc if math::trig_is_fast(xs) => {
-                contribute!(add, out, [d in d, x in xs, y in ys] => d * math::d_sinc::<T, FMA>(x, y, math::fast_cos::<T, FMA>(x)));
-            }
-            Unary::Sinc => contribute!(add, out, [d in d, x in xs, y in ys] => d * math::d_sinc::<T, FMA>(x, y, x.cos())),
-            Unary::Sinh => by_x!(x => math::cosh::<T, FMA>(x)),
-            Unary::Cosh => by_x!(x => math::sinh::<T, FMA>(x)),
-            Unary::Tanh => by_y!(y => T::ONE - y * y),
-            Unary::Asinh => by_x!(x => T::ONE / mul_add::<T, FMA>(x, x, T::ONE).sqrt()),
-            Unary::Atan => by_x!(x => T::ONE / mul_add::<T, FMA>(x, x, T::ONE)),
-            Unary::Relu => by_x!(x => if x > T::ZERO { T::ONE } else { T::ZERO }),
-            Unary::MinZero => by_x!(x => if x > T::ZERO { T::ZERO } else { T::ONE }),
-            Unary::Sigmoid => by_y!(y => y * (T::ONE - y)),
-            Unary::Softplus => by_x!(x => math::sigmoid::<T, FMA>(x)),
-            // x y first: it is 0 where 2 x could overflow.
-            Unary::Gauss => contribute!(add, out, [d in d, x in xs, y in ys] => d * (-two * (x * y))),
-            Unary::Erf => {
-                let c = T::from_f64(std::f64::consts::FRAC_2_SQRT_PI);
-                by_x!(x => c * math::exp_of_negative::<T, FMA>(-(x * x)));
-            }
-        }
-    }
-}
-
-/// 1 where `a > b`, 1/2 at a tie, else 0.
-#[inline(always)]
-fn larger<T: Real>(a: T, b: T) -> T {
-    let tie = if a == b { T::from_f64(0.5) } else { T::ZERO };
-    if a > b { T::ONE } else { tie }
-}
-
-simd_fn! {
-    /// `out (+)= d * df/da`.
-    fn d_first<T: Real>(op: Join, add: bool, a: &[T], b: &[T], d: &[T], out: &mut [T]) {
-        match op {
-            Join::Add | Join::Sub => contribute!(add, out, [d in d] => d),
-            Join::Mul => contribute!(add, out, [d in d, b in b] => d * b),
-            Join::Div => {
-                let eps = T::from_f64(EPS);
-                contribute!(add, out, [d in d, b in b] => d / (b + eps));
-            }
-            Join::Max => contribute!(add, out, [d in d, a in a, b in b] => d * larger(a, b)),
-            Join::Min => contribute!(add, out, [d in d, a in a, b in b] => d * larger(b, a)),
-        }
-    }
-}
-
-simd_fn! {
-    /// `out (+)= d * df/db`.
-    fn d_second<T: Real>(op: Join, add: bool, a: &[T], b: &[T], d: &[T], out: &mut [T]) {
-        match op {
-            Join::Add => contribute!(add, out, [d in d] => d),
-            Join::Sub => contribute!(add, out, [d in d] => -d),
-            Join::Mul => contribute!(add, out, [d in d, a in a] => d * a),
-            Join::Div => {
-                let eps = T::from_f64(EPS);
-                contribute!(add, out, [d in d, a in a, b in b] => {
-                    let inverse = T::ONE / (b + eps);
-                    -(d * (a * inverse) * inverse)
-                });
-            }
-            Join::Max => contribute!(add, out, [d in d, a in a, b in b] => d * larger(b, a)),
-            Join::Min => contribute!(add, out, [d in d, a in a, b in b] => d * larger(a, b)),
-        }
-    }
-}
-
-simd_fn! {
-    /// `out (+)= d * df/dp` from p, a, b and the value.
-    fn d_gate<T: Real>(op: Gated, add: bool, operands: [&[T]; 4], d: &[T], out: &mut [T]) {
-        let [_, a, b, y] = operands;
-        match op {
-            // The value first: it is 0 where the square could overflow.
-            Gated::Gauss => contribute!(add, out, [d in d, a in a, b in b, y in y] => -(d * ((a - b) * y) * (a - b))),
-            Gated::Laplace => contribute!(add, out, [d in d, a in a, b in b, y in y] => -(d * ((a - b).abs() * y))),
-            Gated::Mix => contribute!(add, out, [d in d, a in a, b in b] => d * (a - b)),
-        }
-    }
-}
-
-simd_fn! {
-    /// `out (+)= d * df/da` or `df/db` from p, a, b and the value.
-    fn d_side<T: Real>(op: Gated, side: Side, add: bool, operands: [&[T]; 4], d: &[T], out: &mut [T]) {
-        let [p, a, b, y] = operands;
-        let (slope, mix) = match side {
-            Side::First => (-T::ONE, T::ZERO),
-            Side::Second => (T::ONE, T::ONE),
-        };
-        let twice = slope + slope;
-        match op {
-            Gated::Gauss => contribute!(add, out, [d in d, p in p, a in a, b in b, y in y] => d * (twice * p * ((a - b) * y))),
-            Gated::Laplace => contribute!(add, out, [d in d, p in p, a in a, b in b, y in y] => d * (slope * p * math::sign(a - b) * y)),
-            // p for the first, 1 - p for the second.
-            Gated::Mix => contribute!(add, out, [d in d, p in p] => d * (mix - slope * p)),
-        }
+            let (low, high) = lower.split_at_mut(a.max(b) * TILE);
+            let (low, high) = (&mut low[a.min(b) * TILE..][..len], &mut high[..len]);
+            if a < b { (low, high) } else { (high, low) }
+        })
     }
 }

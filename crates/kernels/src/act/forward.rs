@@ -1,7 +1,9 @@
 //! The value of a program on a tile: step by step, each a loop over the tile.
 
+use super::fused;
 use super::math;
-use super::program::{Gated, Join, Plan, Step, Unary};
+use super::plan::{Join, Plan, Step};
+use super::program::{Gated, Unary};
 use super::tile::{Pattern, TILE, Tile};
 use super::{EPS, Program};
 use crate::real::Real;
@@ -45,24 +47,27 @@ impl<'p, T: Real> Values<'p, T> {
         }
     }
 
-    /// The values that the backward sweep reads: all but the last step's where its derivative can do without.
-    pub(super) fn recompute(&mut self, inputs: Inputs<'_, T>) {
-        let steps = match self.plan.steps.split_last() {
-            Some((last, steps)) if !last.derivative_uses_value() => steps,
-            _ => &self.plan.steps,
-        };
-        self.run(steps, inputs);
-    }
-
     /// The value of a slot.
     pub(super) fn get<'a>(&'a self, inputs: Inputs<'a, T>, slot: usize) -> &'a [T] {
         read(self.plan, &self.slots, inputs, slot)
     }
 
+    /// The values of lower slots than a step's, and where its own goes.
+    pub(super) fn split<'a>(
+        &'a mut self,
+        inputs: Inputs<'a, T>,
+        slot: usize,
+    ) -> (impl Fn(usize) -> &'a [T] + Copy, &'a mut [T]) {
+        let plan = self.plan;
+        let (done, out) = self.slots.split_at_mut(slot * TILE);
+        let done = &*done;
+        (move |operand| read(plan, done, inputs, operand), &mut out[..inputs.tile.len])
+    }
+
     fn run(&mut self, steps: &[Step], inputs: Inputs<'_, T>) {
         for (slot, &step) in (self.plan.first_step()..).zip(steps) {
-            let (done, out) = self.slots.split_at_mut(slot * TILE);
-            evaluate(step, |operand| read(self.plan, done, inputs, operand), &mut out[..inputs.tile.len]);
+            let (value, out) = self.split(inputs, slot);
+            evaluate(step, value, out);
         }
     }
 }
@@ -77,11 +82,17 @@ fn read<'a, T: Real>(plan: &Plan, slots: &'a [T], inputs: Inputs<'a, T>, slot: u
     }
 }
 
-fn evaluate<'a, T: Real>(step: Step, read: impl Fn(usize) -> &'a [T], out: &mut [T]) {
+/// The value of a step from those of its operands.
+pub(super) fn evaluate<'a, T: Real>(step: Step, read: impl Fn(usize) -> &'a [T], out: &mut [T]) {
     match step {
         Step::Unary(op, a) => unary(op, read(a), out),
         Step::Join(op, a, b) => join(op, read(a), read(b), out),
         Step::Gated(op, p, a, b) => gated(op, read(p), read(a), read(b), out),
+        Step::Swish(a, p) => fused::swish(read(a), p.map(read), out),
+        Step::Fold(fold, a) => {
+            unary(fold.inner, read(a), out);
+            fused::fold(fold, read(a), out);
+        }
     }
 }
 
@@ -92,6 +103,19 @@ simd_fn! {
             ($x:ident => $y:expr) => {
                 for (y, &$x) in ys.iter_mut().zip(xs) {
                     *y = $y;
+                }
+            };
+        }
+        // Once more by the library where an argument was too large.
+        macro_rules! map_trig {
+            ($x:ident => $fast:expr, $any:expr) => {
+                let mut far = false;
+                for (y, &$x) in ys.iter_mut().zip(xs) {
+                    far |= !math::trig_is_fast($x);
+                    *y = $fast;
+                }
+                if far {
+                    map!($x => $any);
                 }
             };
         }
@@ -107,12 +131,9 @@ simd_fn! {
             }
             Unary::Exp => map!(x => math::exp::<T, FMA>(x)),
             Unary::Expm1 => map!(x => math::exp_m1::<T, FMA>(x)),
-            Unary::Sin if math::trig_is_fast(xs) => map!(x => math::fast_sin::<T, FMA>(x)),
-            Unary::Sin => map!(x => x.sin()),
-            Unary::Cos if math::trig_is_fast(xs) => map!(x => math::fast_cos::<T, FMA>(x)),
-            Unary::Cos => map!(x => x.cos()),
-            Unary::Sinc if math::trig_is_fast(xs) => map!(x => math::sinc(x, math::fast_sin::<T, FMA>(x))),
-            Unary::Sinc => map!(x => math::sinc(x, x.sin())),
+            Unary::Sin => { map_trig!(x => math::sin::<T, FMA>(x), x.sin()); }
+            Unary::Cos => { map_trig!(x => math::cos::<T, FMA>(x), x.cos()); }
+            Unary::Sinc => { map_trig!(x => math::sinc::<T, FMA>(x), math::sinc_from(x, x.sin())); }
             Unary::Sinh => map!(x => math::sinh::<T, FMA>(x)),
             Unary::Cosh => map!(x => math::cosh::<T, FMA>(x)),
             Unary::Tanh => map!(x => math::tanh::<T, FMA>(x)),

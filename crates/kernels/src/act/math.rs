@@ -4,14 +4,32 @@ use super::single;
 use crate::real::Real;
 use crate::simd::mul_add;
 
-/// `name(x)` by `single::name` for `f32` and by the method for `f64`.
+/// `name(x)` by `single::name` for `f32` and by the expression for `f64`.
 macro_rules! by_type {
-    ($($(#[$meta:meta])* $name:ident: $single:ident, $double:ident;)*) => {
+    ($($(#[$meta:meta])* $name:ident($x:ident): $double:expr;)*) => {
         $(
             $(#[$meta])*
             #[inline(always)]
-            pub(crate) fn $name<T: Real, const FMA: bool>(x: T) -> T {
-                if T::IS_F32 { T::from_f32(single::$single::<FMA>(x.to_f32())) } else { x.$double() }
+            pub(crate) fn $name<T: Real, const FMA: bool>($x: T) -> T {
+                if T::IS_F32 { T::from_f32(single::$name::<FMA>($x.to_f32())) } else { $double }
+            }
+        )*
+    };
+}
+
+/// The same for functions that give two values.
+macro_rules! pairs_by_type {
+    ($($(#[$meta:meta])* $name:ident($x:ident): $double:expr;)*) => {
+        $(
+            $(#[$meta])*
+            #[inline(always)]
+            pub(super) fn $name<T: Real, const FMA: bool>($x: T) -> (T, T) {
+                if T::IS_F32 {
+                    let (a, b) = single::$name::<FMA>($x.to_f32());
+                    (T::from_f32(a), T::from_f32(b))
+                } else {
+                    $double
+                }
             }
         )*
     };
@@ -19,38 +37,63 @@ macro_rules! by_type {
 
 by_type! {
     /// e^x.
-    exp: exp, exp;
+    exp(x): x.exp();
     /// e^x for x <= 0.
-    exp_of_negative: exp_of_negative, exp;
+    exp_of_negative(x): x.exp();
     /// e^x - 1.
-    exp_m1: exp_m1, exp_m1;
+    exp_m1(x): x.exp_m1();
     /// ln x for positive normal x.
-    ln: ln, ln;
-    /// ln(1 + x) for x in [0, 1].
-    ln_1p_of_unit: ln_1p_of_unit, ln_1p;
+    ln(x): x.ln();
     /// sinh x.
-    sinh: sinh, sinh;
+    sinh(x): x.sinh();
     /// cosh x.
-    cosh: cosh, cosh;
+    cosh(x): x.cosh();
     /// tanh x.
-    tanh: tanh, tanh;
+    tanh(x): x.tanh();
     /// Inverse hyperbolic sine.
-    asinh: asinh, asinh;
+    asinh(x): x.asinh();
     /// Inverse tangent.
-    atan: atan, atan;
+    atan(x): x.atan();
     /// Gauss error function.
-    erf: erf, erf;
+    erf(x): x.erf();
     /// sin x where [`trig_is_fast`].
-    fast_sin: sin, sin;
+    sin(x): x.sin();
     /// cos x where [`trig_is_fast`].
-    fast_cos: cos, cos;
+    cos(x): x.cos();
+    /// sin(x) / x, 1 at 0, where [`trig_is_fast`].
+    sinc(x): sinc_from(x, x.sin());
+    /// 1 / (1 + e^-x) without overflow.
+    sigmoid(x): {
+        let e = (-x.abs()).exp();
+        let s = T::ONE / (T::ONE + e);
+        if x < T::ZERO { e * s } else { s }
+    };
+    /// log(1 + e^x) without overflow.
+    softplus(x): relu(x) + (-x.abs()).exp().ln_1p();
 }
 
-/// May [`fast_sin`] and [`fast_cos`] be used for all of these? (Otherwise the methods of [`Real`], which reduce any argument.)
+pairs_by_type! {
+    /// sin x and cos x where [`trig_is_fast`].
+    sin_and_cos(x): (x.sin(), x.cos());
+    /// sinh x and cosh x.
+    sinh_and_cosh(x): (x.sinh(), x.cosh());
+    /// [`sinc`] and its derivative where [`trig_is_fast`].
+    sinc_and_slope(x): far_sinc_and_slope::<T, FMA>(x);
+    /// [`asinh`] and its derivative.
+    asinh_and_slope(x): (x.asinh(), T::ONE / mul_add::<T, FMA>(x, x, T::ONE).sqrt());
+    /// [`atan`] and its derivative.
+    atan_and_slope(x): (x.atan(), T::ONE / mul_add::<T, FMA>(x, x, T::ONE));
+    /// [`softplus`] and its derivative.
+    softplus_and_slope(x): (softplus::<T, FMA>(x), sigmoid::<T, FMA>(x));
+    /// [`erf`] and its derivative.
+    erf_and_slope(x): (x.erf(), T::from_f64(std::f64::consts::FRAC_2_SQRT_PI) * (-(x * x)).exp());
+}
+
+/// May [`sin`], [`cos`] and [`sinc`] be used for x? (Otherwise the methods of [`Real`], which reduce any argument.)
 #[inline(always)]
-pub(super) fn trig_is_fast<T: Real>(xs: &[T]) -> bool {
-    let limit = T::from_f32(single::TRIG_LIMIT);
-    !T::IS_F32 || !xs.iter().fold(false, |far, x| far | (x.abs() > limit))
+pub(super) fn trig_is_fast<T: Real>(x: T) -> bool {
+    // NaN stays NaN in the fast functions.
+    !T::IS_F32 || !(x.abs() > T::from_f32(single::TRIG_LIMIT))
 }
 
 /// max(x, 0).
@@ -66,30 +109,16 @@ pub(super) fn sign<T: Real>(x: T) -> T {
     if x < T::ZERO { -T::ONE } else { positive }
 }
 
-/// 1 / (1 + e^-x) without overflow.
-#[inline(always)]
-pub(super) fn sigmoid<T: Real, const FMA: bool>(x: T) -> T {
-    let e = exp_of_negative::<T, FMA>(-x.abs());
-    let s = T::ONE / (T::ONE + e);
-    if x < T::ZERO { e * s } else { s }
-}
-
-/// log(1 + e^x) without overflow.
-#[inline(always)]
-pub(super) fn softplus<T: Real, const FMA: bool>(x: T) -> T {
-    relu(x) + ln_1p_of_unit::<T, FMA>(exp_of_negative::<T, FMA>(-x.abs()))
-}
-
 /// sin(x) / x from sin x: 1 at 0.
 #[inline(always)]
-pub(super) fn sinc<T: Real>(x: T, sin: T) -> T {
+pub(super) fn sinc_from<T: Real>(x: T, sin: T) -> T {
     if x == T::ZERO { T::ONE } else { sin / x }
 }
 
-/// The derivative of sin(x) / x from its value and cos x. Below 1 the difference cancels and the Taylor series takes over, whose
+/// [`sinc`] and its derivative for any x. Below 1 the difference of cos and sinc cancels and the Taylor series takes over, whose
 /// first term left out is x^17 * 18/19! < 2e-16.
 #[inline(always)]
-pub(super) fn d_sinc<T: Real, const FMA: bool>(x: T, sinc: T, cos: T) -> T {
+pub(super) fn far_sinc_and_slope<T: Real, const FMA: bool>(x: T) -> (T, T) {
     const SERIES: [f64; 8] = [
         -1.0 / 3.0,
         1.0 / 30.0,
@@ -105,5 +134,6 @@ pub(super) fn d_sinc<T: Real, const FMA: bool>(x: T, sinc: T, cos: T) -> T {
     for &c in SERIES.iter().rev() {
         near = mul_add::<T, FMA>(near, z, T::from_f64(c));
     }
-    if x.abs() < T::ONE { near * x } else { (cos - sinc) / x }
+    let y = sinc_from(x, x.sin());
+    (y, if x.abs() < T::ONE { near * x } else { (x.cos() - y) / x })
 }

@@ -6,16 +6,22 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `program` | the operations, checked and prepared |
+//! | `program` | the operations, checked |
+//! | `plan`, `fuse` | the operations prepared as steps, compound ones among them |
 //! | `tile` | cutting rows x channels into tiles and chunks, per-channel sums |
 //! | `forward`, `backward` | the interpreter on one tile |
+//! | `slope`, `fused` | value and derivative in one loop; the compound steps |
 //! | `math`, `single` | the elementary functions |
 
 mod backward;
 mod forward;
+mod fuse;
+mod fused;
 mod math;
+mod plan;
 mod program;
 mod single;
+mod slope;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tile;
@@ -54,8 +60,7 @@ pub fn forward<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[
     assert_eq!(xs.len(), ys.len(), "ys is as long as xs");
     let tiling = tiling(program, channels);
     let params = tiling.patterns(program.n_params(), params);
-    let work = |xs: &[T], ys: &mut [T]| {
-        let mut values = Values::new(program);
+    let work = |values: &mut Values<'_, T>, xs: &[T], ys: &mut [T]| {
         for tile in tiling.tiles(xs.len()) {
             let span = tile.start..tile.start + tile.len;
             values.forward(Inputs { xs: &xs[span.clone()], params: &params, tile }, &mut ys[span]);
@@ -63,9 +68,10 @@ pub fn forward<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[
     };
     let chunk = tiling.chunk_len();
     if xs.len() <= chunk {
-        work(xs, ys);
+        work(&mut Values::new(program), xs, ys);
     } else {
-        xs.par_chunks(chunk).zip(ys.par_chunks_mut(chunk)).for_each(|(xs, ys)| work(xs, ys));
+        let chunks = xs.par_chunks(chunk).zip(ys.par_chunks_mut(chunk));
+        chunks.for_each_init(|| Values::new(program), |values, (xs, ys)| work(values, xs, ys));
     }
 }
 
@@ -89,8 +95,7 @@ pub fn backward<T: Real>(
     let tiling = tiling(program, channels);
     let n_params = program.n_params();
     let params = tiling.patterns(n_params, params);
-    let work = |xs: &[T], d_ys: &[T], d_xs: &mut [T]| {
-        let mut sweep = Sweep::new(program);
+    let work = |sweep: &mut Sweep<'_, T>, xs: &[T], d_ys: &[T], d_xs: &mut [T]| {
         let mut sums = Sums::new(tiling, n_params);
         for tile in tiling.tiles(xs.len()) {
             let span = tile.start..tile.start + tile.len;
@@ -104,10 +109,11 @@ pub fn backward<T: Real>(
     };
     let chunk = tiling.chunk_len();
     let sums = if xs.len() <= chunk {
-        work(xs, d_ys, d_xs)
+        work(&mut Sweep::new(program), xs, d_ys, d_xs)
     } else {
         let chunks = xs.par_chunks(chunk).zip(d_ys.par_chunks(chunk)).zip(d_xs.par_chunks_mut(chunk));
-        combine(chunks.map(|((xs, d_ys), d_xs)| work(xs, d_ys, d_xs)).collect())
+        let sums = chunks.map_init(|| Sweep::new(program), |sweep, ((xs, d_ys), d_xs)| work(sweep, xs, d_ys, d_xs));
+        combine(sums.collect())
     };
     for (d_param, sum) in d_params.iter_mut().zip(sums) {
         *d_param = T::from_f64(sum);

@@ -1,5 +1,7 @@
 //! [`Program`]: an activation function as a list of operations, checked and prepared for the tile interpreter.
 
+use super::plan::Plan;
+
 /// A function of one operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unary {
@@ -177,125 +179,12 @@ impl Program {
     }
 }
 
-fn operands(op: Op) -> [Option<usize>; 3] {
+/// The operands of an operation, by index.
+pub(super) fn operands(op: Op) -> [Option<usize>; 3] {
     match op {
         Op::X | Op::Const(_) | Op::Param(_) => [None; 3],
         Op::Unary(_, a) => [Some(a.into()), None, None],
         Op::Binary(_, a, b) => [Some(a.into()), Some(b.into()), None],
         Op::Gated(_, p, a, b) => [Some(p.into()), Some(a.into()), Some(b.into())],
-    }
-}
-
-/// The functions of two operands that are one loop over a tile.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Join {
-    Add,
-    Mul,
-    Sub,
-    Div,
-    Max,
-    Min,
-}
-
-/// One computed slot; operands are slots.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Step {
-    Unary(Unary, usize),
-    Join(Join, usize, usize),
-    Gated(Gated, usize, usize, usize),
-}
-
-impl Step {
-    /// Does the derivative use the step's own value?
-    pub(super) fn derivative_uses_value(self) -> bool {
-        match self {
-            Self::Unary(op, _) => {
-                matches!(
-                    op,
-                    Unary::Sqrt | Unary::Exp | Unary::Expm1 | Unary::Tanh | Unary::Sinc | Unary::Sigmoid | Unary::Gauss
-                )
-            }
-            Self::Join(..) => false,
-            Self::Gated(op, ..) => op != Gated::Mix,
-        }
-    }
-}
-
-/// The operations that the value needs, in slots: 0 is the input, then the parameters, the constants, the steps. Operands are always
-/// in lower slots.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plan {
-    pub(super) n_params: usize,
-    pub(super) consts: Vec<f64>,
-    pub(super) steps: Vec<Step>,
-    /// By slot: does it depend on the input or on a parameter?
-    pub(super) active: Vec<bool>,
-    /// The slot of the value.
-    pub(super) result: usize,
-}
-
-impl Plan {
-    fn new(ops: &[Op], n_params: usize) -> Self {
-        let mut live = vec![false; ops.len()];
-        if let Some(last) = live.last_mut() {
-            *last = true;
-        }
-        for (i, &op) in ops.iter().enumerate().rev() {
-            if live[i] {
-                for operand in operands(op).into_iter().flatten() {
-                    live[operand] = true;
-                }
-            }
-        }
-        let is_live_const = |&(i, op): &(usize, &Op)| matches!(op, Op::Const(_)) && live[i];
-        let n_consts = ops.iter().enumerate().filter(is_live_const).count();
-        let mut plan =
-            Self { n_params, consts: Vec::new(), steps: Vec::new(), active: vec![true; 1 + n_params], result: 0 };
-        plan.active.resize(1 + n_params + n_consts, false);
-        let mut slot_of = vec![0; ops.len()];
-        for (i, &op) in ops.iter().enumerate().filter(|&(i, _)| live[i]) {
-            let slot = |operand: u16| slot_of[usize::from(operand)];
-            plan.result = match op {
-                Op::X => 0,
-                Op::Param(k) => 1 + usize::from(k),
-                Op::Const(value) => {
-                    plan.consts.push(value);
-                    n_params + plan.consts.len()
-                }
-                Op::Unary(f, a) => plan.push(Step::Unary(f, slot(a)), &[slot(a)]),
-                // Its derivative needs the sigmoid, so the sigmoid is kept as a step.
-                Op::Binary(Binary::SigmoidMul, a, b) => {
-                    let (a, b) = (slot(a), slot(b));
-                    let gate = plan.push(Step::Unary(Unary::Sigmoid, a), &[a]);
-                    plan.join(Join::Mul, gate, b)
-                }
-                Op::Binary(Binary::Add, a, b) => plan.join(Join::Add, slot(a), slot(b)),
-                Op::Binary(Binary::Mul, a, b) => plan.join(Join::Mul, slot(a), slot(b)),
-                Op::Binary(Binary::Sub, a, b) => plan.join(Join::Sub, slot(a), slot(b)),
-                Op::Binary(Binary::Div, a, b) => plan.join(Join::Div, slot(a), slot(b)),
-                Op::Binary(Binary::Max, a, b) => plan.join(Join::Max, slot(a), slot(b)),
-                Op::Binary(Binary::Min, a, b) => plan.join(Join::Min, slot(a), slot(b)),
-                Op::Gated(f, p, a, b) => {
-                    plan.push(Step::Gated(f, slot(p), slot(a), slot(b)), &[slot(p), slot(a), slot(b)])
-                }
-            };
-            slot_of[i] = plan.result;
-        }
-        plan
-    }
-
-    fn join(&mut self, op: Join, a: usize, b: usize) -> usize {
-        self.push(Step::Join(op, a, b), &[a, b])
-    }
-
-    fn push(&mut self, step: Step, operands: &[usize]) -> usize {
-        self.steps.push(step);
-        self.active.push(operands.iter().any(|&slot| self.active[slot]));
-        self.active.len() - 1
-    }
-
-    /// The slot of step 0.
-    pub(super) fn first_step(&self) -> usize {
-        1 + self.n_params + self.consts.len()
     }
 }
