@@ -247,20 +247,23 @@ impl WeightGradient {
     /// `d_weight` (c_out, c_in, kh, kw) from the sums.
     pub(super) fn finish(&self, sums: &[f32], d_weight: &mut [f32]) {
         let (c_in, items) = (self.xs.channels, self.items());
-        let columns = self.offsets.len() / self.kh;
-        // Where the weights of output channel 0 lie in the sums of its block.
-        let place = |c: usize, y: usize, x: usize| {
-            let channel = if columns == self.kw { c } else { x * c_in + c };
-            let offset = if columns == self.kw { y * self.kw + x } else { y };
-            (channel / ROWS * self.offsets.len() + offset) * SUMS + channel % ROWS
-        };
-        let filter_len = c_in * self.kh * self.kw;
+        let (taps, offsets) = (self.kh * self.kw, self.offsets.len());
+        let filter_len = c_in * taps;
         d_weight.par_chunks_mut(ROWS * filter_len).zip(sums.par_chunks(items * SUMS)).for_each(|(d_weight, sums)| {
             for (lane, d_weight) in d_weight.chunks_exact_mut(filter_len).enumerate() {
-                let places =
-                    (0..c_in).flat_map(|c| (0..self.kh).flat_map(move |y| (0..self.kw).map(move |x| (c, y, x))));
-                for (d_weight, (c, y, x)) in d_weight.iter_mut().zip(places) {
-                    *d_weight = sums[place(c, y, x) + lane * ROWS];
+                for (c, d_weight) in d_weight.chunks_exact_mut(taps).enumerate() {
+                    if offsets == taps {
+                        let first = c / ROWS * offsets * SUMS + lane * ROWS + c % ROWS;
+                        for (d_weight, sum) in d_weight.iter_mut().zip(sums[first..].iter().step_by(SUMS)) {
+                            *d_weight = *sum;
+                        }
+                    } else {
+                        for (tap, d_weight) in d_weight.iter_mut().enumerate() {
+                            let (y, channel) = (tap / self.kw, tap % self.kw * c_in + c);
+                            let tile = channel / ROWS * offsets + y;
+                            *d_weight = sums[tile * SUMS + lane * ROWS + channel % ROWS];
+                        }
+                    }
                 }
             }
         });
