@@ -10,9 +10,20 @@ use crate::par::rows_per_task;
 use crate::real::Real;
 
 /// Elements that all partial sums of one weight gradient may take together.
-const MAX_PARTIAL_ELEMENTS: usize = 16 << 20;
-/// Partial sums of one weight gradient.
-const MAX_PARTIALS: usize = 32;
+const MAX_PARTIAL_ELEMENTS: usize = 4 << 20;
+/// Partial sums of one weight gradient, at least (where there are as many images) and at most.
+const PARTIALS: (usize, usize) = (4, 32);
+/// Output pixels that one task computes, so that wide layers do not read their weights for a few pixels only.
+const TASK_PIXELS: usize = 1024;
+
+/// Elements that one task sums over all partial sums.
+const SUM_CHUNK: usize = 16 << 10;
+
+/// At most 32 tasks; at least 8 where there are as many images.
+fn images_per_task(conv: &Conv2d) -> usize {
+    let wanted = TASK_PIXELS.div_ceil(conv.out_h() * conv.out_w());
+    rows_per_task(conv.n, wanted.min(conv.n.div_ceil(8)))
+}
 
 /// Runs `work` with the thread's own scratch of type `Scratch<T>`.
 fn with_scratch<T: Real>(work: impl FnOnce(&mut Scratch<T>)) {
@@ -38,7 +49,7 @@ pub fn forward<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], ys: &mut [T]) {
     }
     let prepared = Prepared::new(conv, weight, false);
     let (x_len, y_len) = (xs.len() / conv.n, ys.len() / conv.n);
-    let step = rows_per_task(conv.n, 1);
+    let step = images_per_task(conv);
     ys.par_chunks_mut(step * y_len).zip(xs.par_chunks(step * x_len)).for_each(|(ys, xs)| {
         with_scratch(|scratch| prepared.forward(ys.len() / y_len, xs, ys, scratch));
     });
@@ -53,7 +64,7 @@ pub fn backward_data<T: Real>(conv: &Conv2d, d_ys: &[T], weight: &[T], d_xs: &mu
     }
     let prepared = Prepared::new(conv, weight, true);
     let (x_len, y_len) = (d_xs.len() / conv.n, d_ys.len() / conv.n);
-    let step = rows_per_task(conv.n, 1);
+    let step = images_per_task(conv);
     d_xs.par_chunks_mut(step * x_len).zip(d_ys.par_chunks(step * y_len)).for_each(|(d_xs, d_ys)| {
         with_scratch(|scratch| prepared.backward_data(d_ys.len() / y_len, d_ys, d_xs, scratch));
     });
@@ -69,7 +80,7 @@ pub fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &
     let prepared = Prepared::<T>::for_weight_gradient(conv);
     let (x_len, y_len) = (xs.len() / conv.n, d_ys.len() / conv.n);
     let len = prepared.partial_len();
-    let tasks = (MAX_PARTIAL_ELEMENTS / len).clamp(1, MAX_PARTIALS).min(conv.n);
+    let tasks = (MAX_PARTIAL_ELEMENTS / len).clamp(PARTIALS.0, PARTIALS.1).min(conv.n);
     let mut partials = vec![T::ZERO; tasks * len];
     partials.par_chunks_mut(len).enumerate().for_each(|(task, partial)| {
         let (first, end) = (conv.n * task / tasks, conv.n * (task + 1) / tasks);
@@ -77,10 +88,12 @@ pub fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &
         with_scratch(|scratch| prepared.backward_weight(end - first, xs, d_ys, partial, scratch));
     });
     let (total, others) = partials.split_at_mut(len);
-    for partial in others.chunks_exact(len) {
-        for (sum, &part) in total.iter_mut().zip(partial) {
-            *sum += part;
+    total.par_chunks_mut(SUM_CHUNK).enumerate().for_each(|(chunk, total)| {
+        for partial in others.chunks_exact(len) {
+            for (sum, &part) in total.iter_mut().zip(&partial[chunk * SUM_CHUNK..]) {
+                *sum += part;
+            }
         }
-    }
+    });
     prepared.finish_weight(total, d_weight);
 }

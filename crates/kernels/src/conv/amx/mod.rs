@@ -32,8 +32,8 @@ use crate::simd::{Level, level};
 pub(super) struct Buffers {
     xs: Lines,
     d_ys: Lines,
-    channels: Lines,
-    pairs: Lines,
+    left: Lines,
+    right: Lines,
     steps: Steps,
 }
 

@@ -176,7 +176,7 @@ impl Pass {
 }
 
 /// A convolution that sees single pixels, as one over images of one row.
-fn flattened(conv: &Conv2d) -> Conv2d {
+pub(super) fn flattened(conv: &Conv2d) -> Conv2d {
     let alone = conv.kh == 1 && conv.kw == 1 && conv.stride == (1, 1) && conv.pad == crate::conv::Pad::default();
     if alone { Conv2d { h: 1, w: conv.h * conv.w, ..*conv } } else { *conv }
 }

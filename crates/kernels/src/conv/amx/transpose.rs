@@ -1,12 +1,12 @@
 //! From pixels of channels to what the weight gradient multiplies: channels of pixels on the left, pairs of pixels on the right.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_castsi128_si512, _mm512_castsi256_si512,
-    _mm512_inserti32x4, _mm512_inserti64x4, _mm512_permutexvar_epi16, _mm512_storeu_si512, _mm512_unpackhi_epi16,
-    _mm512_unpacklo_epi16,
+    __m128i, __m256i, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm256_setzero_si256, _mm512_castsi128_si512,
+    _mm512_castsi256_si512, _mm512_inserti32x4, _mm512_inserti64x4, _mm512_permutexvar_epi16, _mm512_storeu_si512,
+    _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
-use super::tile::{DEPTH, ROWS, TILE};
+use super::tile::{DEPTH, ROWS};
 use super::weights::interleaving;
 
 /// Channels transposed together.
@@ -73,23 +73,30 @@ unsafe fn transpose(src: *const u16, pixel_step: usize) -> [__m512i; CHANNELS] {
     rows
 }
 
-/// Packs 16 channels of 32 pixels a tile, for `tiles` tiles, as a right operand: `src[p * pixel_step]` is the first channel of pixel `p`.
+/// Packs 16 channels of `pixels` pixels as a right operand: `src[p * pixel_step]` is the first channel of pixel `p`. Zeros follow to the
+/// end of `dst`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn pairs_of_pixels(src: &[u16], pixel_step: usize, tiles: usize, dst: &mut [u16]) {
-    let pixels = tiles * DEPTH;
+pub(super) fn pairs_of_pixels(src: &[u16], pixel_step: usize, pixels: usize, dst: &mut [u16]) {
+    let pairs = pixels.div_ceil(2);
     assert!(
-        tiles > 0 && (pixels - 1) * pixel_step + ROWS <= src.len() && tiles * TILE <= dst.len(),
+        pairs > 0 && (pixels - 1) * pixel_step + ROWS <= src.len() && pairs * DEPTH <= dst.len(),
         "packing outside its slices"
     );
     let order = interleaving();
-    for pair in 0..pixels / 2 {
-        // SAFETY: the assertion covers the last pixel and the last pair.
+    let (dst, rest) = dst.split_at_mut(pairs * DEPTH);
+    for (pair, dst) in dst.chunks_exact_mut(DEPTH).enumerate() {
+        // SAFETY: the assertion covers the last pixel, and a pair is 64 bytes long.
         unsafe {
             let src = src.as_ptr().add(2 * pair * pixel_step);
             let even: __m256i = _mm256_loadu_si256(src.cast());
-            let odd = _mm256_loadu_si256(src.add(pixel_step).cast());
+            let odd = if 2 * pair + 1 < pixels {
+                _mm256_loadu_si256(src.add(pixel_step).cast())
+            } else {
+                _mm256_setzero_si256()
+            };
             let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(even), odd);
-            _mm512_storeu_si512(dst.as_mut_ptr().add(pair * 2 * ROWS).cast(), _mm512_permutexvar_epi16(order, both));
+            _mm512_storeu_si512(dst.as_mut_ptr().cast(), _mm512_permutexvar_epi16(order, both));
         }
     }
+    rest.fill(0);
 }

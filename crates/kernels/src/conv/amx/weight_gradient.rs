@@ -1,5 +1,9 @@
-//! The weight gradient: for each kernel position, channels of the input times channels of the output's gradient, summed over the flat
-//! positions of a canvas. A kernel position is an offset in the input, so all of them read the same transposed copy.
+//! The weight gradient: for each kernel position, channels of the output's gradient times channels of the input, summed over the flat
+//! positions of a canvas.
+//!
+//! The output's gradient is transposed to channels of positions (left operand), the input packed in pairs of positions (right operand).
+//! A kernel position is an offset in the input: pairs that begin with odd positions are a second copy, so that tiles stay aligned. Where
+//! there are few channels, the cells of a kernel row are taken together as channels, because they lie side by side.
 
 use std::arch::x86_64::{_mm512_add_ps, _mm512_loadu_ps, _mm512_storeu_ps};
 
@@ -8,26 +12,48 @@ use rayon::prelude::*;
 use super::Buffers;
 use super::canvas::{Axis, Canvas};
 use super::pass::planes;
-use super::tile::{DEPTH, Operands, ROWS, SUMS, TILE, Target, Tiles, product_2x2, product_4x1};
+use super::tile::{DEPTH, Operands, ROWS, SUMS, Target, Tiles, product_1x4, product_2x2};
 use super::transpose::{channels_of_pixels, pairs_of_pixels};
 use crate::conv::Conv2d;
 
-/// Bytes of the transposed copies that are filled at once.
+/// Bytes of the rearranged copies that are filled at once.
 const COPY_BYTES: usize = 512 << 10;
 /// Positions summed at once at least, so that the sums are not read and written too often.
-const POSITIONS: usize = 512;
+const POSITIONS: usize = 1024;
+
+/// Pairs of positions of the input, in one of the phases of the canvas.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Pairs {
+    /// Phase of the rows.
+    row: usize,
+    /// Phase of the columns.
+    column: usize,
+    /// The first position, 0 or 1.
+    first: usize,
+}
+
+/// Where the right operand of a kernel position, or of a kernel row, begins.
+struct Offset {
+    /// Which copy.
+    copy: usize,
+    /// Pairs to skip.
+    pairs: usize,
+}
 
 /// Sizes of the weight gradient.
 pub(super) struct WeightGradient {
     xs: Canvas,
     d_ys: Canvas,
-    taps: usize,
-    /// The vertical and horizontal phases of the input that the kernel reads.
-    phases: Vec<(usize, usize)>,
-    /// For each kernel position its phase and the offset in the phase.
-    offsets: Vec<(usize, usize)>,
+    kh: usize,
+    kw: usize,
+    /// Channels of the right operand: those of the input, or of a kernel row.
+    channels: usize,
+    copies: Vec<Pairs>,
+    offsets: Vec<Offset>,
     /// Elements of one transposed channel.
     channel_len: usize,
+    /// Pairs of one copy.
+    pairs: usize,
 }
 
 /// A tile of sums before it is added to the others.
@@ -37,26 +63,33 @@ struct Sums([f32; SUMS]);
 
 impl WeightGradient {
     pub(super) fn new(conv: &Conv2d) -> Self {
+        let conv = &super::pass::flattened(conv);
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
         let (kh, kw, (sy, sx)) = (conv.kh, conv.kw, conv.stride);
         let rows = Axis::new(conv.h, conv.pad.top, kh, sy, out_h);
         let columns = Axis::new(conv.w, conv.pad.left, kw, sx, out_w);
         let planes = planes(conv);
-        let phases: Vec<_> = (0..sy.min(kh)).flat_map(|y| (0..sx.min(kw)).map(move |x| (y, x))).collect();
-        let offsets: Vec<_> = (0..kh * kw)
-            .map(|tap| {
-                let (y, x) = (tap / kw, tap % kw);
-                (y % sy * sx.min(kw) + x % sx, y / sy * columns.pitch + x / sx)
-            })
-            .collect();
+        let whole_rows = (kw * conv.c_in).div_ceil(ROWS) < kw * conv.c_in.div_ceil(ROWS);
+        let (channels, columns_read) = if whole_rows { (kw * conv.c_in, 1) } else { (conv.c_in, kw) };
+        let (mut copies, mut offsets) = (Vec::new(), Vec::new());
+        for y in 0..kh {
+            for x in 0..columns_read {
+                let position = y / sy * columns.pitch + x / sx;
+                let pairs = Pairs { row: y % sy, column: x % sx, first: position % 2 };
+                let known = copies.iter().position(|&copy| copy == pairs);
+                let copy = known.unwrap_or(copies.len());
+                if known.is_none() {
+                    copies.push(pairs);
+                }
+                offsets.push(Offset { copy, pairs: position / 2 });
+            }
+        }
         let positions = rows.pitch * columns.pitch;
-        let bytes =
-            planes * (phases.len() * conv.c_in + conv.c_out).next_multiple_of(ROWS) * positions * size_of::<u16>();
+        let elements = copies.len() * channels.next_multiple_of(ROWS) + conv.c_out.next_multiple_of(ROWS);
+        let bytes = planes * elements * positions * size_of::<u16>();
         let images = (COPY_BYTES / bytes).max(POSITIONS.div_ceil(positions)).clamp(1, 128);
-        let summed = (images * positions).next_multiple_of(DEPTH);
-        let reach = offsets.iter().map(|&(_, offset)| offset).fold(0, usize::max);
-        // An odd number of cache lines, so that the rows of a tile do not fall into the same sets of the cache.
-        let channel_len = ((summed + reach).div_ceil(DEPTH) | 1) * DEPTH;
+        let steps = (images * positions).div_ceil(DEPTH);
+        let reach = offsets.iter().map(|offset| offset.pairs).fold(0, usize::max);
         Self {
             xs: Canvas { h: conv.h, w: conv.w, channels: conv.c_in, rows, columns, images, planes },
             d_ys: Canvas {
@@ -64,29 +97,37 @@ impl WeightGradient {
                 w: out_w,
                 channels: conv.c_out,
                 rows: Axis { len: out_h, before: 0, stride: 1, pitch: rows.pitch, shared: 0 },
-                // The last step may need zeros after the last position.
-                columns: Axis { len: out_w, before: 0, stride: 1, pitch: columns.pitch, shared: DEPTH },
+                columns: Axis { len: out_w, before: 0, stride: 1, pitch: columns.pitch, shared: 0 },
                 images,
                 planes,
             },
-            taps: kh * kw,
-            phases,
+            kh,
+            kw,
+            channels,
+            copies,
             offsets,
-            channel_len,
+            // An odd number of cache lines, so that the rows of a tile do not fall into the same sets of the cache.
+            channel_len: (steps | 1) * DEPTH,
+            pairs: steps * ROWS + reach,
         }
     }
 
     fn blocks_in(&self) -> usize {
-        self.xs.channels.div_ceil(ROWS)
+        self.channels.div_ceil(ROWS)
     }
 
     fn blocks_out(&self) -> usize {
         self.d_ys.channels.div_ceil(ROWS)
     }
 
-    /// Length of the sums: (block of input channels, kernel position, block of output channels, 16 input channels, 16 output channels).
+    /// Right operands: blocks of channels at every offset.
+    fn items(&self) -> usize {
+        self.blocks_in() * self.offsets.len()
+    }
+
+    /// Length of the sums: (block of output channels, item, 16 output channels, 16 channels of the right operand).
     pub(super) fn partial_len(&self) -> usize {
-        self.blocks_in() * self.taps * self.blocks_out() * SUMS
+        self.blocks_out() * self.items() * SUMS
     }
 
     /// Adds the gradient from `xs` and `d_ys`, all of whole images, to `partial`.
@@ -97,8 +138,8 @@ impl WeightGradient {
         let y_len = self.d_ys.h * self.d_ys.w * self.d_ys.channels;
         for (xs, d_ys) in xs.chunks(self.xs.images * x_len).zip(d_ys.chunks(self.xs.images * y_len)) {
             let images = xs.len() / x_len;
-            self.transpose_input(images, xs, buffers);
-            self.pack_gradient(images, d_ys, buffers);
+            self.pack_input(images, xs, buffers);
+            self.transpose_gradient(images, d_ys, buffers);
             self.sum(images, &tiles, partial, buffers);
         }
     }
@@ -108,40 +149,46 @@ impl WeightGradient {
         images * self.xs.rows.pitch * self.xs.columns.pitch
     }
 
-    /// Elements of one phase of the transposed input, and of one plane.
-    fn transposed_lens(&self) -> (usize, usize) {
-        let phase = self.blocks_in() * ROWS * self.channel_len;
-        (phase, self.phases.len() * phase)
+    /// Elements of one plane of all copies of a block.
+    fn right_plane(&self) -> usize {
+        self.copies.len() * self.pairs * DEPTH
+    }
+
+    /// Elements of one plane of the transposed gradient.
+    fn left_plane(&self) -> usize {
+        self.blocks_out() * ROWS * self.channel_len
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn transpose_input(&self, images: usize, xs: &[f32], buffers: &mut Buffers) {
+    fn pack_input(&self, images: usize, xs: &[f32], buffers: &mut Buffers) {
         let canvas = &self.xs;
         let position_len = canvas.position_len();
-        let buffer = buffers.xs.get(canvas.buffer_len(2 * DEPTH * position_len));
+        let buffer = buffers.xs.get(canvas.buffer_len(self.channels));
         canvas.fill(images, xs, buffer);
-        let (phase_len, plane_len) = self.transposed_lens();
-        let transposed = buffers.channels.get(canvas.planes * plane_len);
-        for (plane, dst) in transposed.chunks_exact_mut(plane_len).enumerate() {
-            for (&(y, x), dst) in self.phases.iter().zip(dst.chunks_exact_mut(phase_len)) {
-                let src = &buffer[plane * canvas.plane_len() + y * canvas.phase_len() + x * canvas.channels..];
-                let counts = (self.positions(images), canvas.channels);
-                channels_of_pixels(src, position_len, counts, self.channel_len, dst);
+        let packed = buffers.right.get(self.blocks_in() * canvas.planes * self.right_plane());
+        for (i, dst) in packed.chunks_exact_mut(self.right_plane()).enumerate() {
+            let (block, plane) = (i / canvas.planes, i % canvas.planes);
+            for (copy, dst) in self.copies.iter().zip(dst.chunks_exact_mut(self.pairs * DEPTH)) {
+                let start = plane * canvas.plane_len()
+                    + copy.row * canvas.phase_len()
+                    + copy.first * position_len
+                    + copy.column * canvas.channels
+                    + block * ROWS;
+                pairs_of_pixels(&buffer[start..], position_len, self.positions(images) - copy.first, dst);
             }
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn pack_gradient(&self, images: usize, d_ys: &[f32], buffers: &mut Buffers) {
+    fn transpose_gradient(&self, images: usize, d_ys: &[f32], buffers: &mut Buffers) {
         let canvas = &self.d_ys;
         let buffer = buffers.d_ys.get(canvas.buffer_len(2 * DEPTH * canvas.channels));
         canvas.fill(images, d_ys, buffer);
-        let steps = self.positions(images).div_ceil(DEPTH);
-        let packed = buffers.pairs.get(self.blocks_out() * canvas.planes * steps * TILE);
-        for (i, dst) in packed.chunks_exact_mut(steps * TILE).enumerate() {
-            let (block, plane) = (i / canvas.planes, i % canvas.planes);
-            let src = &buffer[plane * canvas.plane_len() + block * ROWS..];
-            pairs_of_pixels(src, canvas.channels, steps, dst);
+        let transposed = buffers.left.get(canvas.planes * self.left_plane());
+        for (plane, dst) in transposed.chunks_exact_mut(self.left_plane()).enumerate() {
+            let counts = (self.positions(images), canvas.channels);
+            let src = &buffer[plane * canvas.plane_len()..];
+            channels_of_pixels(src, canvas.channels, counts, self.channel_len, dst);
         }
     }
 
@@ -149,41 +196,40 @@ impl WeightGradient {
     fn sum(&self, images: usize, tiles: &Tiles, partial: &mut [f32], buffers: &mut Buffers) {
         let count = self.positions(images).div_ceil(DEPTH);
         buffers.steps.set((0..count).map(|step| step * DEPTH));
-        let (phase_len, plane_len) = self.transposed_lens();
         let planes = self.xs.planes;
         let operands = Operands {
             steps: &buffers.steps,
             exact: planes == 3,
             left_row: self.channel_len * size_of::<u16>(),
-            left_plane: plane_len * size_of::<u16>(),
-            right_plane: count * TILE * size_of::<u16>(),
+            left_plane: self.left_plane() * size_of::<u16>(),
+            right_plane: self.right_plane() * size_of::<u16>(),
         };
-        let transposed = buffers.channels.get(planes * plane_len);
-        let pairs = buffers.pairs.get(self.blocks_out() * planes * count * TILE);
-        let items = self.blocks_in() * self.taps;
-        let left = |item: usize| {
+        let transposed = buffers.left.get(planes * self.left_plane());
+        let packed = buffers.right.get(self.blocks_in() * planes * self.right_plane());
+        let items = self.items();
+        let left = |block: usize| transposed[block * ROWS * self.channel_len..].as_ptr();
+        let right = |item: usize| {
             let item = item.min(items - 1);
-            let (phase, offset) = self.offsets[item % self.taps];
-            transposed[phase * phase_len + item / self.taps * ROWS * self.channel_len + offset..].as_ptr()
+            let offset = &self.offsets[item % self.offsets.len()];
+            let block = item / self.offsets.len() * planes * self.right_plane();
+            packed[block + (offset.copy * self.pairs + offset.pairs) * DEPTH..].as_ptr()
         };
-        let right = |block: usize| pairs[block * planes * count * TILE..].as_ptr();
         let mut sums = [Sums([0.0; SUMS]); 4];
         let blocks = self.blocks_out();
         let mut add = |places: [(usize, usize); 4], sums: &[Sums; 4]| {
-            for ((item, block), sums) in places.into_iter().zip(sums) {
+            for ((block, item), sums) in places.into_iter().zip(sums) {
                 if item < items {
-                    add_tile(&sums.0, &mut partial[(item * blocks + block) * SUMS..][..SUMS]);
+                    add_tile(&sums.0, &mut partial[(block * items + item) * SUMS..][..SUMS]);
                 }
             }
         };
         for block in (0..blocks - 1).step_by(2) {
-            let right = [block, block + 1].map(right);
+            let left = [block, block + 1].map(left);
             for item in (0..items).step_by(2) {
                 let targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
-                // SAFETY: the copies hold `count` steps of every block, and `channel_len` leaves room for the offsets of all kernel
-                // positions; targets are whole tiles.
-                unsafe { product_2x2(tiles, &operands, [item, item + 1].map(left), right, targets) };
-                add([(item, block), (item, block + 1), (item + 1, block), (item + 1, block + 1)], &sums);
+                // SAFETY: the copies hold `count` steps of every block, and `pairs` leaves room for all offsets; targets are whole tiles.
+                unsafe { product_2x2(tiles, &operands, left, [item, item + 1].map(right), targets) };
+                add([(block, item), (block, item + 1), (block + 1, item), (block + 1, item + 1)], &sums);
             }
         }
         if blocks % 2 == 1 {
@@ -192,21 +238,31 @@ impl WeightGradient {
                 let items = [item, item + 1, item + 2, item + 3];
                 let targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
                 // SAFETY: as above.
-                unsafe { product_4x1(tiles, &operands, items.map(left), right(block), targets) };
-                add(items.map(|item| (item, block)), &sums);
+                unsafe { product_1x4(tiles, &operands, left(block), items.map(right), targets) };
+                add(items.map(|item| (block, item)), &sums);
             }
         }
     }
 
     /// `d_weight` (c_out, c_in, kh, kw) from the sums.
     pub(super) fn finish(&self, sums: &[f32], d_weight: &mut [f32]) {
-        let (c_in, taps, blocks) = (self.xs.channels, self.taps, self.blocks_out());
-        d_weight.par_chunks_mut(ROWS * c_in * taps).enumerate().for_each(|(block, d_weight)| {
-            for (lane, d_weight) in d_weight.chunks_exact_mut(c_in * taps).enumerate() {
+        let (c_in, items) = (self.xs.channels, self.items());
+        let (taps, offsets) = (self.kh * self.kw, self.offsets.len());
+        let filter_len = c_in * taps;
+        d_weight.par_chunks_mut(ROWS * filter_len).zip(sums.par_chunks(items * SUMS)).for_each(|(d_weight, sums)| {
+            for (lane, d_weight) in d_weight.chunks_exact_mut(filter_len).enumerate() {
                 for (c, d_weight) in d_weight.chunks_exact_mut(taps).enumerate() {
-                    for (tap, d_weight) in d_weight.iter_mut().enumerate() {
-                        let tile = (c / ROWS * taps + tap) * blocks + block;
-                        *d_weight = sums[tile * SUMS + c % ROWS * ROWS + lane];
+                    if offsets == taps {
+                        let first = c / ROWS * offsets * SUMS + lane * ROWS + c % ROWS;
+                        for (d_weight, sum) in d_weight.iter_mut().zip(sums[first..].iter().step_by(SUMS)) {
+                            *d_weight = *sum;
+                        }
+                    } else {
+                        for (tap, d_weight) in d_weight.iter_mut().enumerate() {
+                            let (y, channel) = (tap / self.kw, tap % self.kw * c_in + c);
+                            let tile = channel / ROWS * offsets + y;
+                            *d_weight = sums[tile * SUMS + lane * ROWS + channel % ROWS];
+                        }
                     }
                 }
             }

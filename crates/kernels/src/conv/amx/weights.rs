@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 use rayon::prelude::*;
 
 use super::lines::Lines;
-use super::split::{lanes, round, store, subtract};
+use super::split::{Pair, lanes, round, store, subtract};
 use super::tile::{DEPTH, ROWS, TILE};
 
 /// Where the factors of a window and its lanes lie in the original weights.
@@ -43,14 +43,22 @@ impl Packed {
     pub(super) fn new(source: &Source<'_>, planes: usize) -> Self {
         let steps: usize = source.cells.iter().map(|row| source.row_steps(row.len())).sum();
         let blocks = source.lanes.div_ceil(ROWS);
-        let mut lines = Lines::zeros(blocks * planes * steps * TILE);
+        let mut packed = Self { lines: Lines::zeros(blocks * planes * steps * TILE), steps, planes };
+        packed.fill(source);
+        packed
+    }
+
+    /// Packs other weights of the same shape.
+    pub(super) fn fill(&mut self, source: &Source<'_>) {
+        let (planes, steps) = (self.planes, self.steps);
         // Gathers take 32-bit indices.
         assert!(source.weight.len() <= i32::MAX as usize, "more than 2^31 weights");
-        lines.as_mut_slice().par_chunks_mut((planes * steps * TILE).max(1)).enumerate().for_each(|(block, packed)| {
-            // SAFETY: weights are packed for AMX only where its level, which includes these instructions, is chosen.
-            unsafe { pack_block(source, block, planes, packed) };
-        });
-        Self { lines, steps, planes }
+        self.lines.as_mut_slice().par_chunks_mut((planes * steps * TILE).max(1)).enumerate().for_each(
+            |(block, packed)| {
+                // SAFETY: weights are packed for AMX only where its level, which includes these instructions, is chosen.
+                unsafe { pack_block(source, block, planes, packed) };
+            },
+        );
     }
 
     /// Elements of one plane of a block.
@@ -93,32 +101,40 @@ fn pack_block(source: &Source<'_>, block: usize, planes: usize, packed: &mut [u1
     let count = unsafe { _mm512_loadu_si512(COUNT.as_ptr().cast()) };
     let indices = _mm512_mullo_epi32(count, _mm512_set1_epi32(source.lane_step as i32));
     let plane_len = packed.len() / planes;
-    let mut tile = 0;
-    for cells in &source.cells {
-        let factors = cells.len() * source.channels;
-        let factor = |i: usize| {
-            if i >= factors {
-                return _mm512_setzero_ps();
-            }
-            let first =
-                cells[i / source.channels] + i % source.channels * source.channel_step + first_lane * source.lane_step;
-            let weight = &source.weight[first..];
-            assert!((valid - 1) * source.lane_step < weight.len(), "a lane outside the weights");
-            // SAFETY: the assertion covers the last lane that the mask selects, and the indices fit 32 bits.
-            unsafe { _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, indices, weight.as_ptr()) }
-        };
-        for step in 0..source.row_steps(cells.len()) {
-            for row in 0..ROWS {
-                let i = step * DEPTH + 2 * row;
-                let mut values = [factor(i), factor(i + 1)];
-                let start = (tile + step) * TILE + row * DEPTH;
-                for plane in packed.chunks_exact_mut(plane_len) {
-                    let rounded = round(values);
-                    store(_mm512_permutexvar_epi16(order, rounded), &mut plane[start..][..DEPTH]);
-                    values = subtract(values, rounded);
+    let factor = |cell: Option<&usize>, channel: usize| {
+        let Some(cell) = cell.filter(|_| channel < source.channels) else { return _mm512_setzero_ps() };
+        let weight = &source.weight[cell + channel * source.channel_step + first_lane * source.lane_step..];
+        assert!((valid - 1) * source.lane_step < weight.len(), "a lane outside the weights");
+        // SAFETY: the assertion covers the last lane that the mask selects, and the indices fit 32 bits.
+        unsafe { _mm512_mask_i32gather_ps::<4>(_mm512_setzero_ps(), mask, indices, weight.as_ptr()) }
+    };
+    let mut put = |start: usize, mut values: Pair| {
+        for plane in packed.chunks_exact_mut(plane_len) {
+            let rounded = round(values);
+            store(_mm512_permutexvar_epi16(order, rounded), &mut plane[start..][..DEPTH]);
+            values = subtract(values, rounded);
+        }
+    };
+    if source.channels.is_multiple_of(2) {
+        // All cells of two channels in turn: they are neighbours in the weights.
+        for channel in (0..source.channels).step_by(2) {
+            let mut first_tile = 0;
+            for cells in &source.cells {
+                for (i, cell) in cells.iter().enumerate() {
+                    let place = first_tile * DEPTH + i * source.channels + channel;
+                    put(place * ROWS, [factor(Some(cell), channel), factor(Some(cell), channel + 1)]);
                 }
+                first_tile += source.row_steps(cells.len());
             }
         }
-        tile += source.row_steps(cells.len());
+    } else {
+        let mut first_tile = 0;
+        for cells in &source.cells {
+            for i in (0..cells.len() * source.channels).step_by(2) {
+                let [even, odd] = [i, i + 1].map(|i| factor(cells.get(i / source.channels), i % source.channels));
+                put((first_tile * DEPTH + i) * ROWS, [even, odd]);
+            }
+            first_tile += source.row_steps(cells.len());
+        }
     }
 }
