@@ -7,7 +7,7 @@ const BINARY: [Binary; 7] =
 const GATED: [Gated; 3] = [Gated::Gauss, Gated::Laplace, Gated::Mix];
 
 /// Every derivative of a program with parameters against central differences of the scalar reference, one row a channel.
-fn check_program(ops: &[Op], n_params: usize, x: f64, params: &[f64]) {
+pub(super) fn check_program(ops: &[Op], n_params: usize, x: f64, params: &[f64]) {
     let program = Program::new(ops.to_vec(), n_params).unwrap();
     let [ys, d_xs, d_params] = run(&program, 1, &[x], params, &[1.0]);
     close(ys[0], scalar(ops, x, params), 1e-13, &(ops, x));
@@ -61,7 +61,7 @@ fn ties_and_nan_of_two_operands() {
     }
 }
 
-fn swish() -> Vec<Op> {
+pub(super) fn swish() -> Vec<Op> {
     vec![
         Op::X,
         Op::Param(0),
