@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`act`] | activation programs, forward and backward |
 //! | [`norm`] | BatchNorm fused with activation and residual |
+//! | [`layer_norm`] | LayerNorm, forward and backward |
 //! | [`conv`] | 2-D convolution, forward and both gradients |
 //! | [`pool`] | maximum, average and global average pooling |
 //! | [`linear`] | fully connected layer |
@@ -22,6 +23,7 @@ pub mod act;
 pub mod conv;
 pub mod dropout;
 mod gemm;
+pub mod layer_norm;
 pub mod layout;
 pub mod linear;
 pub mod loss;
