@@ -11,7 +11,7 @@
 //! | `tile` | cutting rows x channels into tiles and chunks, per-channel sums |
 //! | `forward`, `backward` | the interpreter on one tile |
 //! | `slope`, `fused` | value and derivative in one loop; the compound steps |
-//! | `stream` | writing large results past the caches |
+//! | `stream` | large results past the caches |
 //! | `math`, `single` | the elementary functions |
 
 mod backward;
@@ -69,6 +69,7 @@ pub fn forward<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[
             let span = tile.start..tile.start + tile.len;
             let inputs = Inputs { xs: &xs[span.clone()], params: &params, tile };
             if streamed {
+                stream::fetch(xs, tile.start + tile.len);
                 values.forward(inputs, &mut result[..tile.len]);
                 stream::store(&result[..tile.len], &mut ys[span]);
             } else {
@@ -114,6 +115,8 @@ pub fn backward<T: Real>(
             let span = tile.start..tile.start + tile.len;
             let inputs = Inputs { xs: &xs[span.clone()], params: &params, tile };
             if streamed {
+                stream::fetch(xs, tile.start + tile.len);
+                stream::fetch(d_ys, tile.start + tile.len);
                 sweep.run(inputs, &d_ys[span.clone()], &mut result[..tile.len]);
                 stream::store(&result[..tile.len], &mut d_xs[span]);
             } else {

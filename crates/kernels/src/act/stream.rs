@@ -1,4 +1,4 @@
-//! Writing large results past the caches.
+//! Writing large results past the caches, and reading ahead for them.
 //!
 //! An ordinary store first reads the cache line that it will overwrite. For results so large that they leave the caches before
 //! anything reads them that is a third of all traffic forward and a quarter backward, so they are written by non-temporal stores.
@@ -39,6 +39,20 @@ pub(crate) fn store<T: Real>(from: &[T], to: &mut [T]) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     to.copy_from_slice(from);
+}
+
+/// Fetches the next tile, which starts at `start`, while the one before is computed. Pays beside [`store`]: what is in the caches
+/// anyway need not be fetched.
+#[inline]
+pub(crate) fn fetch<T: Real>(xs: &[T], start: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in xs[start.min(xs.len())..xs.len().min(start + super::tile::TILE)].chunks(LINE / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64; a prefetch changes nothing but the caches.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (xs, start);
 }
 
 /// Orders the non-temporal stores of this thread before whatever it does next.

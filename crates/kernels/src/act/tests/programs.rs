@@ -134,6 +134,26 @@ fn shapes_and_per_channel_parameters() {
     }
 }
 
+/// A result so large that it is streamed is the same as its parts, which are not.
+#[test]
+fn streamed_results() {
+    let program = Program::new(swish(), 1).unwrap();
+    let (n, channels) = (9_000_009, 3);
+    assert!(stream::pays::<f32>(n) && !stream::pays::<f32>(n / 3));
+    let xs: Vec<f32> = (0..n).map(|i| ((i * 37 % 1009) as f32 / 100.0) - 5.0).collect();
+    let params = [0.9, 1.0, 1.1];
+    let (mut ys, mut d_xs) = (vec![0.0; n], vec![0.0; n]);
+    forward(&program, channels, &xs, &params, &mut ys);
+    backward(&program, channels, &xs, &params, &xs, &mut d_xs, &mut [0.0; 3]);
+    for part in 0..3 {
+        let span = part * (n / 3)..(part + 1) * (n / 3);
+        let (mut y, mut d_x) = (vec![0.0; n / 3], vec![0.0; n / 3]);
+        forward(&program, channels, &xs[span.clone()], &params, &mut y);
+        backward(&program, channels, &xs[span.clone()], &params, &xs[span.clone()], &mut d_x, &mut [0.0; 3]);
+        assert!(ys[span.clone()] == y && d_xs[span] == d_x, "part {part}");
+    }
+}
+
 #[test]
 fn threads_do_not_matter() {
     let program = Program::new(swish(), 1).unwrap();
