@@ -7,7 +7,7 @@ use std::time::Instant;
 use swish_kernels::act::{Binary, Op, Program, ProgramError, Unary, backward, forward};
 
 const CHANNELS: usize = 16;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 15;
 
 /// Name, operations, number of parameters.
 type Function = (&'static str, Vec<Op>, usize);
@@ -44,9 +44,11 @@ fn seconds(run: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+/// Median and least, in ns an element.
+fn summary(mut times: Vec<f64>, n: usize) -> String {
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    let [median, least] = [times[times.len() / 2], times[0]].map(|time| time / n as f64 * 1e9);
+    format!("{median:.2} ({least:.2})")
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -76,15 +78,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    println!(
-        "{:?}, {n} elements, {CHANNELS} channels; ns an element, median of {ROUNDS}",
-        swish_kernels::simd::level()
-    );
-    println!("{:<20} {:>10} {:>10} {:>10} {:>10}", "", "1 thread", "", "2 threads", "");
-    println!("{:<20} {:>10} {:>10} {:>10} {:>10}", "f(x)", "forward", "+ backward", "forward", "+ backward");
+    println!("{:?}, {n} elements, {CHANNELS} channels", swish_kernels::simd::level());
+    println!("ns an element, median (least) of {ROUNDS}");
+    println!("{:<20} {:>15} {:>15} {:>15} {:>15}", "", "1 thread", "", "2 threads", "");
+    println!("{:<20} {:>15} {:>15} {:>15} {:>15}", "f(x)", "forward", "+ backward", "forward", "+ backward");
     for ((name, ..), times) in programs.iter().zip(times) {
-        let [f1, b1, f2, b2] = times.map(|times| median(times) / n as f64 * 1e9);
-        println!("{name:<20} {f1:>10.2} {b1:>10.2} {f2:>10.2} {b2:>10.2}");
+        let [f1, b1, f2, b2] = times.map(|times| summary(times, n));
+        println!("{name:<20} {f1:>15} {b1:>15} {f2:>15} {b2:>15}");
     }
     Ok(())
 }

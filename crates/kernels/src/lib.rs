@@ -8,6 +8,7 @@
 //! | [`act`] | activation programs, forward and backward |
 //! | [`block`] | BatchNorm, activation, convolution and statistics in one pass |
 //! | [`norm`] | BatchNorm fused with activation and residual |
+//! | [`layer_norm`] | LayerNorm, forward and backward |
 //! | [`conv`] | 2-D convolution, forward and both gradients |
 //! | [`pool`] | maximum, average and global average pooling |
 //! | [`linear`] | fully connected layer |
@@ -25,6 +26,7 @@ pub mod conv;
 pub mod dropout;
 pub mod element;
 mod gemm;
+pub mod layer_norm;
 pub mod layout;
 pub mod linear;
 pub mod loss;

@@ -1,5 +1,5 @@
 //! Run-time choice of the vector instructions: the macro `simd_fn!` compiles one generic body for the baseline processor, for AVX2 with
-//! FMA and for AVX-512, and calls the best one that the processor has.
+//! FMA and for AVX-512, and calls the best one that the processor has. On AArch64 NEON with FMA is the baseline.
 //!
 //! `SWISH_SIMD=scalar|avx2|avx512|amx` lowers the choice (never raises it above what the processor has; other values are ignored).
 //! Results may differ in the last bits between levels, because FMA rounds once and the matrix unit sums in another order.
@@ -15,8 +15,10 @@ use crate::real::Real;
 /// Which vector instructions the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The baseline of the compilation target.
+    /// The baseline of the compilation target, without FMA.
     Scalar,
+    /// AArch64's baseline: NEON with FMA.
+    Neon,
     /// AVX2 and FMA.
     Avx2,
     /// AVX-512F, with AVX2 and FMA.
@@ -91,7 +93,12 @@ fn ask_for_tiles() -> bool {
     result == 0
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn detected() -> Level {
+    Level::Neon
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn detected() -> Level {
     Level::Scalar
 }
@@ -139,6 +146,9 @@ macro_rules! simd_fn {
                 // SAFETY: `level` returns Avx2 only where the processor has avx2 and fma.
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Level::Avx2 => unsafe { avx2::<$gen $(, $cname)*>($($arg),*) },
+                // No other instructions than the baseline's, but fused.
+                #[cfg(target_arch = "aarch64")]
+                $crate::simd::Level::Neon => body::<$gen $(, $cname)*, true>($($arg),*),
                 _ => body::<$gen $(, $cname)*, false>($($arg),*),
             }
         }

@@ -31,6 +31,12 @@ pub trait Model: Send + Sync {
     fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map>;
 }
 
+impl<F: Fn(&Map, &mut Run<'_>) -> Result<Map> + Send + Sync> Model for F {
+    fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        self(xs, run)
+    }
+}
+
 /// A model with its parameters.
 #[derive(Clone)]
 pub struct Network {

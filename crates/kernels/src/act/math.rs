@@ -93,7 +93,7 @@ pairs_by_type! {
 #[inline(always)]
 pub(super) fn trig_is_fast<T: Real>(x: T) -> bool {
     // NaN stays NaN in the fast functions.
-    !T::IS_F32 || !(x.abs() > T::from_f32(single::TRIG_LIMIT))
+    !T::IS_F32 || x.abs() <= T::from_f32(single::TRIG_LIMIT) || x.is_nan()
 }
 
 /// max(x, 0).

@@ -11,6 +11,7 @@
 //! | `tile` | cutting rows x channels into tiles and chunks, per-channel sums |
 //! | `forward`, `backward` | the interpreter on one tile |
 //! | `slope`, `fused` | value and derivative in one loop; the compound steps |
+//! | `stream` | large results past the caches |
 //! | `math`, `single` | the elementary functions |
 
 mod backward;
@@ -22,6 +23,7 @@ mod plan;
 mod program;
 mod single;
 mod slope;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tile;
@@ -34,7 +36,7 @@ pub use program::{Binary, Gated, Op, Program, ProgramError, Unary};
 use rayon::prelude::*;
 
 use crate::real::Real;
-use tile::{Sums, Tiling, combine};
+use tile::{Sums, TILE, Tiling, combine};
 
 /// The epsilon of log(|x| + eps) and of x1 / (x2 + eps).
 pub const EPS: f64 = 1e-7;
@@ -60,11 +62,21 @@ pub fn forward<T: Real>(program: &Program, channels: usize, xs: &[T], params: &[
     assert_eq!(xs.len(), ys.len(), "ys is as long as xs");
     let tiling = tiling(program, channels);
     let params = tiling.patterns(program.n_params(), params);
+    let streamed = stream::pays::<T>(xs.len());
     let work = |values: &mut Values<'_, T>, xs: &[T], ys: &mut [T]| {
+        let mut result = [T::ZERO; TILE];
         for tile in tiling.tiles(xs.len()) {
             let span = tile.start..tile.start + tile.len;
-            values.forward(Inputs { xs: &xs[span.clone()], params: &params, tile }, &mut ys[span]);
+            let inputs = Inputs { xs: &xs[span.clone()], params: &params, tile };
+            if streamed {
+                stream::fetch(xs, tile.start + tile.len);
+                values.forward(inputs, &mut result[..tile.len]);
+                stream::store(&result[..tile.len], &mut ys[span]);
+            } else {
+                values.forward(inputs, &mut ys[span]);
+            }
         }
+        stream::finish();
     };
     let chunk = tiling.chunk_len();
     if xs.len() <= chunk {
@@ -95,16 +107,26 @@ pub fn backward<T: Real>(
     let tiling = tiling(program, channels);
     let n_params = program.n_params();
     let params = tiling.patterns(n_params, params);
+    let streamed = stream::pays::<T>(xs.len());
     let work = |sweep: &mut Sweep<'_, T>, xs: &[T], d_ys: &[T], d_xs: &mut [T]| {
         let mut sums = Sums::new(tiling, n_params);
+        let mut result = [T::ZERO; TILE];
         for tile in tiling.tiles(xs.len()) {
             let span = tile.start..tile.start + tile.len;
             let inputs = Inputs { xs: &xs[span.clone()], params: &params, tile };
-            sweep.run(inputs, &d_ys[span.clone()], &mut d_xs[span]);
+            if streamed {
+                stream::fetch(xs, tile.start + tile.len);
+                stream::fetch(d_ys, tile.start + tile.len);
+                sweep.run(inputs, &d_ys[span.clone()], &mut result[..tile.len]);
+                stream::store(&result[..tile.len], &mut d_xs[span]);
+            } else {
+                sweep.run(inputs, &d_ys[span.clone()], &mut d_xs[span]);
+            }
             for k in 0..n_params {
                 sweep.add_d_param(k, sums.at(k, tile));
             }
         }
+        stream::finish();
         sums.fold()
     };
     let chunk = tiling.chunk_len();

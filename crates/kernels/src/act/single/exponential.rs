@@ -10,6 +10,8 @@ const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the high one has 14 bits, so that its product with an exponent is exact.
 const LN2_HIGH: f32 = 0.693_115_23;
 const LN2_LOW: f32 = 3.194_618_3e-5;
+/// `(e^r - 1 - r) / r^2` for `|r| <= ln(2)/2`.
+const EXP: [f32; 5] = [0.499_999_94, 0.166_665_2, 0.041_668_393, 0.008_368_781, 0.001_381_447_9];
 
 /// `(2^(n + SHIFT), e^r - 1)` with `x = n ln 2 + r`, `|r| <= ln(2)/2`; the power needs `n + SHIFT` in -126..=127.
 #[inline(always)]
@@ -19,8 +21,19 @@ fn exp_parts<const FMA: bool, const SHIFT: i8>(x: f32) -> (f32, f32) {
     let shifted = fma::<FMA>(x, LOG2_E, round);
     let n = shifted - round;
     let r = fma::<FMA>(n, -LN2_LOW, fma::<FMA>(n, -LN2_HIGH, x));
-    let q = horner::<FMA, 5>(r, [0.499_999_94, 0.166_665_2, 0.041_668_393, 0.008_368_781, 0.001_381_447_9]);
+    let q = horner::<FMA, 5>(r, EXP);
     (f32::from_bits(shifted.to_bits() << 23), fma::<FMA>(r * r, q, r))
+}
+
+/// [`exp_parts`] of -x, without the operation that changes the sign: SHIFT 0.
+#[inline(always)]
+fn exp_parts_of_minus<const FMA: bool>(x: f32) -> (f32, f32) {
+    let round = ROUND + 127.0;
+    let shifted = fma::<FMA>(x, -LOG2_E, round);
+    let n = shifted - round;
+    let minus_r = fma::<FMA>(n, LN2_LOW, fma::<FMA>(n, LN2_HIGH, x));
+    let q = horner::<FMA, 5>(minus_r, [EXP[0], -EXP[1], EXP[2], -EXP[3], EXP[4]]);
+    (f32::from_bits(shifted.to_bits() << 23), fma::<FMA>(minus_r * minus_r, q, -minus_r))
 }
 
 /// e^x, within 2 ulp; 0 below -86.9, infinite above 88.7228.
@@ -59,7 +72,7 @@ pub(in super::super) fn exp_m1<const FMA: bool>(x: f32) -> f32 {
 /// 1 / (1 + e^-x), within 4 ulp; 0 below -86.9.
 #[inline(always)]
 pub(in super::super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
-    let (power, p) = exp_parts::<FMA, 0>(-at_most(at_least(x, -86.9), 86.9));
+    let (power, p) = exp_parts_of_minus::<FMA>(at_most(at_least(x, -86.9), 86.9));
     let s = reciprocal::<FMA>(fma::<FMA>(power, p, power) + 1.0);
     if x < -86.9 { 0.0 } else { s }
 }
@@ -67,7 +80,7 @@ pub(in super::super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
 /// Hyperbolic tangent, within 4 ulp.
 #[inline(always)]
 pub(in super::super) fn tanh<const FMA: bool>(x: f32) -> f32 {
-    let (power, p) = exp_parts::<FMA, 0>(at_least(-2.0 * x.abs(), -30.0));
+    let (power, p) = exp_parts_of_minus::<FMA>(at_most(2.0 * x.abs(), 30.0));
     let t = fma::<FMA>(p, power, power - 1.0);
     (-t * reciprocal::<FMA>(t + 2.0)).copysign(x)
 }

@@ -2,11 +2,13 @@
 
 use std::f32::consts::LN_2;
 
-use super::{at_most, fma, horner, inverse_sqrt, reciprocal};
+use super::{at_most, fma, horner, inverse_sqrt};
 
 /// ln 2 in two parts; the high one has 14 bits, so that its product with an exponent is exact.
 const LN2_HIGH: f32 = 0.693_115_23;
 const LN2_LOW: f32 = 3.194_618_3e-5;
+/// `(asinh x - x) / x^3` in x^2, for `|x| < 1/2`.
+const NEAR: [f32; 5] = [-0.166_666_65, 0.074_995_83, -0.044_506_51, 0.028_783_606, -0.014_288_508];
 
 /// `ln(1 + f) - f` for f in [sqrt(1/2) - 1, sqrt(2) - 1].
 #[inline(always)]
@@ -59,16 +61,15 @@ pub(in super::super) fn asinh<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(in super::super) fn asinh_and_slope<const FMA: bool>(x: f32) -> (f32, f32) {
     let a = x.abs();
-    let far = a > 8192.0;
     // The bound keeps the square finite; the slope beyond it is 0 to single precision.
     let bounded = at_most(a, 1e18);
     let z = bounded * bounded;
     let v = 1.0 + z;
     let slope = inverse_sqrt::<FMA>(v);
-    // asinh a = ln(1 + w), w without cancellation; u - 1 misses the bits of w that the correction restores.
-    let w = fma::<FMA>(z, reciprocal::<FMA>(fma::<FMA>(v, slope, 1.0)), bounded);
-    let u = 1.0 + w;
-    let correction = (w - (u - 1.0)) * reciprocal::<FMA>(u);
-    let log = ln::<FMA>(if far { a } else { u });
-    ((log + if far { LN_2 } else { correction }).copysign(x), slope)
+    let near = fma::<FMA>(a * z, horner::<FMA, 5>(z, NEAR), a);
+    // asinh a = ln(a + sqrt(1 + a^2)), nearly ln(2 a) for large a.
+    let far = a > 8192.0;
+    let log = ln::<FMA>(if far { a } else { fma::<FMA>(v, slope, a) });
+    let log = if far { log + LN_2 } else { log };
+    ((if a < 0.5 { near } else { log }).copysign(x), slope)
 }

@@ -1,6 +1,9 @@
 //! Values against std's and libm's double precision, derivatives against central differences of those.
 #![allow(clippy::unwrap_used)]
 
+mod accuracy;
+mod compound;
+mod levels;
 mod programs;
 mod unary;
 

@@ -7,7 +7,7 @@ const BINARY: [Binary; 7] =
 const GATED: [Gated; 3] = [Gated::Gauss, Gated::Laplace, Gated::Mix];
 
 /// Every derivative of a program with parameters against central differences of the scalar reference, one row a channel.
-fn check_program(ops: &[Op], n_params: usize, x: f64, params: &[f64]) {
+pub(super) fn check_program(ops: &[Op], n_params: usize, x: f64, params: &[f64]) {
     let program = Program::new(ops.to_vec(), n_params).unwrap();
     let [ys, d_xs, d_params] = run(&program, 1, &[x], params, &[1.0]);
     close(ys[0], scalar(ops, x, params), 1e-13, &(ops, x));
@@ -61,7 +61,7 @@ fn ties_and_nan_of_two_operands() {
     }
 }
 
-fn swish() -> Vec<Op> {
+pub(super) fn swish() -> Vec<Op> {
     vec![
         Op::X,
         Op::Param(0),
@@ -131,6 +131,26 @@ fn shapes_and_per_channel_parameters() {
             close(ys32[c].into(), ys[c], 5e-7, &(channels, c));
             close(d32[c].into(), sums[c], 2e-5, &(channels, c));
         }
+    }
+}
+
+/// A result so large that it is streamed is the same as its parts, which are not.
+#[test]
+fn streamed_results() {
+    let program = Program::new(swish(), 1).unwrap();
+    let (n, channels) = (9_000_009, 3);
+    assert!(stream::pays::<f32>(n) && !stream::pays::<f32>(n / 3));
+    let xs: Vec<f32> = (0..n).map(|i| ((i * 37 % 1009) as f32 / 100.0) - 5.0).collect();
+    let params = [0.9, 1.0, 1.1];
+    let (mut ys, mut d_xs) = (vec![0.0; n], vec![0.0; n]);
+    forward(&program, channels, &xs, &params, &mut ys);
+    backward(&program, channels, &xs, &params, &xs, &mut d_xs, &mut [0.0; 3]);
+    for part in 0..3 {
+        let span = part * (n / 3)..(part + 1) * (n / 3);
+        let (mut y, mut d_x) = (vec![0.0; n / 3], vec![0.0; n / 3]);
+        forward(&program, channels, &xs[span.clone()], &params, &mut y);
+        backward(&program, channels, &xs[span.clone()], &params, &xs[span.clone()], &mut d_x, &mut [0.0; 3]);
+        assert!(ys[span.clone()] == y && d_xs[span] == d_x, "part {part}");
     }
 }
 

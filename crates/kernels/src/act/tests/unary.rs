@@ -2,7 +2,7 @@
 
 use super::*;
 
-const UNARY: [Unary; 22] = [
+pub(super) const UNARY: [Unary; 22] = [
     Unary::Neg,
     Unary::Abs,
     Unary::Square,
