@@ -84,19 +84,23 @@ simd_fn! {
 }
 
 simd_fn! {
-    /// `d_xs = d * d(x sigmoid(x))/dx`, from the sigmoids where they were kept.
-    pub(super) fn d_swish_1<T: Real>(xs: &[T], gates: Option<&[T]>, d: &[T], d_xs: &mut [T]) {
-        match gates {
-            None => {
-                for ((d_x, &x), &d) in d_xs.iter_mut().zip(xs).zip(d) {
-                    *d_x = d * swish_slopes::<T, FMA>(x, T::ONE, math::sigmoid::<T, FMA>(x)).0;
+    /// [`d_swish`] by x alone, where nothing is trained behind p; no ps are ones.
+    pub(super) fn d_swish_by_x<T: Real>(xs: &[T], ps: Option<&[T]>, gates: Option<&[T]>, d: &[T], d_xs: &mut [T]) {
+        let n = d.len();
+        let (xs, d_xs) = (&xs[..n], &mut d_xs[..n]);
+        macro_rules! store {
+            ($i:ident, $x:ident => $p:expr, $gate:expr) => {
+                for $i in 0..d.len() {
+                    let $x = xs[$i];
+                    d_xs[$i] = d[$i] * swish_slopes::<T, FMA>($x, $p, $gate).0;
                 }
-            }
-            Some(gates) => {
-                for (((d_x, &x), &d), &gate) in d_xs.iter_mut().zip(xs).zip(d).zip(gates) {
-                    *d_x = d * swish_slopes::<T, FMA>(x, T::ONE, gate).0;
-                }
-            }
+            };
+        }
+        match (ps.map(|ps| &ps[..n]), gates.map(|gates| &gates[..n])) {
+            (None, None) => store!(i, x => T::ONE, math::sigmoid::<T, FMA>(x)),
+            (None, Some(gates)) => store!(i, x => T::ONE, gates[i]),
+            (Some(ps), None) => store!(i, x => ps[i], math::sigmoid::<T, FMA>(ps[i] * x)),
+            (Some(ps), Some(gates)) => store!(i, x => ps[i], gates[i]),
         }
     }
 }
