@@ -1,7 +1,7 @@
 //! The compound steps `a sigmoid(p a)` and `op(g(f(a)), a)` on a tile: each value and each derivative in one loop after f.
 
 use super::math;
-use super::plan::{Fold, Join};
+use super::plan::{Fold, FoldOp};
 use crate::real::Real;
 use crate::simd::{mul_add, simd_fn};
 
@@ -108,24 +108,15 @@ simd_fn! {
 impl Fold {
     /// The constant parameter of [`fold_at`].
     fn code(self) -> u8 {
-        let op = match (self.op, self.swapped) {
-            (Join::Add | Join::Div, _) => ADD,
-            (Join::Sub, false) => SUB,
-            (Join::Sub, true) => SUB_FROM,
-            (Join::Mul, _) => MUL,
-            (Join::Max, _) => MAX,
-            (Join::Min, _) => MIN,
-        };
-        if self.square { op + SQUARE } else { op }
+        self.op as u8 + if self.square { SQUARE } else { 0 }
     }
 }
 
-const ADD: u8 = 0;
-const SUB: u8 = 1;
-const SUB_FROM: u8 = 2;
-const MUL: u8 = 3;
-const MAX: u8 = 4;
-const MIN: u8 = 5;
+const ADD: u8 = FoldOp::Add as u8;
+const SUB: u8 = FoldOp::Sub as u8;
+const SUB_FROM: u8 = FoldOp::SubFrom as u8;
+const MUL: u8 = FoldOp::Mul as u8;
+const MAX: u8 = FoldOp::Max as u8;
 /// Added to the others.
 const SQUARE: u8 = 6;
 
