@@ -98,21 +98,21 @@ impl<'p, T: Real> Sweep<'p, T> {
                     unary_with_slope(fold.inner, value(a), scratch_1, scratch_2);
                     to.add(a, |add, out| fused::d_fold(fold, add, value(a), scratch_1, scratch_2, d, out));
                 }
-                (Step::Swish(a, None), gates) => {
-                    if let Some(out) = to.first(a) {
-                        fused::d_swish_1(value(a), gates, d, out);
-                    } else {
-                        fused::d_swish_1(value(a), gates, d, scratch_1);
-                        to.add_tile(a, scratch_1);
-                    }
-                }
-                (Step::Swish(a, Some(p)), gates) => {
+                (Step::Swish(a, Some(p)), gates) if plan.active[p] => {
                     if let Some((d_a, d_p)) = to.first_two(a, p) {
                         fused::d_swish(value(a), value(p), gates, d, d_a, d_p);
                     } else {
                         fused::d_swish(value(a), value(p), gates, d, scratch_1, scratch_2);
                         to.add_tile(a, scratch_1);
                         to.add_tile(p, scratch_2);
+                    }
+                }
+                (Step::Swish(a, p), gates) => {
+                    if let Some(out) = to.first(a) {
+                        fused::d_swish_by_x(value(a), p.map(value), gates, d, out);
+                    } else {
+                        fused::d_swish_by_x(value(a), p.map(value), gates, d, scratch_1);
+                        to.add_tile(a, scratch_1);
                     }
                 }
                 (Step::Join(op, a, b), _) => {

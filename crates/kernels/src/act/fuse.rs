@@ -1,6 +1,6 @@
 //! Finding the compound steps: a small rewriting of the steps that a backward sweep in one loop exists for.
 
-use super::plan::{Fold, Join, Step};
+use super::plan::{Fold, FoldOp, Join, Step};
 use super::program::Unary;
 
 /// Replaces steps whose only use is inside a compound step; the last step stays the last.
@@ -50,8 +50,16 @@ fn fold(op: Join, value: usize, a: usize, swapped: bool, once: impl Fn(usize) ->
         Step::Unary(inner, operand) => (inner, false, operand),
         _ => return None,
     };
-    let swapped = swapped && op == Join::Sub;
-    (operand == a && op != Join::Div).then_some(Step::Fold(Fold { inner, square, op, swapped }, a))
+    let op = match op {
+        Join::Add => FoldOp::Add,
+        Join::Sub if swapped => FoldOp::SubFrom,
+        Join::Sub => FoldOp::Sub,
+        Join::Mul => FoldOp::Mul,
+        Join::Max => FoldOp::Max,
+        Join::Min => FoldOp::Min,
+        Join::Div => return None,
+    };
+    (operand == a).then_some(Step::Fold(Fold { inner, square, op }, a))
 }
 
 /// Without the steps that the last one does not need, renumbered.
@@ -92,7 +100,7 @@ mod tests {
     /// Slots: 0 the input, 1 a parameter, steps from 2.
     #[test]
     fn compound_steps_are_found_and_the_rest_is_kept() {
-        let fold = |inner, square, op, swapped| Step::Fold(Fold { inner, square, op, swapped }, 0);
+        let fold = |inner, square, op| Step::Fold(Fold { inner, square, op }, 0);
         let (sigmoid, sin, square) = (Unary::Sigmoid, Unary::Sin, Unary::Square);
         let cases = [
             // x sigmoid(beta x), both orders of both products.
@@ -105,12 +113,12 @@ mod tests {
                 Step::Swish(0, Some(1)),
             ),
             (vec![Step::Unary(sigmoid, 0), Step::Join(Join::Mul, 2, 0)], Step::Swish(0, None)),
-            (vec![Step::Unary(sin, 0), Step::Join(Join::Sub, 2, 0)], fold(sin, false, Join::Sub, false)),
-            (vec![Step::Unary(sin, 0), Step::Join(Join::Sub, 0, 2)], fold(sin, false, Join::Sub, true)),
-            (vec![Step::Unary(sin, 0), Step::Join(Join::Max, 0, 2)], fold(sin, false, Join::Max, false)),
+            (vec![Step::Unary(sin, 0), Step::Join(Join::Sub, 2, 0)], fold(sin, false, FoldOp::Sub)),
+            (vec![Step::Unary(sin, 0), Step::Join(Join::Sub, 0, 2)], fold(sin, false, FoldOp::SubFrom)),
+            (vec![Step::Unary(sin, 0), Step::Join(Join::Max, 0, 2)], fold(sin, false, FoldOp::Max)),
             (
                 vec![Step::Unary(sin, 0), Step::Unary(square, 2), Step::Join(Join::Mul, 0, 3)],
-                fold(sin, true, Join::Mul, false),
+                fold(sin, true, FoldOp::Mul),
             ),
         ];
         for (steps, compound) in cases {

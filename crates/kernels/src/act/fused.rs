@@ -1,7 +1,7 @@
 //! The compound steps `a sigmoid(p a)` and `op(g(f(a)), a)` on a tile: each value and each derivative in one loop after f.
 
 use super::math;
-use super::plan::{Fold, Join};
+use super::plan::{Fold, FoldOp};
 use crate::real::Real;
 use crate::simd::{mul_add, simd_fn};
 
@@ -84,19 +84,23 @@ simd_fn! {
 }
 
 simd_fn! {
-    /// `d_xs = d * d(x sigmoid(x))/dx`, from the sigmoids where they were kept.
-    pub(super) fn d_swish_1<T: Real>(xs: &[T], gates: Option<&[T]>, d: &[T], d_xs: &mut [T]) {
-        match gates {
-            None => {
-                for ((d_x, &x), &d) in d_xs.iter_mut().zip(xs).zip(d) {
-                    *d_x = d * swish_slopes::<T, FMA>(x, T::ONE, math::sigmoid::<T, FMA>(x)).0;
+    /// [`d_swish`] by x alone, where nothing is trained behind p; no ps are ones.
+    pub(super) fn d_swish_by_x<T: Real>(xs: &[T], ps: Option<&[T]>, gates: Option<&[T]>, d: &[T], d_xs: &mut [T]) {
+        let n = d.len();
+        let (xs, d_xs) = (&xs[..n], &mut d_xs[..n]);
+        macro_rules! store {
+            ($i:ident, $x:ident => $p:expr, $gate:expr) => {
+                for $i in 0..d.len() {
+                    let $x = xs[$i];
+                    d_xs[$i] = d[$i] * swish_slopes::<T, FMA>($x, $p, $gate).0;
                 }
-            }
-            Some(gates) => {
-                for (((d_x, &x), &d), &gate) in d_xs.iter_mut().zip(xs).zip(d).zip(gates) {
-                    *d_x = d * swish_slopes::<T, FMA>(x, T::ONE, gate).0;
-                }
-            }
+            };
+        }
+        match (ps.map(|ps| &ps[..n]), gates.map(|gates| &gates[..n])) {
+            (None, None) => store!(i, x => T::ONE, math::sigmoid::<T, FMA>(x)),
+            (None, Some(gates)) => store!(i, x => T::ONE, gates[i]),
+            (Some(ps), None) => store!(i, x => ps[i], math::sigmoid::<T, FMA>(ps[i] * x)),
+            (Some(ps), Some(gates)) => store!(i, x => ps[i], gates[i]),
         }
     }
 }
@@ -104,24 +108,15 @@ simd_fn! {
 impl Fold {
     /// The constant parameter of [`fold_at`].
     fn code(self) -> u8 {
-        let op = match (self.op, self.swapped) {
-            (Join::Add | Join::Div, _) => ADD,
-            (Join::Sub, false) => SUB,
-            (Join::Sub, true) => SUB_FROM,
-            (Join::Mul, _) => MUL,
-            (Join::Max, _) => MAX,
-            (Join::Min, _) => MIN,
-        };
-        if self.square { op + SQUARE } else { op }
+        self.op as u8 + if self.square { SQUARE } else { 0 }
     }
 }
 
-const ADD: u8 = 0;
-const SUB: u8 = 1;
-const SUB_FROM: u8 = 2;
-const MUL: u8 = 3;
-const MAX: u8 = 4;
-const MIN: u8 = 5;
+const ADD: u8 = FoldOp::Add as u8;
+const SUB: u8 = FoldOp::Sub as u8;
+const SUB_FROM: u8 = FoldOp::SubFrom as u8;
+const MUL: u8 = FoldOp::Mul as u8;
+const MAX: u8 = FoldOp::Max as u8;
 /// Added to the others.
 const SQUARE: u8 = 6;
 

@@ -14,17 +14,31 @@ pub(super) enum Join {
     Min,
 }
 
-/// A function of one operand joined with the operand itself: `op(g(f(a)), a)`.
+/// How a function of an operand, u, is joined with the operand itself, a.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FoldOp {
+    /// u + a.
+    Add,
+    /// u - a.
+    Sub,
+    /// a - u.
+    SubFrom,
+    /// u a.
+    Mul,
+    /// The larger.
+    Max,
+    /// The smaller.
+    Min,
+}
+
+/// `op(g(f(a)), a)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fold {
     /// f.
     pub(super) inner: Unary,
     /// g: the square or nothing.
     pub(super) square: bool,
-    /// Not [`Join::Div`].
-    pub(super) op: Join,
-    /// `op(a, g(f(a)))` instead; set for [`Join::Sub`] only.
-    pub(super) swapped: bool,
+    pub(super) op: FoldOp,
 }
 
 /// One computed slot; operands are slots.
