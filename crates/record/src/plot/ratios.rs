@@ -68,9 +68,10 @@ impl RatioPlot {
         // Room for what stands left of the line at 1, wherever that lies.
         let left = MARGIN + labels.max(text_width(&self.sides[0], SMALL)) + 12.0;
         let right = left + PANEL_WIDTH;
-        let notes =
-            self.notes.iter().map(|note| text_width(note, SMALL)).fold(text_width(&self.title, TITLE), f64::max);
-        let width = (right + 2.0 * NUMBERS + MARGIN).max(notes + 2.0 * MARGIN);
+        let notes = self.notes.iter().map(|note| text_width(note, SMALL));
+        let headings = self.panels.iter().map(|panel| text_width(&panel.heading, HEADING));
+        let longest = notes.chain(headings).fold(text_width(&self.title, TITLE), f64::max);
+        let width = (right + 2.0 * NUMBERS + MARGIN).max(longest + 2.0 * MARGIN);
         let scale = self.scale(left, right);
 
         let mut picture = Picture::new(width, 0.0);

@@ -36,3 +36,23 @@ pub fn run(args: Args) -> Result<()> {
         What::Compare(args) => compare::run(args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        let mut program = Program::command();
+        let commands: Vec<_> = program.get_subcommands_mut().map(|c| c.render_long_help().to_string()).collect();
+        assert_eq!(commands.len(), 3);
+        assert!(commands.iter().all(|help| help.contains("Example")));
+    }
+}

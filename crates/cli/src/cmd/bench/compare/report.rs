@@ -28,7 +28,7 @@ fn heading(row: &Row) -> String {
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = String::new();
     for section in sections(rows) {
-        let _ = write!(text, "#### {}\n\n{}\n{}\n", heading(&section[0]), grid(&columns(section)), notes(section));
+        let _ = write!(text, "### {}\n\n{}\n{}\n", heading(&section[0]), grid(&columns(section)), notes(section));
     }
     text.trim_end().to_owned() + "\n"
 }
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn the_table_has_a_line_a_row_and_a_section_a_kind() {
         let text = markdown(&rows());
-        assert_eq!(text.matches("#### ").count(), 2);
-        assert!(text.contains("#### Training step · A CPU, with a comma · avx512 · 2 threads"));
+        assert_eq!(text.matches("### ").count(), 2);
+        assert!(text.contains("### Training step · A CPU, with a comma · avx512 · 2 threads"));
         let line = text.lines().find(|line| line.contains("bf16")).unwrap();
         assert!(line.contains("| 50.0") && line.contains("2.00 [1.80, 2.20]") && line.contains("100 / 900"), "{line}");
         // A mode that nobody measured has no column, a row without PyTorch no ratio.
