@@ -87,10 +87,10 @@ fn notes(section: &[Row]) -> String {
     }
     .to_owned();
     if first.key.what == What::Activation {
-        let _ = write!(text, ", on {} elements", joined(section, |r| r.key.batch.to_string()));
+        let _ = write!(text, ", on {} elements", joined(section, " or ", |r| r.key.batch.to_string()));
     }
-    let rounds = joined(section, |r| r.rounds.to_string());
-    let steps = joined(section, |r| r.steps.to_string());
+    let rounds = joined(section, " or ", |r| r.rounds.to_string());
+    let steps = joined(section, " or ", |r| r.steps.to_string());
     let _ = write!(text, ": medians of {steps} times in each process, then over {rounds} rounds of processes in turn.");
     if section.iter().any(|row| row.ratio.is_some()) {
         text.push_str(" The last ratio is PyTorch's fastest mode to ours within a round, median [smallest, largest]: above 1 ours is faster.");
@@ -106,19 +106,19 @@ fn notes(section: &[Row]) -> String {
         let commit = r.commit.get(..10).unwrap_or(&r.commit);
         if r.dirty { format!("{commit} with changed sources") } else { commit.to_owned() }
     };
-    let torch = joined(section, |r| r.torch.clone());
+    let torch = joined(section, " ", |r| r.torch.clone());
     let torch = if torch.is_empty() { String::new() } else { format!("PyTorch {torch}, ") };
-    let dates = joined(section, |r| r.date.get(..10).unwrap_or(&r.date).to_owned());
-    let _ = writeln!(text, "\n\nProvenance: {torch}commit {}, {dates}.", joined(section, commit));
+    let dates = joined(section, " ", |r| r.date.get(..10).unwrap_or(&r.date).to_owned());
+    let _ = writeln!(text, "\n\nProvenance: {torch}commit {}, {dates}.", joined(section, " ", commit));
     text
 }
 
 /// What the rows have, each once.
-fn joined(section: &[Row], text: impl Fn(&Row) -> String) -> String {
+fn joined(section: &[Row], between: &str, text: impl Fn(&Row) -> String) -> String {
     let mut texts: Vec<String> = section.iter().map(text).filter(|text| !text.is_empty()).collect();
     texts.sort();
     texts.dedup();
-    texts.join(" ")
+    texts.join(between)
 }
 
 /// Columns as a Markdown table, each as wide as its longest text.
@@ -142,12 +142,10 @@ fn grid(columns: &[Vec<String>]) -> String {
 pub fn plot(rows: &[Row]) -> Option<RatioPlot> {
     let compared: Vec<Row> = rows.iter().filter(|row| row.ratio.is_some()).cloned().collect();
     let panels: Vec<RatioPanel> = sections(&compared).map(panel).collect();
-    let torch = joined(&compared, |r| r.torch.clone());
+    let torch = joined(&compared, " ", |r| r.torch.clone());
     (!panels.is_empty()).then(|| RatioPlot {
         title: format!("Speed beside PyTorch {torch}"),
-        notes: vec![
-            "Each process alone on the machine, in turn; medians. PyTorch in its fastest mode, compiled or not.".into(),
-        ],
+        notes: vec!["Medians of processes run in turn. PyTorch in its fastest mode, compiled or not.".into()],
         axis: "PyTorch's time / ours (logarithmic)".into(),
         sides: ["PyTorch is faster".into(), "ours is faster".into()],
         series: ["f32".into(), "bf16".into()],

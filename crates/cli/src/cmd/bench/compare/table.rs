@@ -106,14 +106,14 @@ impl Row {
             steps: effort.steps,
             rounds: rounds.ours.len(),
             peers_after_round_1: if effort.fastest_only { "fastest" } else { "all" }.into(),
-            ours: rounds.our_median().context("our times are not numbers")?,
-            peers: rounds.peer_medians(),
+            ours: short(rounds.our_median().context("our times are not numbers")?),
+            peers: rounds.peer_medians().map(|time| time.map(short)),
             fastest_peer: fastest.map_or("", |f| f.mode).into(),
-            ratio: fastest.map(|f| f.ratio.median),
-            ratio_min: fastest.map(|f| f.ratio.min),
-            ratio_max: fastest.map(|f| f.ratio.max),
-            rss_mib_ours: rounds.rss[0],
-            rss_mib_eager: rounds.rss[1],
+            ratio: fastest.map(|f| short(f.ratio.median)),
+            ratio_min: fastest.map(|f| short(f.ratio.min)),
+            ratio_max: fastest.map(|f| short(f.ratio.max)),
+            rss_mib_ours: rounds.rss[0].map(short),
+            rss_mib_eager: rounds.rss[1].map(short),
             failed: rounds.failed.join("; "),
             torch: torch.unwrap_or_default().into(),
             commit: provenance::commit().into(),
@@ -141,6 +141,11 @@ impl Row {
         let model = MODELS.iter().position(|(name, _)| name == model);
         (self.key.section(), model, *batch, activation.as_str(), precision != "f32")
     }
+}
+
+/// No more digits than a time has.
+fn short(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
 }
 
 /// The rows of a file; none where there is no file.
@@ -229,6 +234,18 @@ pub mod tests {
         assert_eq!(read(&path).unwrap(), rows);
         std::fs::write(&path, "what,else\n1,2\n").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("other columns"));
+    }
+
+    #[test]
+    fn a_row_tells_what_the_rounds_gave() {
+        let mut rounds = Rounds { ours: vec![2.0, 4.0, 3.0], rss: [Some(10.0), None], ..Rounds::default() };
+        rounds.peers[2] = vec![Some(4.000_01), Some(4.0), Some(3.0)];
+        rounds.failed = vec!["eager: no".into(), "max_autotune: no".into()];
+        let key = row("resnet20", "f32", 1.0, None).key;
+        let row = Row::of(key, &rounds, &effort(), Some("2.15.0"), 7).unwrap();
+        assert_eq!((row.ours, row.peers), (3.0, [None, None, Some(4.0), None, None]));
+        assert_eq!((row.fastest_peer.as_str(), row.ratio, row.ratio_max), ("compile", Some(1.0), Some(2.0)));
+        assert_eq!((row.rounds, row.unit.as_str(), row.failed.as_str()), (3, "ms", "eager: no; max_autotune: no"));
     }
 
     #[test]
