@@ -1,16 +1,18 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt table-cifar results data-cifar10 data-cifar100 doc clean
+.PHONY: help build test fmt table-cifar bench-cpu results data-cifar10 data-cifar100 doc clean
 
 PROFILE ?= reduced
 DATA_DIR ?=
+ROUNDS ?= 3
+VENV ?= .venv
 ARGS ?=
 RUN := cargo run --release --quiet -p swish-experiments --bin
 FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  ARGS=further flags (--help lists them)"
+	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  ROUNDS=3 and VENV=.venv (bench-cpu)  ARGS=further flags (--help lists them)"
 
 build: ## the tool `swish` and the tables' binaries, in target/release
 	cargo build --release
@@ -19,7 +21,17 @@ table-cifar: ## Tables 4 and 5: nine activations, three models, CIFAR-10 and CIF
 	cargo build --release -p swish-experiments
 	$(RUN) table_cifar -- $(FLAGS)
 
-results: ## the tables of results/tables, put into the README
+bench-cpu: ## training steps and activations beside PyTorch's: results/bench/cpu.csv, .md, .svg, .png
+	cargo build --release -p swish
+	@$(MAKE) --no-print-directory $(VENV)/ready || echo "PyTorch could not be installed into $(VENV)" >&2
+	cargo run --release --quiet -p swish --bin swish -- bench compare --python $(VENV)/bin/python --rounds $(ROUNDS) $(ARGS)
+
+$(VENV)/ready: bench/requirements.txt
+	test -x $(VENV)/bin/python || python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -r bench/requirements.txt
+	@touch $@
+
+results: ## the tables of results/tables and results/bench, put into the README
 	$(RUN) readme
 
 data-cifar10 data-cifar100: ## get the real data from the hub, and check it

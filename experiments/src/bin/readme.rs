@@ -1,11 +1,11 @@
-//! Puts the Markdown of every table in `results/tables` between the markers of README.md.
+//! Puts the Markdown of every table in `results/tables`, and of the benchmark, between the markers of README.md.
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Write the tables of results/tables into the results section of README.md
+/// Write the tables of results/tables and results/bench into README.md
 #[derive(Parser)]
 #[command(version, after_help = "Example:\n  readme --readme README.md --results results")]
 struct Args {
@@ -38,7 +38,18 @@ fn run(args: &Args) -> Result<()> {
     files.sort();
     let tables = files.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
     let text = swish_record::splice(&read(&args.readme)?, "results", &tables.join("\n"))?;
+    let speed = args.results.join("bench/cpu.md");
+    let text = match speed.exists() {
+        true => swish_record::splice(&text, "speed", &format!("{}{}", speed_plot(&args.results), read(&speed)?))?,
+        false => text,
+    };
     swish_record::write_atomic(&args.readme, text)?;
     eprintln!("{}: {} tables", args.readme.display(), files.len());
     Ok(())
+}
+
+/// The plot of the benchmark as Markdown, where there is one.
+fn speed_plot(results: &Path) -> String {
+    let plot = results.join("bench/cpu.png");
+    if plot.exists() { format!("![PyTorch's time by ours]({})\n\n", plot.display()) } else { String::new() }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `dots` | [`DotPlot`]: results of activations on models, with their spread over seeds |
 //! | `curves` | [`CurvePlot`]: loss and accuracy over the steps of training |
-//! | `picture` | a picture as a list of marks: what the two above make |
+//! | `ratios` | [`RatioPlot`]: our speed against another program's |
+//! | `picture` | a picture as a list of marks: what the three above make |
 //! | `render` | a picture as PNG and SVG |
 //! | `scale` | axes: ticks and positions |
 //! | `style` | colours and dashes |
@@ -15,12 +16,14 @@
 mod curves;
 mod dots;
 mod picture;
+mod ratios;
 mod render;
 mod scale;
 mod style;
 
 pub use curves::{CurveLine, CurvePanel, CurvePlot};
 pub use dots::{DotPanel, DotPlot, DotRow};
+pub use ratios::{RatioPanel, RatioPlot, RatioRow};
 
 #[cfg(test)]
 mod tests;

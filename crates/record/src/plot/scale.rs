@@ -43,6 +43,23 @@ fn label(value: f64, step: f64) -> String {
     text.strip_prefix('-').map_or(text.clone(), |digits| format!("−{digits}"))
 }
 
+/// Round values of a logarithmic scale, whose positions are logarithms to base 10: 1, 2 and 5 times the powers of ten, or
+/// the powers alone where those would be too many.
+pub(super) fn log_ticks(scale: &Scale) -> Vec<(f64, String)> {
+    let factors: &[f64] = if scale.high - scale.low > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let powers = scale.low.floor() as i32..=scale.high.ceil() as i32;
+    let values = powers.flat_map(|power| {
+        // Divided, not multiplied, by a power of ten below 1: 0.2 and not 0.2000...01.
+        let value = move |factor: &f64| match power {
+            0.. => factor * 10_f64.powi(power),
+            _ => factor / 10_f64.powi(-power),
+        };
+        factors.iter().map(value)
+    });
+    let inside = |value: &f64| (scale.low..=scale.high).contains(&value.log10());
+    values.filter(inside).map(|value| (value, value.to_string())).collect()
+}
+
 /// Smallest and largest finite value.
 pub(super) fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.filter(|value| value.is_finite()).fold(None, |found, value| {
@@ -68,6 +85,16 @@ mod tests {
         assert_eq!(labels(0.0, 3000.0, 2), ["0", "2k"]);
         // A single value still has an axis.
         assert!(!labels(5.0, 5.0, 3).is_empty());
+    }
+
+    #[test]
+    fn ticks_of_a_logarithmic_axis_are_round() {
+        let labels = |low: f64, high: f64| {
+            let scale = Scale::new(low.log10(), high.log10(), 0.0, 1.0);
+            log_ticks(&scale).into_iter().map(|(_, label)| label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(0.15, 6.0), ["0.2", "0.5", "1", "2", "5"]);
+        assert_eq!(labels(0.01, 100.0), ["0.01", "0.1", "1", "10", "100"]);
     }
 
     #[test]

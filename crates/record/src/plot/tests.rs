@@ -8,6 +8,7 @@ use crate::metrics::Row;
 use crate::paper::Metric;
 use crate::run::samples::record;
 use crate::run::{DataSource, Profile, RunRecord};
+use crate::stats::Summary;
 use crate::table::{Column, Table, TableSpec};
 
 const PAPER: [&str; 9] = ["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
@@ -163,6 +164,36 @@ fn plots_are_readable_and_written() {
         let plot = CurvePlot::of_runs("Training curves, made-up numbers", &order(), &runs(activations, models));
         assert_readable(&plot.picture());
         assert_written(plot.write(base(name)).unwrap());
+    }
+}
+
+/// Made-up ratios of three models in two precisions and two functions in one, as the benchmark plots them.
+fn ratios(factor: f64) -> RatioPlot {
+    let ratio = |median: f64| Summary::of(&[0.93 * factor * median, factor * median, 1.1 * factor * median]);
+    let row = |label: &str, ratios| RatioRow { label: label.into(), ratios };
+    let steps = [("resnet20", 1.4, 2.0), ("resnet164", 1.05, 1.08), ("wrn28_10", 0.5, 0.8)];
+    let steps = steps.map(|(model, f32, bf16)| row(&format!("{model}, swish, 128"), [ratio(f32), ratio(bf16)]));
+    let functions = [("swish", 1.2), ("max(x,sin(x))", 3.9)].map(|(name, f32)| row(name, [ratio(f32), None]));
+    let panel = |heading: &str, rows: &[RatioRow]| RatioPanel { heading: heading.into(), rows: rows.to_vec() };
+    RatioPlot {
+        title: "Speed, made-up numbers".into(),
+        notes: vec!["A processor, 2 threads, avx512".into()],
+        axis: "time of the other by ours".into(),
+        sides: ["the other is faster".into(), "swish is faster".into()],
+        series: ["f32".into(), "bf16".into()],
+        panels: vec![panel("Training step", &steps), panel("Activation alone", &functions)],
+    }
+}
+
+/// Wherever the line at 1 lies.
+#[test]
+fn ratio_plots_are_readable_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("SWISH_PLOTS").map(PathBuf::from);
+    for (name, factor) in [("ratios", 1.0), ("ratios-slow", 0.02), ("ratios-fast", 30.0)] {
+        let plot = ratios(factor);
+        assert_readable(&plot.picture());
+        assert_written(plot.write(kept.as_deref().unwrap_or(folder.path()).join(name)).unwrap());
     }
 }
 

@@ -1,7 +1,9 @@
-//! `swish bench`: how long things take.
+//! `swish bench step`: a training step.
 
+use super::machine::{cpu, peak_rss_mib, simd};
+use super::times::Times;
 use crate::args::{ComputeArgs, Whole, say};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 use std::time::Instant;
@@ -16,22 +18,10 @@ use swish_train::optimizer::Sgd;
 use swish_train::recipes;
 use swish_train::trainer::train_step;
 
-/// Time things
-#[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(clap::Subcommand)]
-enum What {
-    Step(StepArgs),
-}
-
 /// Time a training step on random images: one JSON line
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  swish bench step --model resnet20 --batch 128 --activation swish --steps 20")]
-struct StepArgs {
+pub struct Args {
     /// Model, as `swish models` lists them
     #[arg(long)]
     model: String,
@@ -52,18 +42,19 @@ struct StepArgs {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let What::Step(args) = args.what;
     let device = args.compute.device()?;
     let threads = args.compute.threads();
     with_threads(threads, || step(&args, &device, threads))?
 }
 
-fn step(args: &StepArgs, device: &Device, threads: usize) -> Result<()> {
+fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
     let classes = 10;
     let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
-    let recipe = recipes::plain(info.name, swish_data::Dataset::Cifar10, 1);
+    let mut recipe = recipes::plain(info.name, swish_data::Dataset::Cifar10, 1);
+    // As the recipes of the paper's networks have it.
+    recipe.optimizer.nesterov = true;
     let mut optimizer = Sgd::new(&net.params, &recipe.optimizer);
     let [c, h, w] = info.input;
     let mut rng = Rng::new(1);
@@ -82,25 +73,13 @@ fn step(args: &StepArgs, device: &Device, threads: usize) -> Result<()> {
             milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
-    milliseconds.sort_by(f64::total_cmp);
-    let at = |share: f64| milliseconds[((milliseconds.len() - 1) as f64 * share).round() as usize];
+    let ms = Times::of(milliseconds);
     say(json!({
         "model": info.name, "activation": activation.to_string(), "batch": args.batch, "steps": args.steps,
         "precision": args.precision.to_string(), "device": "cpu", "threads": threads,
-        "ms_median": at(0.5), "ms_p20": at(0.2), "ms_p80": at(0.8),
-        "images_per_second": args.batch as f64 / (at(0.5) / 1e3), "peak_rss_mib": peak_rss_mib()?,
+        "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80,
+        "images_per_second": args.batch as f64 / (ms.median / 1e3), "peak_rss_mib": peak_rss_mib()?,
+        "cpu": cpu(), "simd": simd(),
         "commit": provenance::commit(), "dirty": provenance::dirty(),
     }))
-}
-
-/// Peak resident memory of this process; `None` where the system does not tell.
-fn peak_rss_mib() -> Result<Option<f64>> {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        return Ok(None);
-    };
-    let Some(line) = status.lines().find(|l| l.starts_with("VmHWM:")) else {
-        return Ok(None);
-    };
-    let kib: f64 = line.split_whitespace().nth(1).unwrap_or_default().parse().context("/proc/self/status")?;
-    Ok(Some(kib / 1024.0))
 }

@@ -1,0 +1,217 @@
+//! The rows as Markdown and as a plot.
+
+use super::case::{MODES, What};
+use super::table::Row;
+use std::fmt::Write as _;
+use swish_record::Summary;
+use swish_record::plot::{RatioPanel, RatioPlot, RatioRow};
+
+/// What stands where nothing was measured.
+const NOTHING: &str = "–";
+
+/// Rows of one kind and machine.
+fn sections(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+    rows.chunk_by(|a, b| a.key.section() == b.key.section())
+}
+
+fn heading(row: &Row) -> String {
+    let key = &row.key;
+    let what = match key.what {
+        What::Step => "Training step",
+        What::Activation => "Activation alone, forward and backward",
+    };
+    let s = if key.threads == 1 { "" } else { "s" };
+    format!("{what} · {} · {} · {} thread{s}", key.cpu, key.simd, key.threads)
+}
+
+/// All rows, a table for each kind and machine.
+pub fn markdown(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for section in sections(rows) {
+        let _ = write!(text, "### {}\n\n{}\n{}\n", heading(&section[0]), grid(&columns(section)), notes(section));
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+/// The columns of a section: a heading, then a text a row. Modes that no row has are left out.
+fn columns(section: &[Row]) -> Vec<Vec<String>> {
+    let (what, unit) = (section[0].key.what, &section[0].unit);
+    let decimals = if what == What::Step { 1 } else { 2 };
+    let number = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |v| format!("{v:.decimals$}"));
+    let mut columns = Vec::new();
+    let mut column = |heading: &str, text: &dyn Fn(&Row) -> String| {
+        columns.push(std::iter::once(heading.to_owned()).chain(section.iter().map(text)).collect());
+    };
+    if what == What::Step {
+        column("model", &|r| r.key.model.clone());
+        column("batch", &|r| r.key.batch.to_string());
+    }
+    column("activation", &|r| format!("`{}`", r.key.activation.replace('|', "\\|")));
+    column("precision", &|r| r.key.precision.clone());
+    column(&format!("ours, {unit}"), &|r| number(Some(r.ours)));
+    for (m, mode) in MODES.iter().enumerate() {
+        if section.iter().any(|row| row.peers[m].is_some()) {
+            column(mode, &|r| number(r.peers[m]));
+        }
+    }
+    column("fastest / ours", &ratio);
+    if what == What::Step {
+        let whole = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |v| format!("{v:.0}"));
+        column("MiB, ours / eager", &|r| format!("{} / {}", whole(r.rss_mib_ours), whole(r.rss_mib_eager)));
+    }
+    columns
+}
+
+fn ratio(row: &Row) -> String {
+    match summary(row) {
+        Some(r) if r.n > 1 => format!("{:.2} [{:.2}, {:.2}]", r.median, r.min, r.max),
+        Some(r) => format!("{:.2}", r.median),
+        None => NOTHING.to_owned(),
+    }
+}
+
+/// The row's ratio; its values were summarized when it was measured.
+fn summary(row: &Row) -> Option<Summary> {
+    let (median, min, max) = (row.ratio?, row.ratio_min?, row.ratio_max?);
+    Some(Summary { n: row.rounds, median, min, max, mean: median, std: None })
+}
+
+/// What the numbers are, and where they come from.
+fn notes(section: &[Row]) -> String {
+    let first = &section[0];
+    let mut text = match first.key.what {
+        What::Step => {
+            "Milliseconds of a training step on random images of 32x32, ten classes (forward, loss, backward, SGD)"
+        }
+        What::Activation => "Nanoseconds an element, float32, with the gradients of the parameters",
+    }
+    .to_owned();
+    if first.key.what == What::Activation {
+        let _ = write!(text, ", on {} elements", joined(section, " or ", |r| r.key.batch.to_string()));
+    }
+    let rounds = joined(section, " or ", |r| r.rounds.to_string());
+    let steps = joined(section, " or ", |r| r.steps.to_string());
+    let _ = write!(text, ": medians of {steps} times in each process, then over {rounds} rounds of processes in turn.");
+    if section.iter().any(|row| row.ratio.is_some()) {
+        text.push_str(" The last ratio is PyTorch's fastest mode to ours within a round, median [smallest, largest]: above 1 ours is faster.");
+    }
+    if section.iter().any(|row| row.peers_after_round_1 == "fastest") {
+        text.push_str(" After the first round only PyTorch's fastest mode was measured again.");
+    }
+    for row in section.iter().filter(|row| !row.failed.is_empty()) {
+        let _ =
+            write!(text, " Failed on {} {} {}: {}.", row.key.model, row.key.activation, row.key.precision, row.failed);
+    }
+    let commit = |r: &Row| {
+        let commit = r.commit.get(..10).unwrap_or(&r.commit);
+        if r.dirty { format!("{commit} with changed sources") } else { commit.to_owned() }
+    };
+    let torch = joined(section, " ", |r| r.torch.clone());
+    let torch = if torch.is_empty() { String::new() } else { format!("PyTorch {torch}, ") };
+    let dates = joined(section, " ", |r| r.date.get(..10).unwrap_or(&r.date).to_owned());
+    let _ = writeln!(text, "\n\nProvenance: {torch}commit {}, {dates}.", joined(section, " ", commit));
+    text
+}
+
+/// What the rows have, each once.
+fn joined(section: &[Row], between: &str, text: impl Fn(&Row) -> String) -> String {
+    let mut texts: Vec<String> = section.iter().map(text).filter(|text| !text.is_empty()).collect();
+    texts.sort();
+    texts.dedup();
+    texts.join(between)
+}
+
+/// Columns as a Markdown table, each as wide as its longest text.
+fn grid(columns: &[Vec<String>]) -> String {
+    let widths: Vec<usize> =
+        columns.iter().map(|column| column.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(3)).collect();
+    let mut text = String::new();
+    for line in 0..columns.first().map_or(0, Vec::len) {
+        let fields: Vec<String> =
+            columns.iter().zip(&widths).map(|(column, &width)| format!("{:<width$}", column[line])).collect();
+        let _ = writeln!(text, "| {} |", fields.join(" | "));
+        if line == 0 {
+            let rules: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
+            let _ = writeln!(text, "| {} |", rules.join(" | "));
+        }
+    }
+    text
+}
+
+/// The ratios; `None` where there are none.
+pub fn plot(rows: &[Row]) -> Option<RatioPlot> {
+    let compared: Vec<Row> = rows.iter().filter(|row| row.ratio.is_some()).cloned().collect();
+    let panels: Vec<RatioPanel> = sections(&compared).map(panel).collect();
+    let torch = joined(&compared, " ", |r| r.torch.clone());
+    (!panels.is_empty()).then(|| RatioPlot {
+        title: format!("Speed beside PyTorch {torch}"),
+        notes: vec!["Medians of processes run in turn. PyTorch in its fastest mode, compiled or not.".into()],
+        axis: "PyTorch's time / ours (logarithmic)".into(),
+        sides: ["PyTorch is faster".into(), "ours is faster".into()],
+        series: ["f32".into(), "bf16".into()],
+        panels,
+    })
+}
+
+/// The rows of a section, both precisions of a case in one line.
+fn panel(section: &[Row]) -> RatioPanel {
+    let mut rows: Vec<RatioRow> = Vec::new();
+    for row in section {
+        let key = &row.key;
+        let label = match key.what {
+            What::Step => format!("{}, {}, batch {}", key.model, key.activation, key.batch),
+            What::Activation => key.activation.clone(),
+        };
+        let series = usize::from(key.precision != "f32");
+        if rows.last().is_none_or(|last| last.label != label) {
+            rows.push(RatioRow { label, ratios: [None, None] });
+        }
+        if let Some(last) = rows.last_mut() {
+            last.ratios[series] = summary(row);
+        }
+    }
+    RatioPanel { heading: heading(&section[0]), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::table::tests::row;
+    use super::*;
+
+    fn rows() -> Vec<Row> {
+        vec![
+            row("resnet20", "f32", 100.0, Some(1.5)),
+            row("resnet20", "bf16", 50.0, Some(2.0)),
+            row("wrn28_10", "f32", 1000.0, None),
+            row("", "f32", 0.7, Some(3.0)),
+        ]
+    }
+
+    #[test]
+    fn the_table_has_a_line_a_row_and_a_section_a_kind() {
+        let text = markdown(&rows());
+        assert_eq!(text.matches("### ").count(), 2);
+        assert!(text.contains("### Training step · A CPU, with a comma · avx512 · 2 threads"));
+        let line = text.lines().find(|line| line.contains("bf16")).unwrap();
+        assert!(line.contains("| 50.0") && line.contains("2.00 [1.80, 2.20]") && line.contains("100 / 900"), "{line}");
+        // A mode that nobody measured has no column, a row without PyTorch no ratio.
+        assert!(text.contains("| compile") && !text.contains("| channels_last"));
+        let alone = text.lines().find(|line| line.contains("wrn28_10")).unwrap();
+        assert_eq!(alone.matches(NOTHING).count(), 4, "{alone}");
+        assert!(text.contains("PyTorch 2.15.0, commit") && text.contains("Failed on resnet20"));
+        assert_eq!(markdown(&[]), "\n");
+    }
+
+    #[test]
+    fn both_precisions_of_a_case_share_a_line_of_the_plot() {
+        let plot = plot(&rows()).unwrap();
+        assert_eq!(plot.panels.len(), 2);
+        let [step] = &plot.panels[0].rows[..] else { panic!("{:?}", plot.panels[0]) };
+        assert_eq!(step.label, "resnet20, max(x,sin(x)), batch 128");
+        assert_eq!(step.ratios.map(|r| r.unwrap().median), [1.5, 2.0]);
+        assert_eq!(plot.panels[1].rows[0].ratios[1], None);
+        assert!(super::plot(&rows()[2..3]).is_none());
+    }
+}
