@@ -6,7 +6,7 @@ use swish_core::activation::Activation;
 use swish_core::nn::init::Scheme;
 use swish_core::nn::shape::{dropout, from_nchw, global_mean, subsample_pad};
 use swish_core::nn::{
-    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, Model, Network, NormConfig, Pass, Pool, PoolKind, Unit,
+    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, Map, Model, Network, NormConfig, Pass, Pool, PoolKind, Run, Unit,
     softmax_cross_entropy,
 };
 use swish_kernels::conv::Pad;
@@ -76,14 +76,14 @@ fn convolution_norm_activation_with_and_without_residual() {
     for activation in ["swish", "atan(x)^2 - x", "prelu", "exp(-beta*(x - sin(x))^2)"] {
         let vb = builder(activation);
         let unit = Unit::conv_norm_act(&vb, "conv1", ODD, ("bn1", "act1"), NORM).unwrap();
-        check(vb, &[2, 7, 6, 3], move |xs: &_, run: &mut _| unit.forward(xs, run));
+        check(vb, &[2, 7, 6, 3], move |xs: &Map, run: &mut Run<'_>| unit.forward(xs, run));
         // A residual of the same block: read by the convolution, the shortcut and the sum.
         let vb = builder(activation);
         let stem = Unit::conv_norm_act(&vb, "conv0", ConvConfig::same(3, 4, 3, 1), ("bn0", "act0"), NORM).unwrap();
         let first = Unit::conv_norm_act(&vb, "conv1", ConvConfig::same(4, 4, 3, 1), ("bn1", "act1"), NORM).unwrap();
         let second = Unit::conv_norm_act(&vb, "conv2", ConvConfig::same(4, 4, 3, 1), ("bn2", "act2"), NORM).unwrap();
         let third = Unit::conv_norm_act(&vb, "conv3", ConvConfig::same(4, 4, 1, 1), ("bn3", "act3"), NORM).unwrap();
-        check(vb, &[2, 5, 6, 3], move |xs: &_, run: &mut _| {
+        check(vb, &[2, 5, 6, 3], move |xs: &Map, run: &mut Run<'_>| {
             let xs = stem.forward(xs, run)?.shared();
             let ys = second.forward_add(&first.forward(&xs, run)?, &xs, run)?.shared();
             third.forward_add(&ys, &ys, run)
@@ -97,7 +97,7 @@ fn a_residual_that_only_the_sum_reads() {
     let vb = builder("swish");
     let side = Unit::conv_norm_act(&vb, "side", ConvConfig::same(3, 4, 1, 1), ("bn0", "act0"), NORM).unwrap();
     let unit = Unit::conv_norm_act(&vb, "conv1", ConvConfig::same(3, 4, 3, 1), ("bn1", "act1"), NORM).unwrap();
-    check(vb, &[2, 5, 4, 3], move |xs: &_, run: &mut _| {
+    check(vb, &[2, 5, 4, 3], move |xs: &Map, run: &mut Run<'_>| {
         let side = side.forward(xs, run)?;
         unit.forward_add(xs, &side, run)
     });
@@ -114,7 +114,7 @@ fn norm_activation_convolution_with_sum() {
         let conv = Unit::conv(&vb, "conv3", ConvConfig::same(4, 6, 3, 2)).unwrap();
         let shortcut = Unit::conv(&vb, "shortcut", ConvConfig::same(4, 6, 1, 2)).unwrap();
         let last = Unit::norm_act(&vb, ("bn4", "act4"), 6, NORM).unwrap();
-        check(vb, &[2, 7, 6, 3], move |xs: &_, run: &mut _| {
+        check(vb, &[2, 7, 6, 3], move |xs: &Map, run: &mut Run<'_>| {
             let xs = stem.forward(xs, run)?;
             let ys = second.forward_add(&first.forward(&xs, run)?, &xs, run)?;
             let h = entry.forward(&ys, run)?;
@@ -144,7 +144,7 @@ fn dense_blocks() {
         let block = DenseBlock { layers: vec![layer(0, 5), layer(1, 7), layer(2, 9)] };
         let transition =
             Unit::norm_act_conv(&vb, ("bn", "act"), "conv", ConvConfig::same(11, 4, 1, 1), NORM).unwrap();
-        check(vb, &[2, 4, 6, 3], move |xs: &_, run: &mut _| {
+        check(vb, &[2, 4, 6, 3], move |xs: &Map, run: &mut Run<'_>| {
             let xs = block.forward(&stem.forward(xs, run)?, run)?;
             Pool::square(PoolKind::Average, 2, 2, 0).forward(&transition.forward(&xs, run)?, run)
         });
@@ -155,11 +155,11 @@ fn dense_blocks() {
 fn norm_activation_alone_convolution_alone_grouped_and_depthwise() {
     let vb = builder("swish");
     let alone = Unit::norm_act(&vb, ("bn", "act"), 4, NORM).unwrap();
-    check(vb, &[2, 5, 6, 4], move |xs: &_, run: &mut _| alone.forward(xs, run));
+    check(vb, &[2, 5, 6, 4], move |xs: &Map, run: &mut Run<'_>| alone.forward(xs, run));
     for (groups, c_out) in [(1, 6), (2, 6), (4, 4)] {
         let vb = builder("relu");
         let conv = Unit::conv(&vb, "conv", ConvConfig { groups, ..ConvConfig::same(4, c_out, 3, 2) }).unwrap();
-        check(vb, &[2, 5, 6, 4], move |xs: &_, run: &mut _| conv.forward(xs, run));
+        check(vb, &[2, 5, 6, 4], move |xs: &Map, run: &mut Run<'_>| conv.forward(xs, run));
     }
 }
 
@@ -169,13 +169,13 @@ fn pooling_means_shortcut_and_dropout() {
     for kind in [PoolKind::Max, PoolKind::Average, PoolKind::AverageWithPadding] {
         let pad = Pad { top: 1, bottom: 0, left: 1, right: 2 };
         let pool = Pool { kind, kernel: (3, 3), stride: (2, 1), pad };
-        check(builder("relu"), &shape, move |xs: &_, run: &mut _| pool.forward(xs, run));
-        check(builder("relu"), &shape, move |xs: &_, run: &mut _| Pool::square(kind, 3, 2, 1).forward(xs, run));
+        check(builder("relu"), &shape, move |xs: &Map, run: &mut Run<'_>| pool.forward(xs, run));
+        check(builder("relu"), &shape, move |xs: &Map, run: &mut Run<'_>| Pool::square(kind, 3, 2, 1).forward(xs, run));
     }
-    check(builder("relu"), &shape, |xs: &_, run: &mut _| global_mean(xs, run));
-    check(builder("relu"), &shape, |xs: &_, run: &mut _| subsample_pad(xs, 2, 8, run));
+    check(builder("relu"), &shape, |xs: &Map, run: &mut Run<'_>| global_mean(xs, run));
+    check(builder("relu"), &shape, |xs: &Map, run: &mut Run<'_>| subsample_pad(xs, 2, 8, run));
     let pass = Pass { dropout_seed: Some(4), ..Pass::train() };
-    check_with(builder("relu"), &shape, pass, |xs: &_, run: &mut _| dropout(xs, 0.3, 1, run));
+    check_with(builder("relu"), &shape, pass, |xs: &Map, run: &mut Run<'_>| dropout(xs, 0.3, 1, run));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn linear_and_cross_entropy() {
     for smoothing in [0.0, 0.1] {
         let vb = builder("relu");
         let linear = Linear::new(&vb, "fc", 6, 4);
-        let network = Network::new(vb.finish().unwrap(), move |xs: &_, run: &mut _| linear.forward(xs, run));
+        let network = Network::new(vb.finish().unwrap(), move |xs: &Map, run: &mut Run<'_>| linear.forward(xs, run));
         let xs = random(&[3, 1, 1, 6], 1);
         let logits = network.forward(&xs, &Pass::train()).unwrap();
         let loss = softmax_cross_entropy(&logits, &[1, 3, 0], smoothing).unwrap();
@@ -242,7 +242,7 @@ fn bf16_gradients_follow_those_in_f32() {
 fn running_statistics_follow_pytorch_and_evaluation_uses_them() {
     let vb = builder("identity");
     let unit = Unit::norm_act(&vb, ("bn", "act"), 1, NormConfig { eps: 0.0, momentum: 0.1 }).unwrap();
-    let network = Network::new(vb.finish().unwrap(), move |xs: &_, run: &mut _| unit.forward(xs, run));
+    let network = Network::new(vb.finish().unwrap(), move |xs: &Map, run: &mut Run<'_>| unit.forward(xs, run));
     let params = &network.params;
     // gamma is drawn; make it 1 so that the output is the normalised input.
     params.flat.set(&Tensor::new(&[1.0, 0.0], &Device::Cpu).unwrap()).unwrap();
@@ -265,7 +265,7 @@ fn running_statistics_follow_pytorch_and_evaluation_uses_them() {
 fn images_of_another_shape_are_refused_by_name() {
     let vb = builder("relu");
     let unit = Unit::conv(&vb.pp("layer1"), "conv1", ConvConfig::same(3, 4, 3, 1)).unwrap();
-    let network = Network::new(vb.finish().unwrap(), move |xs: &_, run: &mut _| unit.forward(xs, run));
+    let network = Network::new(vb.finish().unwrap(), move |xs: &Map, run: &mut Run<'_>| unit.forward(xs, run));
     let wrong = Tensor::zeros((1, 8, 8, 4), DType::F64, &Device::Cpu).unwrap();
     let message = network.forward(&wrong, &Pass::eval()).unwrap_err().to_string();
     assert!(message.contains("layer1") && message.contains("[1, 8, 8, 4]"), "{message}");
