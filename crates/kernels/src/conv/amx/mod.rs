@@ -35,6 +35,7 @@ pub(super) struct Buffers {
     left: Lines,
     right: Lines,
     steps: Steps,
+    sums: Vec<pass::Spill>,
 }
 
 /// A convolution with its packed weights.

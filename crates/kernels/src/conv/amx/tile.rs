@@ -3,7 +3,8 @@
 //! A product sums, over a list of steps of 32 factors, tiles of 16 rows of the left operand (read in place, at a byte offset for each
 //! step) times tiles of the right operand (packed one after the other in pairs of rows, as the instruction wants them). With three
 //! planes an operand is the sum of three bfloat16 numbers and the six products of leading planes are added, first the five small ones
-//! over all steps, then the large one: so the rounding errors are those of as many additions as there are factors.
+//! over all steps, then the large one: so the rounding errors are those of as many additions as there are factors. Either may be done
+//! alone, and for some of the steps, with the sums before in memory.
 
 use std::arch::asm;
 use std::marker::PhantomData;
@@ -111,8 +112,10 @@ pub(super) struct Target {
 #[derive(Clone, Copy)]
 pub(super) struct Operands<'a> {
     pub(super) steps: &'a Steps,
-    /// One plane an operand, or three.
-    pub(super) exact: bool,
+    /// Whether there are three planes and the small products are added.
+    pub(super) small: bool,
+    /// Whether the large product is added.
+    pub(super) large: bool,
     /// Bytes from one row of a left tile to the next.
     pub(super) left_row: usize,
     /// Bytes from one plane of the left operand to the next.
@@ -121,16 +124,41 @@ pub(super) struct Operands<'a> {
     pub(super) right_plane: usize,
 }
 
+impl Operands<'_> {
+    /// The loop over the small products goes forwards through the steps, the other one backwards.
+    fn first_step(&self) -> *const isize {
+        if self.small { self.steps.first() } else { self.steps.last() }
+    }
+
+    /// The tile of that step.
+    fn first_tile(&self, right: *const u16) -> *const u16 {
+        if self.small { right } else { right.wrapping_add(self.steps.len() * TILE).wrapping_sub(TILE) }
+    }
+}
+
 /// The part of the arguments that the loops read from memory; the offsets are written out in them.
 #[repr(C)]
 struct Arguments {
     left_plane: usize,
     right_plane: usize,
     targets: [Target; 4],
+    sums: *const f32,
+    small: usize,
+    large: usize,
 }
 
-/// Bytes of a packed tile.
-const TILE_BYTES: usize = TILE * size_of::<u16>();
+impl Arguments {
+    fn new(operands: &Operands<'_>, sums: *const f32, targets: [Target; 4]) -> Self {
+        Self {
+            left_plane: operands.left_plane,
+            right_plane: operands.right_plane,
+            targets,
+            sums,
+            small: operands.small.into(),
+            large: operands.large.into(),
+        }
+    }
+}
 
 macro_rules! store_tiles {
     () => {
@@ -151,13 +179,37 @@ macro_rules! store_tiles {
     };
 }
 
-macro_rules! zero_tiles {
+/// The sums before, or zeros; then past the small products where they are not wanted.
+macro_rules! begin {
     () => {
         "
+        mov {p}, qword ptr [{args} + 80]
+        test {p}, {p}
+        je 24f
+        tileloadd tmm0, [{p} + {lw}*1]
+        tileloadd tmm1, [{p} + {lw}*1 + 1024]
+        tileloadd tmm2, [{p} + {lw}*1 + 2048]
+        tileloadd tmm3, [{p} + {lw}*1 + 3072]
+        jmp 25f
+        24:
         tilezero tmm0
         tilezero tmm1
         tilezero tmm2
         tilezero tmm3
+        25:
+        cmp qword ptr [{args} + 88], 0
+        je 26f
+        "
+    };
+}
+
+/// Past the large product where it is not wanted.
+macro_rules! middle {
+    () => {
+        "
+        26:
+        cmp qword ptr [{args} + 96], 0
+        je 23f
         "
     };
 }
@@ -264,56 +316,48 @@ macro_rules! large_2x2 {
     };
 }
 
-/// The products of two left and two right tiles: target `2 * i + j` gets left `i` times right `j`, summed over the steps.
+/// The products of two left and two right tiles: target `2 * i + j` gets left `i` times right `j`, summed over the steps, and added to the
+/// four tiles at `sums` unless that is null.
 ///
 /// # Safety
 /// For every step, 16 rows of 64 bytes must be readable from each `left` and 1024 bytes from the step's tile of each `right`, in every
-/// plane; each target must be writable for 16 rows of 64 bytes and overlap nothing else.
+/// plane; `sums` must be null or readable for 4096 bytes; each target must be writable for 16 rows of 64 bytes and overlap nothing else,
+/// except its own tile of `sums`.
 pub(super) unsafe fn product_2x2(
     _tiles: &Tiles,
     operands: &Operands<'_>,
     left: [*const u16; 2],
     right: [*const u16; 2],
+    sums: *const f32,
     targets: [Target; 4],
 ) {
-    let Operands { steps, exact, left_row, left_plane, right_plane } = *operands;
-    let arguments = Arguments { left_plane, right_plane, targets };
-    macro_rules! run {
-        ($($template:expr),*; $steps:expr, $right:expr) => {
-            // SAFETY: the caller vouches for every address; `_tiles` shows that the tiles are configured.
-            unsafe {
-                asm!(
-                    $($template),*,
-                    a0 = in(reg) left[0],
-                    a1 = in(reg) left[1],
-                    w0 = inout(reg) $right[0] => _,
-                    w1 = inout(reg) $right[1] => _,
-                    steps = inout(reg) $steps => _,
-                    la = in(reg) left_row,
-                    lw = in(reg) 64usize,
-                    args = in(reg) &raw const arguments,
-                    o = out(reg) _,
-                    p = out(reg) _,
-                    q = out(reg) _,
-                    r = out(reg) _,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
-                );
-            }
-        };
+    let arguments = Arguments::new(operands, sums, targets);
+    let (first, right) = (operands.first_step(), right.map(|right| operands.first_tile(right)));
+    // SAFETY: the caller vouches for every address; `_tiles` shows that the tiles are configured.
+    unsafe {
+        asm!(
+            begin!(),
+            small_2x2!(),
+            middle!(),
+            large_2x2!(),
+            store_tiles!(),
+            a0 = in(reg) left[0],
+            a1 = in(reg) left[1],
+            w0 = inout(reg) right[0] => _,
+            w1 = inout(reg) right[1] => _,
+            steps = inout(reg) first => _,
+            la = in(reg) operands.left_row,
+            lw = in(reg) 64usize,
+            args = in(reg) &raw const arguments,
+            o = out(reg) _,
+            p = out(reg) _,
+            q = out(reg) _,
+            r = out(reg) _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
     }
-    if exact {
-        run!(zero_tiles!(), small_2x2!(), large_2x2!(), store_tiles!(); steps.first(), right);
-    } else {
-        let right = right.map(|right| last_tile(right, steps));
-        run!(zero_tiles!(), large_2x2!(), store_tiles!(), "/* {q} {r} */"; steps.last(), right);
-    }
-}
-
-/// The tile of the last step.
-fn last_tile(right: *const u16, steps: &Steps) -> *const u16 {
-    right.wrapping_byte_add(steps.len() * TILE_BYTES).wrapping_byte_sub(TILE_BYTES)
 }
 
 /// Four left tiles at offset {o} against the right tile `$w`.
@@ -416,38 +460,34 @@ pub(super) unsafe fn product_4x1(
     operands: &Operands<'_>,
     left: [*const u16; 4],
     right: *const u16,
+    sums: *const f32,
     targets: [Target; 4],
 ) {
-    let Operands { steps, exact, left_row, left_plane, right_plane } = *operands;
-    let arguments = Arguments { left_plane, right_plane, targets };
-    macro_rules! run {
-        ($($template:expr),*; $steps:expr, $right:expr) => {
-            // SAFETY: the caller vouches for every address; `_tiles` shows that the tiles are configured.
-            unsafe {
-                asm!(
-                    $($template),*,
-                    a0 = in(reg) left[0],
-                    a1 = in(reg) left[1],
-                    a2 = in(reg) left[2],
-                    a3 = in(reg) left[3],
-                    w = inout(reg) $right => _,
-                    steps = inout(reg) $steps => _,
-                    la = in(reg) left_row,
-                    lw = in(reg) 64usize,
-                    args = in(reg) &raw const arguments,
-                    o = out(reg) _,
-                    p = out(reg) _,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
-                );
-            }
-        };
-    }
-    if exact {
-        run!(zero_tiles!(), small_4x1!(), large_4x1!(), store_tiles!(); steps.first(), right);
-    } else {
-        run!(zero_tiles!(), large_4x1!(), store_tiles!(); steps.last(), last_tile(right, steps));
+    let arguments = Arguments::new(operands, sums, targets);
+    let (first, right) = (operands.first_step(), operands.first_tile(right));
+    // SAFETY: the caller vouches for every address; `_tiles` shows that the tiles are configured.
+    unsafe {
+        asm!(
+            begin!(),
+            small_4x1!(),
+            middle!(),
+            large_4x1!(),
+            store_tiles!(),
+            a0 = in(reg) left[0],
+            a1 = in(reg) left[1],
+            a2 = in(reg) left[2],
+            a3 = in(reg) left[3],
+            w = inout(reg) right => _,
+            steps = inout(reg) first => _,
+            la = in(reg) operands.left_row,
+            lw = in(reg) 64usize,
+            args = in(reg) &raw const arguments,
+            o = out(reg) _,
+            p = out(reg) _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
     }
 }
 
@@ -564,39 +604,34 @@ pub(super) unsafe fn product_1x4(
     operands: &Operands<'_>,
     left: *const u16,
     right: [*const u16; 4],
+    sums: *const f32,
     targets: [Target; 4],
 ) {
-    let Operands { steps, exact, left_row, left_plane, right_plane } = *operands;
-    let arguments = Arguments { left_plane, right_plane, targets };
-    macro_rules! run {
-        ($($template:expr),*; $steps:expr, $right:expr) => {
-            // SAFETY: the caller vouches for every address; `_tiles` shows that the tiles are configured.
-            unsafe {
-                asm!(
-                    $($template),*,
-                    a = in(reg) left,
-                    w0 = inout(reg) $right[0] => _,
-                    w1 = inout(reg) $right[1] => _,
-                    w2 = inout(reg) $right[2] => _,
-                    w3 = inout(reg) $right[3] => _,
-                    steps = inout(reg) $steps => _,
-                    la = in(reg) left_row,
-                    lw = in(reg) 64usize,
-                    args = in(reg) &raw const arguments,
-                    o = out(reg) _,
-                    p = out(reg) _,
-                    r = out(reg) _,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
-                );
-            }
-        };
-    }
-    if exact {
-        run!(zero_tiles!(), small_1x4!(), large_1x4!(), store_tiles!(); steps.first(), right);
-    } else {
-        let right = right.map(|right| last_tile(right, steps));
-        run!(zero_tiles!(), large_1x4!(), store_tiles!(); steps.last(), right);
+    let arguments = Arguments::new(operands, sums, targets);
+    let (first, right) = (operands.first_step(), right.map(|right| operands.first_tile(right)));
+    // SAFETY: the caller vouches for every address; `_tiles` shows that the tiles are configured.
+    unsafe {
+        asm!(
+            begin!(),
+            small_1x4!(),
+            middle!(),
+            large_1x4!(),
+            store_tiles!(),
+            a = in(reg) left,
+            w0 = inout(reg) right[0] => _,
+            w1 = inout(reg) right[1] => _,
+            w2 = inout(reg) right[2] => _,
+            w3 = inout(reg) right[3] => _,
+            steps = inout(reg) first => _,
+            la = in(reg) operands.left_row,
+            lw = in(reg) 64usize,
+            args = in(reg) &raw const arguments,
+            o = out(reg) _,
+            p = out(reg) _,
+            r = out(reg) _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
     }
 }

@@ -199,7 +199,8 @@ impl WeightGradient {
         let planes = self.xs.planes;
         let operands = Operands {
             steps: &buffers.steps,
-            exact: planes == 3,
+            small: planes == 3,
+            large: true,
             left_row: self.channel_len * size_of::<u16>(),
             left_plane: self.left_plane() * size_of::<u16>(),
             right_plane: self.right_plane() * size_of::<u16>(),
@@ -228,7 +229,7 @@ impl WeightGradient {
             for item in (0..items).step_by(2) {
                 let targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
                 // SAFETY: the copies hold `count` steps of every block, and `pairs` leaves room for all offsets; targets are whole tiles.
-                unsafe { product_2x2(tiles, &operands, left, [item, item + 1].map(right), targets) };
+                unsafe { product_2x2(tiles, &operands, left, [item, item + 1].map(right), std::ptr::null(), targets) };
                 add([(block, item), (block, item + 1), (block + 1, item), (block + 1, item + 1)], &sums);
             }
         }
@@ -238,7 +239,7 @@ impl WeightGradient {
                 let items = [item, item + 1, item + 2, item + 3];
                 let targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
                 // SAFETY: as above.
-                unsafe { product_1x4(tiles, &operands, left(block), items.map(right), targets) };
+                unsafe { product_1x4(tiles, &operands, left(block), items.map(right), std::ptr::null(), targets) };
                 add(items.map(|item| (block, item)), &sums);
             }
         }
