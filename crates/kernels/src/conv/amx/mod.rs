@@ -11,6 +11,8 @@
 mod canvas;
 mod lines;
 mod pass;
+mod products;
+mod reach;
 mod split;
 mod tile;
 mod transpose;
@@ -35,7 +37,6 @@ pub(super) struct Buffers {
     left: Lines,
     right: Lines,
     steps: Steps,
-    sums: Vec<pass::Spill>,
 }
 
 /// A convolution with its packed weights.

@@ -4,8 +4,10 @@ use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch, _mm512_loadu_ps, _mm512_mask
 
 use super::Buffers;
 use super::canvas::{Axis, Canvas};
+use super::products::{product_2x2, product_4x1};
+use super::reach::Reach;
 use super::split::lanes;
-use super::tile::{DEPTH, Operands, ROWS, SUMS, Steps, TILE, Target, Tiles, product_2x2, product_4x1};
+use super::tile::{DEPTH, Operands, ROWS, SUMS, Steps, Target, Tiles};
 use super::weights::{Packed, Source};
 use crate::conv::Conv2d;
 use crate::conv::Operands as Rounding;
@@ -39,47 +41,10 @@ struct PixelTile {
     segment: usize,
 }
 
-/// Bytes of a pair of blocks' weights up to which all steps are done at once.
-const WHOLE_BYTES: usize = 640 << 10;
-/// Bytes of their weights in one stage otherwise: they stay in the second-level cache while all pixels of a canvas pass.
-const STAGE_BYTES: usize = 320 << 10;
-
-/// Some of the steps of a phase.
-struct Stage {
-    steps: Steps,
-    /// Number of the first of them.
-    first: usize,
-    small: bool,
-    large: bool,
-}
-
-impl Stage {
-    /// The stages of these steps: with three planes, first the small products and then the large ones.
-    fn all(offsets: &[usize], planes: usize) -> Vec<Self> {
-        let stage = |first: usize, offsets: &[usize], small: bool, large: bool| {
-            let mut steps = Steps::default();
-            steps.set(offsets.iter().copied());
-            Stage { steps, first, small, large }
-        };
-        let step_bytes = 2 * TILE * size_of::<u16>();
-        if offsets.len() * planes * step_bytes <= WHOLE_BYTES {
-            return vec![stage(0, offsets, planes == 3, true)];
-        }
-        let cut = |planes: usize, small: bool| {
-            let stages = (offsets.len() * planes * step_bytes).div_ceil(STAGE_BYTES);
-            let len = offsets.len().div_ceil(stages);
-            offsets.chunks(len).enumerate().map(move |(i, offsets)| (i * len, offsets, small))
-        };
-        let small = (planes == 3).then(|| cut(planes, true));
-        let parts = small.into_iter().flatten().chain(cut(1, false));
-        parts.map(|(first, offsets, small)| stage(first, offsets, small, !small)).collect()
-    }
-}
-
 /// One convolution of the canvas with stride 1 in flat positions, which fills every `step`-th pixel of the result.
 struct Phase {
     weights: Packed,
-    stages: Vec<Stage>,
+    steps: Steps,
     tiles: Vec<PixelTile>,
     segments: Vec<Segment>,
     /// From one pixel of a segment to the next, in elements of the result.
@@ -188,7 +153,7 @@ impl Pass {
     }
 
     fn new(canvas: Canvas, phases: Vec<Phase>, channels: usize, image_len: usize, gaps: bool) -> Self {
-        let steps = phases.iter().flat_map(|phase| &phase.stages).flat_map(|stage| stage.steps.offsets());
+        let steps = phases.iter().flat_map(|phase| phase.steps.offsets());
         let window_len = steps.fold(0, usize::max);
         Self { canvas, window_len, phases, channels, image_len, gaps }
     }
@@ -206,7 +171,7 @@ impl Pass {
             let buffer = buffers.xs.get(self.canvas.buffer_len(self.window_len));
             self.canvas.fill(xs.len() / x_len, xs, buffer);
             for phase in &self.phases {
-                phase.run(&tiles, &self.canvas, buffer, self.channels, ys, &mut buffers.sums);
+                phase.run(&tiles, &self.canvas, buffer, self.channels, ys);
             }
         }
     }
@@ -226,75 +191,36 @@ fn canvas(conv: &Conv2d, (h, w, channels): (usize, usize, usize), rows: Axis, co
     canvas
 }
 
-/// One axis of a phase of the data gradient: positions `phase + i * stride` see these cells of the kernel.
-struct Reach {
-    phase: usize,
-    /// How many positions.
-    count: usize,
-    /// Cells of the kernel, in the order of the outputs that they meet.
-    cells: Vec<usize>,
-    /// The output that position `phase` meets with the first cell.
-    first: isize,
-}
-
-impl Reach {
-    /// All phases of an axis of `len` positions.
-    fn all(k: usize, stride: usize, before: usize, len: usize) -> Vec<Self> {
-        (0..stride.min(len))
-            .map(|phase| {
-                // Position p meets output o with cell p + before - o * stride.
-                let cells: Vec<usize> = ((phase + before) % stride..k).step_by(stride).collect();
-                let first = ((phase + before) / stride) as isize - cells.len() as isize + 1;
-                Self { phase, count: (len - phase).div_ceil(stride), cells: cells.into_iter().rev().collect(), first }
-            })
-            .collect()
-    }
-
-    /// The canvas axis of `out` outputs that holds what all phases meet.
-    fn axis(phases: &[Self], out: usize) -> Axis {
-        let used = phases.iter().filter(|phase| !phase.cells.is_empty());
-        let before = used.clone().map(|phase| -phase.first).fold(0, isize::max) as usize;
-        let end =
-            used.map(|phase| phase.first + (phase.count + phase.cells.len()) as isize - 1).fold(1, isize::max) as usize;
-        let count = phases.iter().map(|phase| phase.count).fold(1, usize::max);
-        // All positions read `before + end` cells: `count` windows of the rest.
-        Axis::new(out, before, (before + end).saturating_sub(count - 1).max(1), 1, count)
-    }
-}
-
 impl Phase {
     fn new(canvas: &Canvas, source: &Source<'_>, starts: &[usize], pixels: Pixels, image_len: usize) -> Self {
         let offsets = starts
             .iter()
             .zip(&source.cells)
             .flat_map(|(&start, cells)| (0..source.row_steps(cells.len())).map(move |step| start + step * DEPTH));
-        let stages = Stage::all(&offsets.collect::<Vec<_>>(), canvas.planes);
+        let mut steps = Steps::default();
+        steps.set(offsets);
         let (tiles, segments) = cut(canvas, pixels, image_len);
         let weights = Packed::new(source, canvas.planes);
-        Self { weights, stages, tiles, segments, pixel_step: pixels.column_step }
+        Self { weights, steps, tiles, segments, pixel_step: pixels.column_step }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn run(
-        &self,
-        tiles: &Tiles,
-        canvas: &Canvas,
-        buffer: &[u16],
-        channels: usize,
-        ys: &mut [f32],
-        sums: &mut Vec<Spill>,
-    ) {
+    fn run(&self, tiles: &Tiles, canvas: &Canvas, buffer: &[u16], channels: usize, ys: &mut [f32]) {
         let used = self.tiles.partition_point(|tile| self.segments[tile.segment].first < ys.len());
-        let job = Job { phase: self, tiles, canvas, buffer, used, channels };
+        let operands = Operands {
+            steps: &self.steps,
+            exact: canvas.planes == 3,
+            left_row: canvas.position_len() * size_of::<u16>(),
+            left_plane: canvas.plane_len() * size_of::<u16>(),
+            right_plane: self.weights.plane_len() * size_of::<u16>(),
+        };
+        let job = Job { phase: self, tiles, operands, canvas, buffer, used, channels };
         let blocks = channels.div_ceil(ROWS);
-        if self.stages.len() > 1 {
-            sums.resize(sums.len().max(2 * used.next_multiple_of(4)), Spill([0.0; SUMS]));
-        }
         for block in (0..blocks - 1).step_by(2) {
-            job.two_blocks(block, ys, sums);
+            job.two_blocks(block, ys);
         }
         if blocks % 2 == 1 {
-            job.one_block(blocks - 1, ys, sums);
+            job.one_block(blocks - 1, ys);
         }
     }
 }
@@ -341,6 +267,7 @@ fn cut(canvas: &Canvas, pixels: Pixels, image_len: usize) -> (Vec<PixelTile>, Ve
 struct Job<'a> {
     phase: &'a Phase,
     tiles: &'a Tiles,
+    operands: Operands<'a>,
     canvas: &'a Canvas,
     buffer: &'a [u16],
     /// Tiles with pixels in this result.
@@ -348,10 +275,10 @@ struct Job<'a> {
     channels: usize,
 }
 
-/// A tile of sums between two stages, or on its way to pixels that do not all exist.
+/// A tile of sums on its way to pixels that do not all exist.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Spill([f32; SUMS]);
+struct Spill([f32; SUMS]);
 
 impl Job<'_> {
     /// First position of tile `i`; of the last one for `i` beyond it.
@@ -406,20 +333,8 @@ impl Job<'_> {
         }
     }
 
-    /// The operands of a stage.
-    fn operands<'a>(&self, stage: &'a Stage) -> Operands<'a> {
-        Operands {
-            steps: &stage.steps,
-            small: stage.small,
-            large: stage.large,
-            left_row: self.canvas.position_len() * size_of::<u16>(),
-            left_plane: self.canvas.plane_len() * size_of::<u16>(),
-            right_plane: self.phase.weights.plane_len() * size_of::<u16>(),
-        }
-    }
-
-    /// Calls `product` for every stage and four tiles of sums at a time, of `step` pixel tiles: with the stage, its operands, the first
-    /// pixel tile, the sums before and the targets. `places` gives the pixel tile and the block of each of the four.
+    /// Calls `product` for four tiles of sums at a time, of `step` pixel tiles: with the first pixel tile and the targets. `places` gives
+    /// the pixel tile and the block of each of the four.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     fn for_each_four(
@@ -427,71 +342,49 @@ impl Job<'_> {
         step: usize,
         places: impl Fn(usize) -> [(usize, usize); 4],
         ys: &mut [f32],
-        sums: &mut [Spill],
-        product: impl Fn(&Stage, &Operands<'_>, usize, *const f32, [Target; 4]),
+        product: impl Fn(usize, [Target; 4]),
     ) {
         let mut spills = [Spill([0.0; SUMS]); 4];
-        let last = self.phase.stages.len() - 1;
-        for (number, stage) in self.phase.stages.iter().enumerate() {
-            let operands = self.operands(stage);
-            for i in (0..self.used).step_by(step) {
-                let mut before = std::ptr::null();
-                let mut targets = spills.each_mut().map(|spill| Target { first: spill.0.as_mut_ptr(), row: 64 });
-                if last > 0 {
-                    let four = &raw mut sums[4 * (i / step)..][..4];
-                    let four = four.cast::<f32>();
-                    if number > 0 {
-                        before = four.cast_const();
-                    }
-                    if number < last {
-                        targets = [0, 1, 2, 3].map(|tile| Target { first: four.wrapping_add(tile * SUMS), row: 64 });
-                    }
-                }
-                if number < last {
-                    product(stage, &operands, i, before, targets);
-                    continue;
-                }
-                let places = places(i);
-                let all = &raw mut *ys;
-                for &(i, block) in places.iter().filter(|&&(i, _)| i < self.used) {
-                    self.prefetch(i, block, all);
-                }
-                let direct = places.map(|(i, block)| self.direct(i, block, all));
-                for (target, direct) in targets.iter_mut().zip(direct) {
-                    *target = direct.unwrap_or(*target);
-                }
-                product(stage, &operands, i, before, targets);
-                for ((&(i, block), direct), spill) in places.iter().zip(&direct).zip(&spills) {
-                    if direct.is_none() && i < self.used {
-                        self.deliver(i, block, spill, ys);
-                    }
+        for i in (0..self.used).step_by(step) {
+            let places = places(i);
+            let all = &raw mut *ys;
+            for &(i, block) in places.iter().filter(|&&(i, _)| i < self.used) {
+                self.prefetch(i, block, all);
+            }
+            let direct = places.map(|(i, block)| self.direct(i, block, all));
+            let mut targets = spills.each_mut().map(|spill| Target { first: spill.0.as_mut_ptr(), row: 64 });
+            for (target, direct) in targets.iter_mut().zip(direct) {
+                *target = direct.unwrap_or(*target);
+            }
+            product(i, targets);
+            for ((&(i, block), direct), spill) in places.iter().zip(&direct).zip(&spills) {
+                if direct.is_none() && i < self.used {
+                    self.deliver(i, block, spill, ys);
                 }
             }
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn two_blocks(&self, block: usize, ys: &mut [f32], sums: &mut [Spill]) {
-        let right = [block, block + 1].map(|block| self.phase.weights.block(block));
+    fn two_blocks(&self, block: usize, ys: &mut [f32]) {
+        let right = [block, block + 1].map(|block| self.phase.weights.block(block).as_ptr());
         let places = |i| [(i, block), (i, block + 1), (i + 1, block), (i + 1, block + 1)];
-        self.for_each_four(2, places, ys, sums, |stage, operands, i, before, targets| {
+        self.for_each_four(2, places, ys, |i, targets| {
             let left = [i, i + 1].map(|i| self.left(i));
-            let right = right.map(|right| right[stage.first * TILE..].as_ptr());
             // SAFETY: the tiles read from the canvas and the weights as `Phase::new` and `Canvas::buffer_len` laid them out; the
             // targets are distinct parts of the result, checked by `direct`, or spills.
-            unsafe { product_2x2(self.tiles, operands, left, right, before, targets) };
+            unsafe { product_2x2(self.tiles, &self.operands, left, right, targets) };
         });
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn one_block(&self, block: usize, ys: &mut [f32], sums: &mut [Spill]) {
-        let right = self.phase.weights.block(block);
+    fn one_block(&self, block: usize, ys: &mut [f32]) {
+        let right = self.phase.weights.block(block).as_ptr();
         let places = |i| [(i, block), (i + 1, block), (i + 2, block), (i + 3, block)];
-        self.for_each_four(4, places, ys, sums, |stage, operands, i, before, targets| {
+        self.for_each_four(4, places, ys, |i, targets| {
             let left = [i, i + 1, i + 2, i + 3].map(|i| self.left(i));
-            let right = right[stage.first * TILE..].as_ptr();
             // SAFETY: as in `two_blocks`.
-            unsafe { product_4x1(self.tiles, operands, left, right, before, targets) };
+            unsafe { product_4x1(self.tiles, &self.operands, left, right, targets) };
         });
     }
 }

@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use super::Buffers;
 use super::canvas::{Axis, Canvas};
 use super::pass::planes;
-use super::tile::{DEPTH, Operands, ROWS, SUMS, Target, Tiles, product_1x4, product_2x2};
+use super::products::{product_1x4, product_2x2};
+use super::tile::{DEPTH, Operands, ROWS, SUMS, Target, Tiles};
 use super::transpose::{channels_of_pixels, pairs_of_pixels};
 use crate::conv::Conv2d;
 
@@ -204,8 +205,7 @@ impl WeightGradient {
         let planes = self.xs.planes;
         let operands = Operands {
             steps: &buffers.steps,
-            small: planes == 3,
-            large: true,
+            exact: planes == 3,
             left_row: self.channel_len * size_of::<u16>(),
             left_plane: self.left_plane() * size_of::<u16>(),
             right_plane: self.right_plane() * size_of::<u16>(),
@@ -234,7 +234,7 @@ impl WeightGradient {
             for item in (0..items).step_by(2) {
                 let targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
                 // SAFETY: the copies hold `count` steps of every block, and `pairs` leaves room for all offsets; targets are whole tiles.
-                unsafe { product_2x2(tiles, &operands, left, [item, item + 1].map(right), std::ptr::null(), targets) };
+                unsafe { product_2x2(tiles, &operands, left, [item, item + 1].map(right), targets) };
                 add([(block, item), (block, item + 1), (block + 1, item), (block + 1, item + 1)], &sums);
             }
         }
@@ -244,7 +244,7 @@ impl WeightGradient {
                 let items = [item, item + 1, item + 2, item + 3];
                 let targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
                 // SAFETY: as above.
-                unsafe { product_1x4(tiles, &operands, left(block), items.map(right), std::ptr::null(), targets) };
+                unsafe { product_1x4(tiles, &operands, left(block), items.map(right), targets) };
                 add(items.map(|item| (block, item)), &sums);
             }
         }
