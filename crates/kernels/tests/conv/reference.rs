@@ -15,7 +15,7 @@ pub fn noise<T: Real>(len: usize, seed: u64) -> Vec<T> {
 }
 
 /// Calls `visit(y, x, w)` with the indices of every product of the convolution.
-fn for_each_product(conv: &Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
+pub fn for_each_product(conv: &Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
     let Conv2d { n, h, w, c_in, c_out, kh, kw, stride, pad, groups, .. } = *conv;
     let (group_in, group_out) = (c_in / groups, c_out / groups);
     for image in 0..n {

@@ -51,6 +51,16 @@ pub fn shapes() -> Vec<Conv2d> {
         Conv2d { n: 1, h: 33, w: 35, c_in: 16, c_out: 20, ..b },
         Conv2d { n: 9, h: 4, w: 4, c_in: 70, c_out: 66, ..b },
         Conv2d { n: 40, h: 2, w: 2, c_in: 4, c_out: 4, ..b },
+        // Wide enough for several stages of steps, several canvases, and tiles of single pixels.
+        Conv2d { n: 2, h: 5, w: 6, c_in: 130, c_out: 33, ..b },
+        Conv2d { n: 2, h: 5, w: 6, c_in: 33, c_out: 130, stride: (2, 2), ..b },
+        Conv2d { n: 1, h: 9, w: 8, c_in: 48, c_out: 16, kh: 7, kw: 7, pad: Pad::all(3), ..b },
+        Conv2d { n: 3, h: 35, w: 35, c_in: 36, c_out: 12, kh: 1, kw: 3, pad: Pad::same(1, 3), ..b },
+        Conv2d { n: 3, h: 28, w: 28, c_in: 12, c_out: 36, kh: 3, kw: 1, pad: Pad::same(3, 1), ..b },
+        Conv2d { n: 3, h: 16, w: 16, c_in: 64, c_out: 16, kh: 1, kw: 1, pad: Pad::default(), ..b },
+        Conv2d { n: 2, h: 9, w: 9, c_in: 160, c_out: 64, kh: 1, kw: 1, stride: (2, 2), pad: Pad::default(), ..b },
+        Conv2d { n: 2, h: 16, w: 16, c_in: 16, c_out: 32, stride: (2, 2), ..b },
+        Conv2d { n: 2, h: 11, w: 10, c_in: 12, c_out: 20, kh: 5, kw: 5, pad: Pad::all(2), stride: (2, 2), ..b },
         // Groups.
         Conv2d { c_in: 6, c_out: 4, groups: 2, ..b },
         Conv2d { c_in: 6, c_out: 9, groups: 3, stride: (2, 2), ..b },

@@ -4,6 +4,8 @@
 //! before the next one, where there are enough, and so for the rows between images. For a vertical stride, rows are sorted by their
 //! remainder ("phase"), so that the rows one output row after another reads are neighbours.
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use super::split::{load, round, store, subtract};
 use super::tile::{DEPTH, ROWS};
 
@@ -120,9 +122,14 @@ impl Canvas {
     fn split(&self, src: &[f32], start: usize, buffer: &mut [u16]) {
         let plane_len = self.plane_len();
         if self.planes == 1 {
-            for (src, dst) in src.chunks(DEPTH).zip(buffer[start..][..src.len()].chunks_mut(DEPTH)) {
-                let values = load(src);
-                store(round(values), dst);
+            let (src, src_rest) = src.as_chunks::<DEPTH>();
+            let (dst, dst_rest) = buffer[start..][..src.len() * DEPTH + src_rest.len()].as_chunks_mut::<DEPTH>();
+            for (src, dst) in src.iter().zip(dst) {
+                prefetch(src);
+                store(round(load(src)), dst);
+            }
+            if !src_rest.is_empty() {
+                store(round(load(src_rest)), dst_rest);
             }
         } else {
             let (large, rest) = buffer.split_at_mut(plane_len);
@@ -130,6 +137,7 @@ impl Canvas {
             let planes = [large, middle, small].map(|plane| &mut plane[start..][..src.len()]);
             let [large, middle, small] = planes.map(|plane| plane.chunks_mut(DEPTH));
             for (((src, large), middle), small) in src.chunks(DEPTH).zip(large).zip(middle).zip(small) {
+                prefetch(src);
                 let values = load(src);
                 let first = round(values);
                 let rest = subtract(values, first);
@@ -139,5 +147,17 @@ impl Canvas {
                 store(round(subtract(rest, second)), small);
             }
         }
+    }
+}
+
+/// Asks for what will be read some rows later.
+#[inline(always)]
+fn prefetch(src: &[f32]) {
+    const AHEAD: usize = 4096;
+    let line = src.as_ptr().cast::<i8>().wrapping_add(AHEAD);
+    // SAFETY: a prefetch reads nothing that the program sees, whatever the address.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(line);
+        _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(64));
     }
 }

@@ -11,6 +11,8 @@
 mod canvas;
 mod lines;
 mod pass;
+mod products;
+mod reach;
 mod split;
 mod tile;
 mod transpose;

@@ -1,11 +1,13 @@
 //! The forward pass and the data gradient: pixels of a canvas, in tiles of 16 flat positions, times packed weights.
 
-use std::arch::x86_64::{_mm512_loadu_ps, _mm512_mask_storeu_ps};
+use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch, _mm512_loadu_ps, _mm512_mask_storeu_ps};
 
 use super::Buffers;
 use super::canvas::{Axis, Canvas};
+use super::products::{product_2x2, product_4x1};
+use super::reach::Reach;
 use super::split::lanes;
-use super::tile::{DEPTH, Operands, ROWS, SUMS, Steps, Target, Tiles, product_2x2, product_4x1};
+use super::tile::{DEPTH, Operands, ROWS, SUMS, Steps, Target, Tiles};
 use super::weights::{Packed, Source};
 use crate::conv::Conv2d;
 use crate::conv::Operands as Rounding;
@@ -189,42 +191,6 @@ fn canvas(conv: &Conv2d, (h, w, channels): (usize, usize, usize), rows: Axis, co
     canvas
 }
 
-/// One axis of a phase of the data gradient: positions `phase + i * stride` see these cells of the kernel.
-struct Reach {
-    phase: usize,
-    /// How many positions.
-    count: usize,
-    /// Cells of the kernel, in the order of the outputs that they meet.
-    cells: Vec<usize>,
-    /// The output that position `phase` meets with the first cell.
-    first: isize,
-}
-
-impl Reach {
-    /// All phases of an axis of `len` positions.
-    fn all(k: usize, stride: usize, before: usize, len: usize) -> Vec<Self> {
-        (0..stride.min(len))
-            .map(|phase| {
-                // Position p meets output o with cell p + before - o * stride.
-                let cells: Vec<usize> = ((phase + before) % stride..k).step_by(stride).collect();
-                let first = ((phase + before) / stride) as isize - cells.len() as isize + 1;
-                Self { phase, count: (len - phase).div_ceil(stride), cells: cells.into_iter().rev().collect(), first }
-            })
-            .collect()
-    }
-
-    /// The canvas axis of `out` outputs that holds what all phases meet.
-    fn axis(phases: &[Self], out: usize) -> Axis {
-        let used = phases.iter().filter(|phase| !phase.cells.is_empty());
-        let before = used.clone().map(|phase| -phase.first).fold(0, isize::max) as usize;
-        let end =
-            used.map(|phase| phase.first + (phase.count + phase.cells.len()) as isize - 1).fold(1, isize::max) as usize;
-        let count = phases.iter().map(|phase| phase.count).fold(1, usize::max);
-        // All positions read `before + end` cells: `count` windows of the rest.
-        Axis::new(out, before, (before + end).saturating_sub(count - 1).max(1), 1, count)
-    }
-}
-
 impl Phase {
     fn new(canvas: &Canvas, source: &Source<'_>, starts: &[usize], pixels: Pixels, image_len: usize) -> Self {
         let offsets = starts
@@ -248,7 +214,7 @@ impl Phase {
             left_plane: canvas.plane_len() * size_of::<u16>(),
             right_plane: self.weights.plane_len() * size_of::<u16>(),
         };
-        let job = Job { phase: self, tiles, operands, buffer, position_len: canvas.position_len(), used, channels };
+        let job = Job { phase: self, tiles, operands, canvas, buffer, used, channels };
         let blocks = channels.div_ceil(ROWS);
         for block in (0..blocks - 1).step_by(2) {
             job.two_blocks(block, ys);
@@ -302,8 +268,8 @@ struct Job<'a> {
     phase: &'a Phase,
     tiles: &'a Tiles,
     operands: Operands<'a>,
+    canvas: &'a Canvas,
     buffer: &'a [u16],
-    position_len: usize,
     /// Tiles with pixels in this result.
     used: usize,
     channels: usize,
@@ -318,7 +284,7 @@ impl Job<'_> {
     /// First position of tile `i`; of the last one for `i` beyond it.
     fn left(&self, i: usize) -> *const u16 {
         let tile = &self.phase.tiles[i.min(self.used - 1)];
-        self.buffer[tile.position * self.position_len..].as_ptr()
+        self.buffer[tile.position * self.canvas.position_len()..].as_ptr()
     }
 
     /// The segments of tile `i`.
@@ -339,6 +305,18 @@ impl Job<'_> {
         fits.then(|| Target { first: ys.cast::<f32>().wrapping_add(first), row })
     }
 
+    /// Asks for the cache lines of the sums of tile `i` and `block`, so that storing them does not wait for memory.
+    fn prefetch(&self, i: usize, block: usize, ys: *const [f32]) {
+        for segment in self.segments(i) {
+            for pixel in 0..segment.len {
+                let offset = segment.first + pixel * self.phase.pixel_step + block * ROWS;
+                let line = ys.cast::<i8>().wrapping_byte_add(offset * size_of::<f32>());
+                // SAFETY: a prefetch reads nothing that the program sees, whatever the address.
+                unsafe { _mm_prefetch::<_MM_HINT_ET0>(line) };
+            }
+        }
+    }
+
     /// Takes the sums of tile `i` and `block` from `spill` to their pixels.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     fn deliver(&self, i: usize, block: usize, spill: &Spill, ys: &mut [f32]) {
@@ -355,60 +333,58 @@ impl Job<'_> {
         }
     }
 
+    /// Calls `product` for four tiles of sums at a time, of `step` pixel tiles: with the first pixel tile and the targets. `places` gives
+    /// the pixel tile and the block of each of the four.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    fn for_each_four(
+        &self,
+        step: usize,
+        places: impl Fn(usize) -> [(usize, usize); 4],
+        ys: &mut [f32],
+        product: impl Fn(usize, [Target; 4]),
+    ) {
+        let mut spills = [Spill([0.0; SUMS]); 4];
+        for i in (0..self.used).step_by(step) {
+            let places = places(i);
+            let all = &raw mut *ys;
+            for &(i, block) in places.iter().filter(|&&(i, _)| i < self.used) {
+                self.prefetch(i, block, all);
+            }
+            let direct = places.map(|(i, block)| self.direct(i, block, all));
+            let mut targets = spills.each_mut().map(|spill| Target { first: spill.0.as_mut_ptr(), row: 64 });
+            for (target, direct) in targets.iter_mut().zip(direct) {
+                *target = direct.unwrap_or(*target);
+            }
+            product(i, targets);
+            for ((&(i, block), direct), spill) in places.iter().zip(&direct).zip(&spills) {
+                if direct.is_none() && i < self.used {
+                    self.deliver(i, block, spill, ys);
+                }
+            }
+        }
+    }
+
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     fn two_blocks(&self, block: usize, ys: &mut [f32]) {
-        let mut spills = [Spill([0.0; SUMS]); 4];
         let right = [block, block + 1].map(|block| self.phase.weights.block(block).as_ptr());
-        for i in (0..self.used).step_by(2) {
-            let places = [(i, block), (i, block + 1), (i + 1, block), (i + 1, block + 1)];
-            let all = &raw mut *ys;
-            let direct = places.map(|(i, block)| self.direct(i, block, all));
-            let targets = self.targets(&direct, &mut spills);
+        let places = |i| [(i, block), (i, block + 1), (i + 1, block), (i + 1, block + 1)];
+        self.for_each_four(2, places, ys, |i, targets| {
+            let left = [i, i + 1].map(|i| self.left(i));
             // SAFETY: the tiles read from the canvas and the weights as `Phase::new` and `Canvas::buffer_len` laid them out; the
-            // targets are distinct parts of `ys`, checked by `direct`, or spills.
-            unsafe { product_2x2(self.tiles, &self.operands, [i, i + 1].map(|i| self.left(i)), right, targets) };
-            self.deliver_all(&places, &direct, &spills, ys);
-        }
+            // targets are distinct parts of the result, checked by `direct`, or spills.
+            unsafe { product_2x2(self.tiles, &self.operands, left, right, targets) };
+        });
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     fn one_block(&self, block: usize, ys: &mut [f32]) {
-        let mut spills = [Spill([0.0; SUMS]); 4];
         let right = self.phase.weights.block(block).as_ptr();
-        for i in (0..self.used).step_by(4) {
-            let tiles = [i, i + 1, i + 2, i + 3];
-            let places = tiles.map(|i| (i, block));
-            let all = &raw mut *ys;
-            let direct = places.map(|(i, block)| self.direct(i, block, all));
-            let targets = self.targets(&direct, &mut spills);
+        let places = |i| [(i, block), (i + 1, block), (i + 2, block), (i + 3, block)];
+        self.for_each_four(4, places, ys, |i, targets| {
+            let left = [i, i + 1, i + 2, i + 3].map(|i| self.left(i));
             // SAFETY: as in `two_blocks`.
-            unsafe { product_4x1(self.tiles, &self.operands, tiles.map(|i| self.left(i)), right, targets) };
-            self.deliver_all(&places, &direct, &spills, ys);
-        }
-    }
-
-    fn targets(&self, direct: &[Option<Target>; 4], spills: &mut [Spill; 4]) -> [Target; 4] {
-        let mut targets = spills.each_mut().map(|spill| Target { first: spill.0.as_mut_ptr(), row: 64 });
-        for (target, direct) in targets.iter_mut().zip(direct) {
-            if let Some(direct) = direct {
-                *target = *direct;
-            }
-        }
-        targets
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn deliver_all(
-        &self,
-        places: &[(usize, usize); 4],
-        direct: &[Option<Target>; 4],
-        spills: &[Spill; 4],
-        ys: &mut [f32],
-    ) {
-        for ((&(i, block), direct), spill) in places.iter().zip(direct).zip(spills) {
-            if direct.is_none() && i < self.used {
-                self.deliver(i, block, spill, ys);
-            }
-        }
+            unsafe { product_4x1(self.tiles, &self.operands, left, right, targets) };
+        });
     }
 }

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
-    _mm512_extracti64x4_epi64, _mm512_mask_storeu_epi16, _mm512_maskz_loadu_ps, _mm512_slli_epi32, _mm512_sub_ps,
+    _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_mask_storeu_epi16, _mm512_maskz_loadu_ps, _mm512_slli_epi32,
+    _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 /// 32 f32 numbers.
@@ -18,6 +19,10 @@ pub(super) fn lanes(len: usize) -> u32 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) fn load(src: &[f32]) -> Pair {
+    if let Some(src) = src.first_chunk::<32>() {
+        // SAFETY: 32 numbers.
+        return unsafe { [_mm512_loadu_ps(src.as_ptr()), _mm512_loadu_ps(src.as_ptr().add(16))] };
+    }
     let mask = lanes(src.len());
     // SAFETY: the masks select only lanes inside `src`; where the second half lies outside, nothing is read from it.
     unsafe {
@@ -50,6 +55,10 @@ pub(super) fn subtract(values: Pair, rounded: __m512i) -> Pair {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) fn store(values: __m512i, dst: &mut [u16]) {
+    if let Some(dst) = dst.first_chunk_mut::<32>() {
+        // SAFETY: 32 numbers.
+        return unsafe { _mm512_storeu_si512(dst.as_mut_ptr().cast(), values) };
+    }
     // SAFETY: the mask selects only lanes inside `dst`.
     unsafe { _mm512_mask_storeu_epi16(dst.as_mut_ptr().cast(), lanes(dst.len()), values) };
 }

@@ -12,8 +12,8 @@ use super::weights::interleaving;
 /// Channels transposed together.
 const CHANNELS: usize = 8;
 
-/// Writes channel `c` of pixel `p`, read at `src[p * pixel_step + c]`, to `dst[c * channel_step + p]`, for `pixels` pixels, and zeros from
-/// there to the end of each channel. Channels are filled up to a multiple of 8 with what lies behind them in `src`.
+/// Writes channel `c` of pixel `p`, read at `src[p * pixel_step + c]`, to `dst[c * channel_step + p]`, for `pixels` pixels, and zeros to
+/// the next multiple of 32. Channels are filled up to a multiple of 8 with what lies behind them in `src`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) fn channels_of_pixels(
     src: &[u16],
@@ -43,7 +43,7 @@ pub(super) fn channels_of_pixels(
         }
     }
     for channel in dst.chunks_exact_mut(channel_step).take(groups * CHANNELS) {
-        channel[pixels..].fill(0);
+        channel[pixels..blocks * DEPTH].fill(0);
     }
 }
 

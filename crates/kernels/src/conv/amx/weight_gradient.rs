@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use super::Buffers;
 use super::canvas::{Axis, Canvas};
 use super::pass::planes;
-use super::tile::{DEPTH, Operands, ROWS, SUMS, Target, Tiles, product_1x4, product_2x2};
+use super::products::{product_1x4, product_2x2};
+use super::tile::{DEPTH, Operands, ROWS, SUMS, Target, Tiles};
 use super::transpose::{channels_of_pixels, pairs_of_pixels};
 use crate::conv::Conv2d;
 
@@ -54,6 +55,8 @@ pub(super) struct WeightGradient {
     channel_len: usize,
     /// Pairs of one copy.
     pairs: usize,
+    /// Pairs that are read after those of the last step, by the kernel position with the largest offset.
+    reach: usize,
 }
 
 /// A tile of sums before it is added to the others.
@@ -109,6 +112,7 @@ impl WeightGradient {
             // An odd number of cache lines, so that the rows of a tile do not fall into the same sets of the cache.
             channel_len: (steps | 1) * DEPTH,
             pairs: steps * ROWS + reach,
+            reach,
         }
     }
 
@@ -166,6 +170,7 @@ impl WeightGradient {
         let buffer = buffers.xs.get(canvas.buffer_len(self.channels));
         canvas.fill(images, xs, buffer);
         let packed = buffers.right.get(self.blocks_in() * canvas.planes * self.right_plane());
+        let read = self.positions(images).div_ceil(DEPTH) * ROWS + self.reach;
         for (i, dst) in packed.chunks_exact_mut(self.right_plane()).enumerate() {
             let (block, plane) = (i / canvas.planes, i % canvas.planes);
             for (copy, dst) in self.copies.iter().zip(dst.chunks_exact_mut(self.pairs * DEPTH)) {
@@ -174,6 +179,7 @@ impl WeightGradient {
                     + copy.first * position_len
                     + copy.column * canvas.channels
                     + block * ROWS;
+                let dst = &mut dst[..read * DEPTH];
                 pairs_of_pixels(&buffer[start..], position_len, self.positions(images) - copy.first, dst);
             }
         }
