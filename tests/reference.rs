@@ -22,8 +22,35 @@ struct Reference {
     loss: f64,
     train_logits: Vec<f64>,
     eval_logits: Vec<f64>,
-    /// Name, norm, projection.
-    grads: Vec<(String, f64, f64)>,
+    grads: Vec<Grad>,
+}
+
+/// What a file says of one parameter's gradient.
+struct Grad {
+    name: String,
+    norm: f64,
+    projection: f64,
+    /// The norm from PyTorch's own run in float32.
+    norm_f32: f64,
+}
+
+/// How far a run is from the reference, relative.
+struct Off {
+    /// Largest of logits (to the largest logit) and loss.
+    forward: f64,
+    /// The norm of every parameter's gradient, ascending.
+    norms: Vec<f64>,
+    /// Largest of the gradients' norms and projections.
+    backward: f64,
+}
+
+/// Largest of ascending numbers.
+fn worst(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() - 1]
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
 }
 
 fn values(t: &Tensor) -> Vec<f64> {
@@ -43,18 +70,20 @@ impl Reference {
         let get = |key: &str| {
             values(t.get(key).or_else(|| t.get(&format!("f64/{key}"))).unwrap_or_else(|| panic!("{name}: no {key}")))
         };
-        let mut grads: Vec<_> = t
+        let mut grads: Vec<Grad> = t
             .iter()
             .filter_map(|(key, value)| {
-                if let Some(param) = key.strip_prefix("gn/") {
-                    Some((param.to_string(), values(value)[0], get(&format!("gp/{param}"))[0]))
+                let (name, norm, projection) = if let Some(name) = key.strip_prefix("gn/") {
+                    (name, values(value)[0], get(&format!("gp/{name}"))[0])
                 } else {
                     let both = values(value);
-                    key.strip_prefix("grad/").map(|param| (param.to_string(), both[0], both[1]))
-                }
+                    (key.strip_prefix("grad/")?, both[0], both[1])
+                };
+                let norm_f32 = get(&format!("f32/gn/{name}"))[0];
+                Some(Grad { name: name.to_string(), norm, projection, norm_f32 })
             })
             .collect();
-        grads.sort_by(|a, b| a.0.cmp(&b.0));
+        grads.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
             model,
             activation,
@@ -74,8 +103,20 @@ impl Reference {
         ours.iter().zip(reference).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / scale
     }
 
-    /// Runs the program in a precision; largest relative differences of logits and loss, and of norms and projections.
-    fn compare(&self, precision: &str) -> (f64, f64) {
+    /// What a gradient's error is relative to: its norm, and a little of the largest for those that are nearly zero.
+    fn scale(&self, grad: &Grad) -> f64 {
+        grad.norm + 1e-4 * self.grads.iter().fold(0.0, |m: f64, g| m.max(g.norm))
+    }
+
+    /// The errors of the norms in PyTorch's own float32, ascending.
+    fn torch_f32(&self) -> Vec<f64> {
+        let mut errors: Vec<f64> = self.grads.iter().map(|g| (g.norm_f32 - g.norm).abs() / self.scale(g)).collect();
+        errors.sort_by(f64::total_cmp);
+        errors
+    }
+
+    /// Runs the program in a precision.
+    fn compare(&self, precision: &str) -> Off {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name);
         let generated = Generated::new(&self.model, &self.activation, self.seed, 10);
@@ -104,25 +145,26 @@ impl Reference {
         let forward = loss_off
             .max(Self::logits_off(&values(&trained["logits"]), &self.train_logits))
             .max(Self::logits_off(&values(&evaluated["logits"]), &self.eval_logits));
-        let largest = self.grads.iter().fold(0.0, |m: f64, g| m.max(g.1));
         let ours = trained.keys().filter(|k| k.starts_with("grad/")).count();
         assert_eq!(ours, self.grads.len(), "every parameter has a gradient, and no other");
-        let mut backward: f64 = 0.0;
-        for (name, norm, projection) in &self.grads {
-            let grad = values(&trained[&format!("grad/{name}")]);
-            let probe = generated.uniform(&format!("{name}#probe"), grad.len());
-            let our_norm = grad.iter().map(|g| g * g).sum::<f64>().sqrt();
-            let our_projection: f64 = grad.iter().zip(&probe).map(|(g, &p)| g * f64::from(p)).sum();
-            let scale = norm + 1e-4 * largest;
-            backward = backward.max((our_norm - norm).abs() / scale).max((our_projection - projection).abs() / scale);
+        let (mut norms, mut backward) = (Vec::new(), 0.0_f64);
+        for g in &self.grads {
+            let grad = values(&trained[&format!("grad/{}", g.name)]);
+            let probe = generated.uniform(&format!("{}#probe", g.name), grad.len());
+            let norm = grad.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let projection: f64 = grad.iter().zip(&probe).map(|(g, &p)| g * f64::from(p)).sum();
+            let (norm_off, projection_off) = ((norm - g.norm).abs(), (projection - g.projection).abs());
+            norms.push(norm_off / self.scale(g));
+            backward = backward.max(norm_off.max(projection_off) / self.scale(g));
         }
-        (forward, backward)
+        norms.sort_by(f64::total_cmp);
+        Off { forward, norms, backward }
     }
 }
 
 /// In f64 nothing but the order of sums differs.
 fn check_f64(file: &Path) {
-    let (forward, backward) = Reference::read(file).compare("f64");
+    let Off { forward, backward, .. } = Reference::read(file).compare("f64");
     println!(
         "{:44} f64: logits and loss {forward:.1e}, gradients {backward:.1e}",
         file.file_name().unwrap().to_str().unwrap()
@@ -130,18 +172,40 @@ fn check_f64(file: &Path) {
     assert!(forward < 1e-9 && backward < 1e-8, "{}: {forward:e} {backward:e}", file.display());
 }
 
-/// In f32, functions with a kink may fall on its other side, so gradients are held to the bound for smooth ones only.
+/// In f32 a value next to a kink may fall on its other side, where the derivative is another, and the gradients of all
+/// layers before it take part. Counted in PyTorch, f32 against f64, of all values that enter an activation: none in the
+/// files of ResNet-20 and 32 with relu and lrelu, 1 in ResNet-20 with selu, 5 of 17 million in DenseNet-BC-100-12 with
+/// relu, 68 of 12 million in ResNet-164 with relu. So
+/// - smooth functions are held to some times the rounding that was measured (1e-5; 1e-4 through 164 layers);
+/// - functions with a kink to what one crossing does (selu: 1e-3);
+/// - the two deep networks with relu to three times what PyTorch's own f32 is off, in the median and at worst, since which
+///   values cross depends on the order of sums. Projections move more than norms there, and have a bound of their own.
 fn check_f32(file: &Path, logits_bound: f64) {
+    let name = file.file_name().unwrap().to_str().unwrap();
     let reference = Reference::read(file);
-    let (forward, backward) = reference.compare("f32");
+    let Off { forward, norms, backward } = reference.compare("f32");
+    let torch = reference.torch_f32();
     println!(
-        "{:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}",
-        file.file_name().unwrap().to_str().unwrap()
+        "{name:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}, norms {:.1e} {:.1e} (PyTorch {:.1e} {:.1e})",
+        median(&norms),
+        worst(&norms),
+        median(&torch),
+        worst(&torch),
     );
-    assert!(forward < logits_bound, "{}: logits and loss off by {forward:e}", file.display());
+    assert!(forward < logits_bound, "{name}: logits and loss off by {forward:e}");
     let kink = ["relu", "relu6", "lrelu", "prelu", "selu"].contains(&reference.activation.as_str());
-    let bound = if kink { 0.1 } else { 1e-3 };
-    assert!(backward < bound, "{}: gradients off by {backward:e}", file.display());
+    let bound = match reference.model.as_str() {
+        "resnet164" if kink => 0.2,
+        "densenet100_12_bc" if kink => 2e-2,
+        "resnet164" => 5e-4,
+        _ if kink => 2e-3,
+        _ => 5e-5,
+    };
+    assert!(backward < bound, "{name}: gradients off by {backward:e}");
+    if bound > 1e-2 {
+        assert!(median(&norms) < 3.0 * median(&torch), "{name}: median norm off by {:e}", median(&norms));
+        assert!(worst(&norms) < 3.0 * worst(&torch), "{name}: a norm off by {:e}", worst(&norms));
+    }
 }
 
 fn files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {

@@ -2,7 +2,8 @@
 
 Needs torch, numpy and safetensors. Weights, images and targets are functions of (seed, tensor name, element index), see `uniform`,
 so the files hold results alone: logits in training and evaluation mode, loss, and of every gradient its norm and its
-product with a pseudo-random direction (which catches permutations and signs). Small members of the CIFAR families,
+product with a pseudo-random direction (which catches permutations and signs); and the gradients' norms from PyTorch in
+float32, whose distance from the float64 ones is the yardstick for ours. Small members of the CIFAR families,
 and functions of the search space that no baseline covers.
 """
 import os
@@ -204,8 +205,8 @@ FILES = [
 ]
 
 
-def run(model, act):
-    net = NETS[model](act).double()
+def run(model, act, dtype):
+    net = NETS[model](act).to(dtype)
     names = {p: n.removeprefix("stem.") for n, p in net.named_parameters()}
     with torch.no_grad():
         for p, name in names.items():
@@ -213,7 +214,7 @@ def run(model, act):
     for m in net.modules():
         if isinstance(m, nn.BatchNorm2d):
             m.momentum = 1.0
-    xs = (uniform("input", (BATCH, 3, 32, 32)) * np.float32(np.sqrt(3.0))).double()
+    xs = (uniform("input", (BATCH, 3, 32, 32)) * np.float32(np.sqrt(3.0))).to(dtype)
     target = torch.from_numpy((bits(f"{SEED}:target", BATCH) >> np.uint64(33)).astype(np.int64) % CLASSES)
     train_logits = net.train()(xs)
     loss = F.cross_entropy(train_logits, target)
@@ -221,15 +222,17 @@ def run(model, act):
     with torch.no_grad():
         out = {"train_logits": train_logits.detach(), "loss": loss.detach().reshape(1), "eval_logits": net.eval()(xs)}
     for p, name in names.items():
-        probe = uniform(f"{name}#probe", p.shape).double()
-        out[f"grad/{name}"] = torch.stack((p.grad.norm(), (p.grad * probe).sum()))
+        grad, probe = p.grad.double(), uniform(f"{name}#probe", p.shape).double()
+        out[f"grad/{name}"] = torch.stack((grad.norm(), (grad * probe).sum()))
     return out
 
 
 if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
     for model, act in FILES:
-        out = run(model, act)
+        out = run(model, act, torch.float64)
+        single = run(model, act, torch.float32)
+        out |= {f"f32/gn/{key[5:]}": pair[:1] for key, pair in single.items() if key.startswith("grad/")}
         formula = "max(x, sin(x))" if act == "max_x_sin" else act
         meta = {"activation": formula, "seed": str(SEED), "batch": str(BATCH), "classes": str(CLASSES), "torch": torch.__version__}
         save_file({k: v.contiguous() for k, v in out.items()}, f"{here}/{model}.{act}.safetensors", metadata=meta)

@@ -10,12 +10,20 @@ type Colour = [f32; 3];
 /// Samples a pixel along each axis; the edges of shapes are smooth.
 const SAMPLES: usize = 2;
 
+/// What an image shows, each a number of `shapes`.
+pub(super) struct Subject {
+    pub(super) outline: usize,
+    pub(super) fill: usize,
+    pub(super) palette: usize,
+}
+
 /// Draws one image to `out`, (32, 32, 3) bytes.
-pub(super) fn draw(outline: usize, fill: usize, rng: &mut Rng, out: &mut [u8]) {
-    let ground = Ground::random(rng);
-    let clutter: Vec<Blob> = (0..rng.below(3)).map(|_| Blob::clutter(rng)).collect();
-    let shape = Shape::random(outline, fill, &ground, rng);
-    let cover = (uniform(rng) < 0.6).then(|| Blob::cover(&shape, rng)).flatten();
+pub(super) fn draw(subject: Subject, rng: &mut Rng, out: &mut [u8]) {
+    let tones = Tones::random(subject.palette, rng);
+    let ground = Ground::random(tones.ground, rng);
+    let clutter: Vec<Blob> = (0..rng.below(2)).map(|_| Blob::clutter(rng)).collect();
+    let shape = Shape::random(&subject, tones.shape, rng);
+    let cover = (uniform(rng) < 0.3).then(|| Blob::cover(&shape, rng)).flatten();
     let light = Light::random(rng);
     for (position, pixel) in out.chunks_exact_mut(3).enumerate() {
         let (x, y) = ((position % SIDE) as f32, (position / SIDE) as f32);
@@ -53,66 +61,44 @@ fn random_colour(rng: &mut Rng) -> Colour {
     std::array::from_fn(|_| uniform(rng))
 }
 
-fn distance(a: Colour, b: Colour) -> f32 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>().sqrt()
-}
-
 fn blend(a: Colour, b: Colour, part: f32) -> Colour {
     std::array::from_fn(|c| a[c] + (b[c] - a[c]) * part)
 }
 
-/// A colour at least `apart` from each of `others`, or the best of some tries.
-fn distinct_colour(others: &[Colour], apart: f32, rng: &mut Rng) -> Colour {
-    let mut best = (-1.0, [0.0; 3]);
-    for _ in 0..12 {
-        let colour = random_colour(rng);
-        let nearest = others.iter().map(|other| distance(*other, colour)).fold(f32::INFINITY, f32::min);
-        if nearest > best.0 {
-            best = (nearest, colour);
-        }
-        if nearest > apart {
-            break;
-        }
-    }
-    best.1
+/// Colours of the ground and of the shape. The shape's are far from the ground's to either side along the palette, and
+/// which side is first is a coin's choice: contrast shows the shape, yet the mean colour of a pixel says nothing.
+struct Tones {
+    ground: Colour,
+    shape: [Colour; 2],
 }
 
-/// The ground: two colours mixed by smooth noise, or by noise and waves in one direction.
+impl Tones {
+    fn random(palette: usize, rng: &mut Rng) -> Self {
+        let side = if rng.below(2) == 0 { 1.0 } else { -1.0 };
+        let middle = between(rng, -0.1, 0.1);
+        let levels = [middle, side * between(rng, 0.25, 0.45), -side * between(rng, 0.25, 0.45)];
+        let along = shapes::PALETTES[palette].1;
+        let [ground, first, second] = levels.map(|level| along.map(|c| 0.5 + c * level + between(rng, -0.08, 0.08)));
+        Self { ground, shape: [first, second] }
+    }
+}
+
+/// The ground: two colours mixed by smooth noise.
 struct Ground {
     colours: [Colour; 2],
     salt: u32,
     scale: f32,
-    wave: (f32, f32, f32),
 }
 
 impl Ground {
-    fn random(rng: &mut Rng) -> Self {
-        let first = random_colour(rng);
-        let second = blend(first, random_colour(rng), between(rng, 0.2, 0.8));
-        let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
-        let frequency = between(rng, 0.4, 1.6);
-        let strength = if uniform(rng) < 0.5 { between(rng, 0.2, 0.5) } else { 0.0 };
-        let salt = rng.next_u64() as u32;
-        Self {
-            colours: [first, second],
-            salt,
-            scale: between(rng, 0.08, 0.4),
-            wave: (cos * frequency, sin * frequency, strength),
-        }
+    fn random(first: Colour, rng: &mut Rng) -> Self {
+        let second = blend(first, random_colour(rng), between(rng, 0.1, 0.3));
+        Self { colours: [first, second], salt: rng.next_u64() as u32, scale: between(rng, 0.08, 0.4) }
     }
 
     fn at(&self, x: f32, y: f32) -> Colour {
-        let (wave_x, wave_y, strength) = self.wave;
-        let noise = smooth_noise(self.salt, x * self.scale, y * self.scale);
-        let wave = triangle_wave(wave_x * x + wave_y * y);
-        blend(self.colours[0], self.colours[1], noise + strength * (wave - noise))
+        blend(self.colours[0], self.colours[1], smooth_noise(self.salt, x * self.scale, y * self.scale))
     }
-}
-
-/// Period 2 pi, 0 to 1.
-fn triangle_wave(phase: f32) -> f32 {
-    let turn = phase * std::f32::consts::FRAC_1_PI * 0.5;
-    2.0 * (turn - shapes::floor(turn + 0.5) as f32).abs()
 }
 
 /// Values on a lattice, interpolated smoothly; 0 to 1.
@@ -128,7 +114,7 @@ fn smooth_noise(salt: u32, x: f32, y: f32) -> f32 {
     upper + (lower - upper) * along_y
 }
 
-/// The shape in its pose: `frame` takes (x, y) - centre to the shape's own (u, v).
+/// The shape in its pose: `frame` takes (x, y) - centre to the shape's own (u, v), v upwards.
 struct Shape {
     outline: usize,
     fill: usize,
@@ -140,24 +126,22 @@ struct Shape {
 }
 
 impl Shape {
-    fn random(outline: usize, fill: usize, ground: &Ground, rng: &mut Rng) -> Self {
-        let radius = between(rng, 8.0, 14.5);
+    fn random(subject: &Subject, colours: [Colour; 2], rng: &mut Rng) -> Self {
+        let radius = between(rng, 10.0, 14.5);
         let room = 17.0 - 0.85 * radius;
         let centre = (16.0 + between(rng, -room, room), 16.0 + between(rng, -room, room));
-        let (sin, cos) = libm::sincosf(between(rng, 0.0, std::f32::consts::TAU));
+        let (sin, cos) = libm::sincosf(between(rng, -0.5, 0.5));
         let squeeze = between(rng, 0.82, 1.22);
         let (along, across) = (1.0 / (radius * squeeze.sqrt()), squeeze.sqrt() / radius);
-        let first = distinct_colour(&ground.colours, 0.42, rng);
-        let second = distinct_colour(&[first, ground.colours[0], ground.colours[1]], 0.38, rng);
         let salt = rng.next_u64() as u32;
         Self {
-            outline,
-            fill,
-            colours: [first, second],
+            outline: subject.outline,
+            fill: subject.fill,
+            colours,
             salt,
             centre,
             radius,
-            frame: [cos * along, sin * along, -sin * across, cos * across],
+            frame: [cos * along, sin * along, sin * across, -cos * across],
         }
     }
 
@@ -235,7 +219,7 @@ impl Light {
     fn random(rng: &mut Rng) -> Self {
         let bright = between(rng, 0.65, 1.15);
         let gain = std::array::from_fn(|_| bright * between(rng, 0.9, 1.1));
-        Self { gain, offset: between(rng, -0.06, 0.12), noise: between(rng, 0.02, 0.07) }
+        Self { gain, offset: between(rng, -0.06, 0.12), noise: between(rng, 0.02, 0.05) }
     }
 
     /// Noise is the sum of four uniform numbers of 16 bits, near enough to a bell.

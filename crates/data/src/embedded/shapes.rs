@@ -1,12 +1,28 @@
-//! The ten outlines and ten fills of embedded data, as functions of a point in the shape's own frame (about -1 to 1).
+//! The ten outlines and ten fills of embedded data, as functions of a point in the shape's own frame (about -1 to 1), and the
+//! ten palettes.
 
 /// Names of the outlines, in label order.
 pub(super) const OUTLINES: [&str; 10] =
     ["disc", "ring", "square", "triangle", "star", "cross", "crescent", "heart", "arrow", "bow_tie"];
 
-/// Names of the fills, in label order.
+/// Names of the fills; each is the own one of the outline of the same number.
 pub(super) const FILLS: [&str; 10] =
     ["plain", "striped", "checked", "dotted", "gridded", "banded", "halved", "shaded", "speckled", "quartered"];
+
+/// Names of the palettes, in label order, and the direction of each in RGB: the two colours of a shape lie to either side
+/// of grey.
+pub(super) const PALETTES: [(&str, [f32; 3]); 10] = [
+    ("grey", [1.0, 1.0, 1.0]),
+    ("red", [1.0, 0.0, 0.0]),
+    ("green", [0.0, 1.0, 0.0]),
+    ("blue", [0.0, 0.0, 1.0]),
+    ("red_green", [1.0, -1.0, 0.0]),
+    ("red_blue", [1.0, 0.0, -1.0]),
+    ("green_blue", [0.0, 1.0, -1.0]),
+    ("yellow_blue", [1.0, 1.0, -1.0]),
+    ("magenta_green", [1.0, -1.0, 1.0]),
+    ("cyan_red", [-1.0, 1.0, 1.0]),
+];
 
 const TRIANGLE: [(f32, f32); 3] = [(0.0, 1.0), (-0.95, -0.65), (0.95, -0.65)];
 
