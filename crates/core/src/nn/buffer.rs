@@ -35,8 +35,9 @@ impl<E: Stored> Buffer<E> {
     pub(crate) fn new(memory: &Arc<Memory>, len: usize) -> Self {
         let mut free = E::free(memory).lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |values: &Vec<E>| (len..=len + len / 4).contains(&values.len());
-        let best = free.iter().enumerate().filter(|(_, v)| fits(v)).min_by_key(|(_, v)| v.len()).map(|(i, _)| i);
-        let values = best.map(|i| free.swap_remove(i));
+        // Of those that fit best the one freed last: the caches may still hold it.
+        let best = free.iter().enumerate().rev().filter(|(_, v)| fits(v)).min_by_key(|(_, v)| v.len()).map(|(i, _)| i);
+        let values = best.map(|i| free.remove(i));
         drop(free);
         Self { values: values.unwrap_or_else(|| vec![E::default(); len]), len, memory: memory.clone() }
     }

@@ -3,11 +3,13 @@
 use super::params::{Params, Values};
 use super::run::{Run, to_tensor};
 use super::tape::{Gradients, Tape};
+use super::unit_step::settle;
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
 use super::map::Map;
 use super::pass::Pass;
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result as CandleResult, Shape, Storage, Tensor};
+use half::bf16;
 use std::sync::{Arc, Mutex, PoisonError};
 use swish_kernels::{Real, loss};
 
@@ -68,11 +70,17 @@ impl Network {
             return self.params.with_values(|values| {
                 let mut run = Run::new(values, pass, &self.memory);
                 let xs = run.input(xs, false)?;
-                to_tensor(&self.model.forward(&xs, &mut run)?.node)
+                to_tensor(&self.made(&xs, &mut run)?.node)
             });
         }
         let op = NetOp { net: self.clone(), pass: pass.clone(), tracked: xs.track_op(), done: Mutex::default() };
         Ok(xs.contiguous()?.apply_op2(self.params.flat.as_tensor(), op)?)
+    }
+
+    /// What the model makes, with nothing pending.
+    fn made(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        let made = self.model.forward(xs, run)?;
+        run.settled(&made)
     }
 
     /// The loss of a training pass and its gradient, without candle's graph.
@@ -83,7 +91,7 @@ impl Network {
         self.params.with_values(|values| {
             let mut run = Run::new(values, pass, &self.memory);
             let xs = run.input(xs, false)?;
-            let logits = self.model.forward(&xs, &mut run)?;
+            let logits = self.made(&xs, &mut run)?;
             let tape = run.tape;
             let (loss, d_logits) = match &logits.node.data {
                 Data::F64(values) => cross_entropy::<f64>(values, targets, smoothing, &self.memory)?,
@@ -133,7 +141,7 @@ impl NetOp {
     fn run(&self, xs: (&CpuStorage, &Layout), params: (&CpuStorage, &Layout)) -> Result<(CpuStorage, Shape)> {
         let mut run = Run::new(Values::of(params.0, params.1)?, &self.pass, &self.net.memory);
         let input = run.input_values(xs.0, xs.1, self.tracked)?;
-        let logits = self.net.model.forward(&input, &mut run)?;
+        let logits = self.net.made(&input, &mut run)?;
         let shape = Shape::from(logits.dims());
         let storage = to_storage(&logits.node.data)?;
         let done = Done { tape: run.tape, input, logits };
@@ -158,7 +166,7 @@ impl NetOp {
             };
             tape.backward(&self.net.memory, values, &logits.node, d_logits)
         })?;
-        let d_xs = of_input(&mut gradients, &input)?.map(|d| d.reshape(xs.dims())).transpose()?;
+        let d_xs = of_input(&mut gradients, &input, &self.net.memory)?.map(|d| d.reshape(xs.dims())).transpose()?;
         let d_params = Tensor::from_storage(
             Storage::Cpu(to_storage(&d_params)?),
             params.dims(),
@@ -170,11 +178,16 @@ impl NetOp {
 }
 
 /// The gradient of the images, if it was wanted.
-fn of_input(gradients: &mut Gradients, input: &Map) -> Result<Option<Tensor>> {
+fn of_input(gradients: &mut Gradients, input: &Map, memory: &Arc<Memory>) -> Result<Option<Tensor>> {
     let Some(gradient) = gradients.take(input.node.id) else {
         return Ok(None);
     };
-    let values = gradient.d.to_tensor()?;
+    let values = match &input.node.data {
+        Data::F32(_) => settle::<f32>(&gradient, &input.node, memory)?,
+        Data::F64(_) => settle::<f64>(&gradient, &input.node, memory)?,
+        Data::Bf16(_) => settle::<bf16>(&gradient, &input.node, memory)?,
+    };
+    let values = values.to_tensor()?;
     Ok(Some(if values.dtype() == DType::BF16 { values.to_dtype(DType::F32)? } else { values }))
 }
 

@@ -95,6 +95,12 @@ impl<'a> Run<'a> {
         E::wrap(buffer)
     }
 
+    /// The same map with nothing pending on it.
+    pub(crate) fn settled(&mut self, xs: &Map) -> Result<Map> {
+        let node = typed!(self, E => super::unit_step::plain::<E>(xs, self)?);
+        Ok(Map { node, pending: None })
+    }
+
     pub(crate) fn buffer<E: Stored>(&self, len: usize) -> Buffer<E> {
         Buffer::new(&self.memory, len)
     }

@@ -193,7 +193,7 @@ impl<E: Kind> Step for ShapeStep<E> {
         if !self.input.tracked {
             return Ok(());
         }
-        let d_ys = settle::<E>(&gradient, &self.out, back)?;
+        let d_ys = settle::<E>(&gradient, &self.out, &back.memory)?;
         let mut d_xs = Buffer::<E>::new(&back.memory, E::of(&self.input.data)?.len());
         each_image(self.out.shape[0], E::of(&d_ys)?, &mut d_xs, |i, d_ys, d_xs: &mut [E], wide| {
             let mut made = vec![E::Real::ZERO; d_xs.len()];

@@ -179,19 +179,19 @@ impl Unit {
             return Err(Error::BadInput { layer: self.name.clone(), found: other.shape().to_vec(), expected });
         }
         typed!(run, E => {
-            // The first layer that reads `xs` runs what is pending on it; only then is `other`, which may be the same map, at hand.
             let source = unit_step::source::<E>(self, xs, run)?;
+            let conv = self.prepare::<E>(xs.shape(), run)?;
             let shortcut = match (other, &self.post) {
                 (Some(other), None) => Some(unit_step::plain::<E>(other, run)?),
                 _ => None,
             };
-            let conv = self.prepare::<E>(xs.shape(), run)?;
             let node = unit_step::run_unit::<E>(&self.name, conv, source, shortcut, out, run)?;
             let pending = match &self.post {
                 None => None,
                 Some(post) => Some(Arc::new(Pending {
                     norm: post.clone(),
                     moments: post.moments(&node, run.pass)?,
+                    // After the convolution, which may have kept these very values.
                     residual: other.map(|other| unit_step::plain::<E>(other, run)).transpose()?,
                     shared: AtomicBool::new(false),
                     kept: OnceLock::new(),

@@ -1,6 +1,6 @@
 //! The passes of a [`super::unit::Unit`] over the kernels' blocks.
 
-use super::buffer::{Buffer, Stored};
+use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
 use super::map::{Map, Node, Pending};
 use super::norm::Norm;
@@ -34,9 +34,9 @@ pub(super) fn moments(node: &Node) -> Result<Arc<Moments>> {
         Ok(block::moments::<E>(n, h * w, Lanes::all(c), E::of(&node.data)?))
     }
     let found = match &node.data {
-        super::buffer::Data::F32(_) => find::<f32>(node)?,
-        super::buffer::Data::F64(_) => find::<f64>(node)?,
-        super::buffer::Data::Bf16(_) => find::<half::bf16>(node)?,
+        Data::F32(_) => find::<f32>(node)?,
+        Data::F64(_) => find::<f64>(node)?,
+        Data::Bf16(_) => find::<half::bf16>(node)?,
     };
     Ok(node.moments.get_or_init(|| Arc::new(found)).clone())
 }
@@ -208,7 +208,7 @@ impl<E: Kind> Step for UnitStep<E> {
             _ => None,
         };
         let extra = match &self.kept {
-            Some(kept) => back.gradients.take(kept.id).map(|g| settle::<E>(&g, kept, back)).transpose()?,
+            Some(kept) => back.gradients.take(kept.id).map(|g| settle::<E>(&g, kept, &back.memory)).transpose()?,
             None => None,
         };
         // With a residual the gradient of u is stored, which is the residual's too; else that of x, but for the pull.
@@ -289,12 +289,12 @@ impl<E: Kind> Step for UnitStep<E> {
 }
 
 /// A gradient without slope and correction.
-pub(super) fn settle<E: Kind>(gradient: &Gradient, node: &Node, back: &Backward<'_>) -> Result<Arc<super::buffer::Data>> {
+pub(super) fn settle<E: Kind>(gradient: &Gradient, node: &Node, memory: &Arc<Memory>) -> Result<Arc<Data>> {
     if gradient.slope.is_none() && gradient.correction.is_none() {
         return Ok(gradient.d.clone());
     }
     let lanes = Lanes::all(node.shape[3]);
-    let mut out = Buffer::<E>::new(&back.memory, E::of(&node.data)?.len());
+    let mut out = Buffer::<E>::new(memory, E::of(&node.data)?.len());
     settle_channels(gradient, node, lanes, &mut out)?;
     Ok(Arc::new(E::wrap(out)))
 }

@@ -44,7 +44,7 @@ pub(crate) fn store<T: Real>(from: &[T], to: &mut [T]) {
 /// Fetches the next tile, which starts at `start`, while the one before is computed. Pays beside [`store`]: what is in the caches
 /// anyway need not be fetched.
 #[inline]
-pub(crate) fn fetch<T: Real>(xs: &[T], start: usize) {
+pub(crate) fn fetch<T>(xs: &[T], start: usize) {
     #[cfg(target_arch = "x86_64")]
     for line in xs[start.min(xs.len())..xs.len().min(start + super::tile::TILE)].chunks(LINE / size_of::<T>()) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -76,21 +76,29 @@ pub fn forward<E: Element>(
                     let image = in_pixels * c_in;
                     element::store(made, &mut activated[own.start * image..own.end * image]);
                 }
-                let result: &mut [E::Real] = match conv {
-                    None => made,
-                    Some(conv) => {
-                        let result = sized(&mut workspace.output, group.len() * out_pixels * c_out);
-                        conv.forward(group.len(), made, result, &mut workspace.conv);
-                        result
+                let mut finish = |result: &mut [E::Real]| {
+                    if let Some(shortcut) = shortcut {
+                        let image = out_pixels * c_out;
+                        element::add(result, &shortcut[group.start * image..group.end * image]);
+                    }
+                    if moments {
+                        parts.push(Part::of(Tiling::new(c_out), c_out, result));
                     }
                 };
-                if let Some(shortcut) = shortcut {
-                    let image = out_pixels * c_out;
-                    element::add(result, &shortcut[group.start * image..group.end * image]);
+                let Some(conv) = conv else {
+                    finish(made);
+                    lanes.store(made, 0, ys);
+                    continue;
+                };
+                // Straight to its place where that holds what is computed.
+                if let Some(ys) = E::as_real_mut(&mut *ys).filter(|_| lanes.is_dense()) {
+                    conv.forward(group.len(), made, ys, &mut workspace.conv);
+                    finish(ys);
+                    continue;
                 }
-                if moments {
-                    parts.push(Part::of(Tiling::new(c_out), c_out, result));
-                }
+                let result = sized(&mut workspace.output, group.len() * out_pixels * c_out);
+                conv.forward(group.len(), made, result, &mut workspace.conv);
+                finish(result);
                 lanes.store(result, 0, ys);
             }
             parts

@@ -7,7 +7,7 @@ use crate::conv::Scratch;
 use crate::real::Real;
 
 /// Elements that a task works on at once, about: input and output stay in the second-level cache.
-const GROUP_ELEMENTS: usize = 48 << 10;
+const GROUP_ELEMENTS: usize = 32 << 10;
 /// Tasks at most, where there are as many images.
 const TASKS: usize = 16;
 /// Weights that pass through the cache once for every group: beyond this many, groups are as large as tasks allow.

@@ -1,6 +1,10 @@
 //! Rows of channels inside wider rows: how a feature map, or some channels of one, lies in memory.
 
+use crate::act::stream::fetch;
 use crate::element::{Element, load, store};
+
+/// How far ahead memory is asked for: two tiles.
+const AHEAD: usize = 1024;
 
 /// `channels` channels of every pixel, from channel `first` on, where a pixel has `stride` elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,9 @@ impl Lanes {
 
     /// Elements `start..` of these lanes in `xs`, as many as `ys` takes.
     pub(super) fn load<E: Element>(self, xs: &[E], start: usize, ys: &mut [E::Real]) {
+        if self.is_dense() {
+            fetch(xs, start + AHEAD);
+        }
         self.runs(start, ys.len(), |packed, place, len| load(&xs[place..place + len], &mut ys[packed..packed + len]));
     }
 
