@@ -6,8 +6,8 @@ use swish_core::activation::Activation;
 use swish_core::nn::init::Scheme;
 use swish_core::nn::shape::{dropout, from_nchw, global_mean, subsample_pad};
 use swish_core::nn::{
-    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, Map, Model, Network, NormConfig, Pass, Pool, PoolKind, Run, Unit,
-    softmax_cross_entropy,
+    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, Map, Model, Network, NormConfig, Pass, Pool, PoolKind, Run,
+    Unit, softmax_cross_entropy,
 };
 use swish_kernels::conv::Pad;
 use swish_kernels::rng::Rng;
@@ -133,7 +133,8 @@ fn dense_blocks() {
         let stem = Unit::conv(&vb, "conv1", ConvConfig::same(3, 5, 3, 1)).unwrap();
         let layer = |i: usize, c: usize| {
             let at = vb.pp(i);
-            let grow = |names, name, c| Unit::norm_act_conv(&at, names, name, ConvConfig::same(c, 2, 3, 1), NORM).unwrap();
+            let grow =
+                |names, name, c| Unit::norm_act_conv(&at, names, name, ConvConfig::same(c, 2, 3, 1), NORM).unwrap();
             if !bc {
                 return DenseLayer { narrow: None, grow: grow(("bn1", "act1"), "conv1", c) };
             }
@@ -142,8 +143,7 @@ fn dense_blocks() {
             DenseLayer { narrow, grow: grow(("bn2", "act2"), "conv2", 6) }
         };
         let block = DenseBlock { layers: vec![layer(0, 5), layer(1, 7), layer(2, 9)] };
-        let transition =
-            Unit::norm_act_conv(&vb, ("bn", "act"), "conv", ConvConfig::same(11, 4, 1, 1), NORM).unwrap();
+        let transition = Unit::norm_act_conv(&vb, ("bn", "act"), "conv", ConvConfig::same(11, 4, 1, 1), NORM).unwrap();
         check(vb, &[2, 4, 6, 3], move |xs: &Map, run: &mut Run<'_>| {
             let xs = block.forward(&stem.forward(xs, run)?, run)?;
             Pool::square(PoolKind::Average, 2, 2, 0).forward(&transition.forward(&xs, run)?, run)
@@ -221,8 +221,7 @@ fn linear_and_cross_entropy() {
 #[test]
 fn bf16_gradients_follow_those_in_f32() {
     let info = swish_core::models::find("resnet-preact-11-half").unwrap();
-    let net =
-        swish_core::models::Net::new(info, &"swish".parse().unwrap(), 10, 1, DType::F32, &Device::Cpu).unwrap();
+    let net = swish_core::models::Net::new(info, &"swish".parse().unwrap(), 10, 1, DType::F32, &Device::Cpu).unwrap();
     let xs = random(&[8, 32, 32, 3], 1).to_dtype(DType::F32).unwrap();
     let gradient = |operands| {
         let pass = Pass { operands, ..Pass::train() };

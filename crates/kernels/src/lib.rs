@@ -7,7 +7,6 @@
 //! |---|---|
 //! | [`act`] | activation programs, forward and backward |
 //! | [`block`] | BatchNorm, activation, convolution and statistics in one pass |
-//! | [`norm`] | BatchNorm fused with activation and residual |
 //! | [`layer_norm`] | LayerNorm, forward and backward |
 //! | [`conv`] | 2-D convolution, forward and both gradients |
 //! | [`pool`] | maximum, average and global average pooling |
@@ -30,7 +29,6 @@ pub mod layer_norm;
 pub mod layout;
 pub mod linear;
 pub mod loss;
-pub mod norm;
 pub mod optim;
 mod par;
 pub mod pool;

@@ -100,11 +100,7 @@ impl PreActUnit {
             }
         };
         for (i, unit) in self.rest.iter().enumerate() {
-            ys = if i + 1 < self.rest.len() {
-                unit.forward(&ys, run)?
-            } else {
-                unit.forward_add(&ys, &shortcut, run)?
-            };
+            ys = if i + 1 < self.rest.len() { unit.forward(&ys, run)? } else { unit.forward_add(&ys, &shortcut, run)? };
         }
         Ok(ys)
     }

@@ -103,9 +103,9 @@ impl Data {
     pub fn to_tensor(&self) -> Result<Tensor> {
         let device = &Device::Cpu;
         Ok(match self {
-            Self::F32(values) => Tensor::from_slice(&**values, values.len(), device)?,
-            Self::F64(values) => Tensor::from_slice(&**values, values.len(), device)?,
-            Self::Bf16(values) => Tensor::from_slice(&**values, values.len(), device)?,
+            Self::F32(values) => Tensor::from_slice(values, values.len(), device)?,
+            Self::F64(values) => Tensor::from_slice(values, values.len(), device)?,
+            Self::Bf16(values) => Tensor::from_slice(values, values.len(), device)?,
         })
     }
 }

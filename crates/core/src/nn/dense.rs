@@ -89,7 +89,12 @@ impl<E: Kind> Growing<E> {
         let input = plain::<E>(xs, run)?;
         let [n, h, w, c] = input.shape;
         let mut values = run.buffer::<E>(n * h * w * channels);
-        unit_step::copy_channels::<E>(E::of(&input.data)?, Lanes::all(c), &mut values, Lanes { stride: channels, first: 0, channels: c });
+        unit_step::copy_channels::<E>(
+            E::of(&input.data)?,
+            Lanes::all(c),
+            &mut values,
+            Lanes { stride: channels, first: 0, channels: c },
+        );
         let moments = if run.pass.train { unit_step::moments(&input)?.as_ref().clone() } else { Moments::default() };
         Ok(Self { shape: [n, h, w, channels], values, moments, input })
     }

@@ -1,13 +1,13 @@
 //! [`Network`]: running a model, as one candle operator, and without candle's graph for training steps.
 
-use super::params::{Params, Values};
-use super::run::{Run, to_tensor};
-use super::tape::{Gradients, Tape};
-use super::unit_step::settle;
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
 use super::map::Map;
+use super::params::{Params, Values};
 use super::pass::Pass;
+use super::run::{Run, to_tensor};
+use super::tape::{Gradients, Tape};
+use super::unit_step::settle;
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result as CandleResult, Shape, Storage, Tensor};
 use half::bf16;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,7 +87,13 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::BadInput`] for images of another shape; a target that is no class.
-    pub fn loss_and_gradient(&self, xs: &Tensor, targets: &[u32], smoothing: f64, pass: &Pass) -> Result<LossAndGradient> {
+    pub fn loss_and_gradient(
+        &self,
+        xs: &Tensor,
+        targets: &[u32],
+        smoothing: f64,
+        pass: &Pass,
+    ) -> Result<LossAndGradient> {
         self.params.with_values(|values| {
             let mut run = Run::new(values, pass, &self.memory);
             let xs = run.input(xs, false)?;
@@ -204,7 +210,13 @@ impl CustomOp2 for NetOp {
         "network"
     }
 
-    fn cpu_fwd(&self, xs: &CpuStorage, lx: &Layout, params: &CpuStorage, lp: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        xs: &CpuStorage,
+        lx: &Layout,
+        params: &CpuStorage,
+        lp: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
         self.run((xs, lx), (params, lp)).map_err(candle_core::Error::wrap)
     }
 

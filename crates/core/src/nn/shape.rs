@@ -145,7 +145,9 @@ fn forward<E: Kind>(op: Op, n: usize, xs: &[E], ys: &mut [E]) -> Vec<Vec<u32>> {
             }
             Op::Pool(_, image) => pool::avg_forward(&image, xs, made),
             Op::SubsamplePad(image) => layout::subsample_pad_forward(&image, xs, made),
-            Op::Dropout { p, seed } => swish_kernels::dropout::forward(p, swish_kernels::rng::at(seed, i as u64), xs, made),
+            Op::Dropout { p, seed } => {
+                swish_kernels::dropout::forward(p, swish_kernels::rng::at(seed, i as u64), xs, made)
+            }
         }
         element::store(made, ys);
         argmax

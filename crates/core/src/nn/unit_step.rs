@@ -11,9 +11,9 @@ use super::unit::{NormLayer, Unit};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use swish_kernels::block::{self, Correction, Downstream, Geometry, Input, Lanes, Moments, Output, Upstream};
-use swish_kernels::conv::Prepared;
 use swish_kernels::Real;
+use swish_kernels::block::{self, Correction, Downstream, Geometry, Input, Lanes, Moments, Output, Trained, Upstream};
+use swish_kernels::conv::Prepared;
 
 /// What a unit reads, and the norm and activation on the way.
 pub(super) struct Source {
@@ -237,7 +237,9 @@ impl<E: Kind> Step for UnitStep<E> {
                 norm: self.norm.as_ref().map(Norm::kernel),
                 residual: values_of::<E>(self.residual.as_ref())?,
             },
-            self.conv.as_ref().map(|conv| (&conv.prepared, &mut d_params[conv.weight.clone()])),
+            self.conv
+                .as_ref()
+                .map(|conv| Trained { prepared: &conv.prepared, d_weight: &mut d_params[conv.weight.clone()] }),
             Upstream {
                 ds: up_d.as_deref().map(E::of).transpose()?,
                 lanes: self.out_lanes,
@@ -302,11 +304,8 @@ pub(super) fn settle<E: Kind>(gradient: &Gradient, node: &Node, memory: &Arc<Mem
 /// The whole gradient of some channels of a node: (pixels, channels).
 pub(super) fn settle_channels<E: Kind>(gradient: &Gradient, node: &Node, lanes: Lanes, out: &mut [E]) -> Result<()> {
     let channels = lanes.first..lanes.first + lanes.channels;
-    let corrected = gradient
-        .correction
-        .as_ref()
-        .map(|pull| Corrected::<E::Real>::of(node, pull, channels.clone()))
-        .transpose()?;
+    let corrected =
+        gradient.correction.as_ref().map(|pull| Corrected::<E::Real>::of(node, pull, channels.clone())).transpose()?;
     let slope: Option<Vec<E::Real>> = gradient.slope.as_deref().map(|slope| narrow(&slope[channels]));
     let (ds, zs) = (E::of(&gradient.d)?, E::of(&node.data)?);
     block::settle(
@@ -314,7 +313,13 @@ pub(super) fn settle_channels<E: Kind>(gradient: &Gradient, node: &Node, lanes: 
             ds: Some(ds),
             lanes,
             slope: slope.as_deref(),
-            correction: corrected.as_ref().map(|c| Correction { zs, lanes, mean: &c.mean, pull: &c.pull, term: &c.term }),
+            correction: corrected.as_ref().map(|c| Correction {
+                zs,
+                lanes,
+                mean: &c.mean,
+                pull: &c.pull,
+                term: &c.term,
+            }),
             settled: None,
         },
         [node.shape[0], node.shape[1] * node.shape[2]],

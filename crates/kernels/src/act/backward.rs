@@ -47,7 +47,6 @@ impl<'p, T: Real> Sweep<'p, T> {
     }
 
     /// As [`Sweep::run`], and `ys = f(xs)` from the same computation.
-    #[allow(dead_code, reason = "for blocks that fuse an activation with what follows it")]
     pub(crate) fn run_with_value(&mut self, inputs: Inputs<'_, T>, d_ys: &[T], ys: &mut [T], d_xs: &mut [T]) {
         let plan = self.values.plan;
         for (i, &step) in plan.steps.iter().enumerate() {

@@ -58,6 +58,14 @@ pub struct Downstream<'a, E: Element> {
     pub extra: Option<&'a [E]>,
 }
 
+/// A convolution and where the gradient of its weights goes.
+pub struct Trained<'a, T: Real> {
+    /// The convolution.
+    pub prepared: &'a Prepared<T>,
+    /// (c_out, c_in / groups, kh, kw); overwritten.
+    pub d_weight: &'a mut [T],
+}
+
 /// Runs a block backwards. `d_weight` (c_out, c_in / groups, kh, kw) is overwritten.
 ///
 /// Returns the sums over all pixels of the derivatives by the activation's parameters, of du and of du (x - mean), each for all
@@ -68,14 +76,14 @@ pub struct Downstream<'a, E: Element> {
 pub fn backward<E: Element>(
     geometry: &Geometry,
     input: &Input<'_, E>,
-    conv: Option<(&Prepared<E::Real>, &mut [E::Real])>,
+    conv: Option<Trained<'_, E::Real>>,
     up: Upstream<'_, E>,
     down: Downstream<'_, E>,
 ) -> Vec<f64> {
     let Geometry { in_pixels, out_pixels, c_in, c_out, .. } = *geometry;
     assert!(input.lanes.channels == c_in && up.lanes.channels == c_out, "lanes and channels");
     let (conv, d_weight) = match conv {
-        Some((conv, d_weight)) => (Some(conv), Some(d_weight)),
+        Some(Trained { prepared, d_weight }) => (Some(prepared), Some(d_weight)),
         None => (None, None),
     };
     let partial_len = conv.map_or(0, Prepared::partial_len);
@@ -158,14 +166,28 @@ struct Incoming<'a, E: Element> {
     lanes: Lanes,
     tiling: Tiling,
     slope: Option<Pattern<'a, E::Real>>,
-    correction: Option<(&'a [E], Lanes, [Pattern<'a, E::Real>; 3])>,
+    correction: Option<Pulled<'a, E>>,
+}
+
+/// [`Correction`] laid out for tiles.
+struct Pulled<'a, E: Element> {
+    zs: &'a [E],
+    lanes: Lanes,
+    mean: Pattern<'a, E::Real>,
+    pull: Pattern<'a, E::Real>,
+    term: Pattern<'a, E::Real>,
 }
 
 impl<'a, E: Element> Incoming<'a, E> {
     fn new(up: &Upstream<'a, E>, channels: usize) -> Self {
         let tiling = Tiling::new(channels);
-        let correction =
-            up.correction.map(|c| (c.zs, c.lanes, [c.mean, c.pull, c.term].map(|values| tiling.pattern(values))));
+        let correction = up.correction.map(|c| Pulled {
+            zs: c.zs,
+            lanes: c.lanes,
+            mean: tiling.pattern(c.mean),
+            pull: tiling.pattern(c.pull),
+            term: tiling.pattern(c.term),
+        });
         Self { ds: up.ds, lanes: up.lanes, tiling, slope: up.slope.map(|slope| tiling.pattern(slope)), correction }
     }
 
@@ -185,10 +207,10 @@ impl<'a, E: Element> Incoming<'a, E> {
             if let Some(slope) = &self.slope {
                 multiply(d_ys, slope.at(tile));
             }
-            if let Some((zs, lanes, [mean, pull, term])) = &self.correction {
+            if let Some(c) = &self.correction {
                 let z = &mut scratch.xs[..tile.len];
-                lanes.load(&zs[lanes.len(pixel)..], tile.start, z);
-                correct(d_ys, z, mean.at(tile), pull.at(tile), term.at(tile));
+                c.lanes.load(&c.zs[c.lanes.len(pixel)..], tile.start, z);
+                correct(d_ys, z, c.mean.at(tile), c.pull.at(tile), c.term.at(tile));
             }
         }
     }
@@ -228,9 +250,9 @@ impl<E: Element> Job<'_, E> {
             let Workspace { input: made, output, d_input, conv: conv_scratch } = workspace;
             let in_len = group.len() * in_pixels * c_in;
             let d_ys = sized(output, group.len() * out_pixels * c_out);
-            let mut ds = ds
-                .as_deref_mut()
-                .map(|ds| &mut ds[self.down_lanes.len(own.start * in_pixels)..self.down_lanes.len(own.end * in_pixels)]);
+            let mut ds = ds.as_deref_mut().map(|ds| {
+                &mut ds[self.down_lanes.len(own.start * in_pixels)..self.down_lanes.len(own.end * in_pixels)]
+            });
             self.upstream.load(ds.as_deref(), group.start * out_pixels, d_ys, &mut scratch);
             if let Some(settled) = &mut settled {
                 let image = out_pixels * c_out;
@@ -255,13 +277,22 @@ impl<E: Element> Job<'_, E> {
             let made = sized(made, in_len);
             match &mut sweep {
                 Some((prologue, sweep, sums)) => {
-                    self.through_activation(prologue, sweep, sums, &group, made, d_made, ds.as_deref_mut(), &mut scratch);
+                    self.through_activation(
+                        prologue,
+                        sweep,
+                        sums,
+                        &group,
+                        made,
+                        d_made,
+                        ds.as_deref_mut(),
+                        &mut scratch,
+                    );
                 }
                 None => {
                     if let Some(xs) = self.input.xs.filter(|_| self.conv.is_some()) {
                         self.input.lanes.load(&xs[self.input.lanes.len(group.start * in_pixels)..], 0, made);
                     }
-                    if let Some(ds) = ds.as_deref_mut() {
+                    if let Some(ds) = ds {
                         for tile in Tiling::new(c_in).tiles(in_len) {
                             self.put(tile, &mut d_made[tile.start..tile.start + tile.len], ds, &mut scratch.other);
                         }
@@ -269,7 +300,13 @@ impl<E: Element> Job<'_, E> {
                 }
             }
             if let Some(conv) = self.conv {
-                conv.backward_weight(group.len(), made, &output[..group.len() * out_pixels * c_out], partial, conv_scratch);
+                conv.backward_weight(
+                    group.len(),
+                    made,
+                    &output[..group.len() * out_pixels * c_out],
+                    partial,
+                    conv_scratch,
+                );
             }
         }
         sweep.map(|(_, _, sums)| sums.fold()).unwrap_or_default()
@@ -294,7 +331,7 @@ impl<E: Element> Job<'_, E> {
         let xs = self.input.xs.map_or(&[][..], |xs| &xs[lanes.len(first)..]);
         let residual = self.input.residual.map(|r| &r[first * c_in..]);
         let n_params = prologue.program.n_params();
-        let mut d_us = vec![E::Real::ZERO; crate::act::tile::TILE];
+        let mut d_us = [E::Real::ZERO; crate::act::tile::TILE];
         for tile in prologue.tiling.tiles(made.len()) {
             let span = tile.start..tile.start + tile.len;
             prologue.input((xs, lanes), residual, tile, scratch);
@@ -343,7 +380,7 @@ simd_fn! {
     /// `d_ys += pull (zs - mean) + term`.
     fn correct<T: Real>(d_ys: &mut [T], zs: &[T], mean: &[T], pull: &[T], term: &[T]) {
         for ((((d, &z), &mean), &pull), &term) in d_ys.iter_mut().zip(zs).zip(mean).zip(pull).zip(term) {
-            *d = *d + mul_add::<T, FMA>(pull, z - mean, term);
+            *d += mul_add::<T, FMA>(pull, z - mean, term);
         }
     }
 }

@@ -38,7 +38,10 @@ pub fn forward<E: Element>(
     let Geometry { images, in_pixels, out_pixels, c_in, c_out } = *geometry;
     let Output { ys, lanes, shortcut, activated, moments } = output;
     assert_eq!(ys.len(), lanes.len(images * out_pixels), "the output is as long as its pixels");
-    assert!(input.xs.is_none_or(|xs| xs.len() == input.lanes.len(images * in_pixels)), "the input is as long as its pixels");
+    assert!(
+        input.xs.is_none_or(|xs| xs.len() == input.lanes.len(images * in_pixels)),
+        "the input is as long as its pixels"
+    );
     assert!(input.lanes.channels == c_in && lanes.channels == c_out, "lanes and channels");
     let prologue = input.norm.as_ref().map(|norm| Prologue::new(c_in, norm));
     let plan = Plan::new(geometry, conv.map_or(0, Prepared::weight_len), 0);
@@ -48,7 +51,7 @@ pub fn forward<E: Element>(
         .zip(plan.split_option(activated, in_pixels * c_in))
         .zip(&plan.tasks)
         .collect();
-    let run = |((ys, mut activated), task): ((&mut [E], Option<&mut [E]>), &std::ops::Range<usize>)| -> Vec<Part> {
+    let parts = tasks.into_par_iter().map(|((ys, mut activated), task)| {
         with_workspace(|workspace: &mut Workspace<E::Real>| {
             let mut values = prologue.as_ref().map(|prologue| Values::new(prologue.program));
             let mut scratch = TileScratch::new();
@@ -103,7 +106,7 @@ pub fn forward<E: Element>(
             }
             parts
         })
-    };
-    let parts: Vec<Vec<Part>> = tasks.into_par_iter().map(run).collect();
+    });
+    let parts: Vec<Vec<Part>> = parts.collect();
     moments.then(|| Part::merge(c_out, parts.into_iter().flatten()))
 }

@@ -22,10 +22,10 @@ mod forward;
 mod moments;
 mod plan;
 mod rows;
+#[cfg(test)]
+mod tests;
 
-
-
-pub use backward::{Correction, Downstream, Upstream, backward, settle};
+pub use backward::{Correction, Downstream, Trained, Upstream, backward, settle};
 pub use forward::{Output, forward};
 pub use moments::{Moments, moments};
 pub use plan::{Geometry, Reuse, Workspace};

@@ -67,12 +67,8 @@ impl Part {
         for tile in tiling.tiles(xs.len()) {
             add_deviations(sums.at(0, tile), pattern.at(tile), &xs[tile.start..tile.start + tile.len]);
         }
-        let near: Vec<T> = sums
-            .fold()
-            .iter()
-            .zip(first)
-            .map(|(sum, x)| T::from_f64(x.to_f64() + sum / rows as f64))
-            .collect();
+        let near: Vec<T> =
+            sums.fold().iter().zip(first).map(|(sum, x)| T::from_f64(x.to_f64() + sum / rows as f64)).collect();
         let mut sums = Sums::new(tiling, 2);
         let pattern = tiling.pattern(&near);
         for tile in tiling.tiles(xs.len()) {

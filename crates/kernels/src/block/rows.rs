@@ -79,9 +79,8 @@ mod tests {
             assert_eq!(back, ys);
             for (i, &x) in xs.iter().enumerate() {
                 let (pixel, channel) = (i / lanes.stride, (i % lanes.stride).wrapping_sub(lanes.first));
-                let packed = pixel * 5 + channel;
-                let inside = channel < 5 && (2..15).contains(&packed);
-                assert_eq!(x, if inside { (packed - 2) as f64 } else { -1.0 });
+                let packed = (channel < 5).then(|| pixel * 5 + channel).filter(|packed| (2..15).contains(packed));
+                assert_eq!(x, packed.map_or(-1.0, |packed| (packed - 2) as f64));
             }
         }
     }
