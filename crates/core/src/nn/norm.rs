@@ -6,7 +6,7 @@ use super::tape::{Pull, narrow};
 use super::unit::NormLayer;
 use std::ops::Range;
 use std::sync::Arc;
-use swish_kernels::block::{Moments, NormAct};
+use swish_kernels::block::{InputSums, Moments, NormAct};
 
 /// A norm with its statistics; one value a channel.
 pub(super) struct Norm<T> {
@@ -60,25 +60,23 @@ impl<T: Compute> Norm<T> {
     }
 
     /// From the kernels' sums over `rows` pixels to the gradients of the parameters, which are added to `d_params`, and to what the
-    /// statistics pull at the input.
-    pub(super) fn finish(&self, sums: &[f64], rows: usize, d_params: &mut [T]) -> Pull {
-        let c = self.layer.channels;
-        let (of_params, of_u) = sums.split_at(self.layer.params.len());
-        let (of_u, of_product) = of_u.split_at(c);
-        let of_scale: Vec<f64> = of_product.iter().zip(&self.inv_std).map(|(sum, inv_std)| sum * inv_std).collect();
+    /// statistics pull at the input. `raw`: the gradient of u is stored, not that of x.
+    pub(super) fn finish(&self, sums: &InputSums, raw: bool, rows: usize, d_params: &mut [T]) -> Pull {
+        let of_scale: Vec<f64> = sums.d_u_x.iter().zip(&self.inv_std).map(|(sum, inv_std)| sum * inv_std).collect();
         let mut add = |range: &Range<usize>, sums: &[f64]| {
             for (d, &sum) in d_params[range.clone()].iter_mut().zip(sums) {
                 *d += T::from_f64(sum);
             }
         };
-        add(&self.layer.params, of_params);
-        add(&self.layer.beta, of_u);
+        add(&self.layer.params, &sums.d_params);
+        add(&self.layer.beta, &sums.d_u);
         add(&self.layer.gamma, &of_scale);
-        // d x = slope (du - mean(du) - xhat mean(du xhat)).
-        let rows = rows as f64;
+        // d x = slope (du - mean(du) - xhat mean(du xhat)), where slope du is what is stored, but for the slope if `raw`.
+        let factor = |i: usize| -(if raw { self.slope[i] } else { 1.0 }) / rows as f64;
+        let channels = 0..self.layer.channels;
         Pull {
-            pull: (0..c).map(|i| -self.slope[i] * self.inv_std[i] * of_scale[i] / rows).collect(),
-            term: (0..c).map(|i| -self.slope[i] * of_u[i] / rows).collect(),
+            pull: channels.clone().map(|i| factor(i) * self.inv_std[i].powi(2) * sums.stored_x[i]).collect(),
+            term: channels.map(|i| factor(i) * sums.stored[i]).collect(),
         }
     }
 }

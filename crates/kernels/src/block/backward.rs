@@ -58,6 +58,38 @@ pub struct Downstream<'a, E: Element> {
     pub extra: Option<&'a [E]>,
 }
 
+/// Sums over all pixels, for each channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InputSums {
+    /// Derivatives by the activation's parameters, `[k * channels + c]`.
+    pub d_params: Vec<f64>,
+    /// du.
+    pub d_u: Vec<f64>,
+    /// du (x - mean).
+    pub d_u_x: Vec<f64>,
+    /// What [`Downstream::ds`] was given, as it was rounded: only the mean of that, taken off again, leaves a gradient without a mean. The
+    /// rounding errors of many equal values are one error many times.
+    pub stored: Vec<f64>,
+    /// The same, times (x - mean).
+    pub stored_x: Vec<f64>,
+}
+
+impl InputSums {
+    /// From the quantities of [`Job::through_activation`]; what is stored as it is computed has no sums of its own.
+    fn of<T: Real>(mut sums: Vec<f64>, n_params: usize, channels: usize, slope: Option<&[T]>) -> Self {
+        let mut rest = sums.split_off(n_params).into_iter();
+        let [d_u, d_u_x, mut stored, mut stored_x] = [0; 4].map(|_| rest.by_ref().take(channels).collect::<Vec<f64>>());
+        if stored.is_empty() {
+            let scaled = |sums: &[f64]| match slope {
+                Some(slope) => sums.iter().zip(slope).map(|(sum, slope)| sum * slope.to_f64()).collect(),
+                None => sums.to_vec(),
+            };
+            (stored, stored_x) = (scaled(&d_u), scaled(&d_u_x));
+        }
+        Self { d_params: sums, d_u, d_u_x, stored, stored_x }
+    }
+}
+
 /// A convolution and where the gradient of its weights goes.
 pub struct Trained<'a, T: Real> {
     /// The convolution.
@@ -68,8 +100,7 @@ pub struct Trained<'a, T: Real> {
 
 /// Runs a block backwards. `d_weight` (c_out, c_in / groups, kh, kw) is overwritten.
 ///
-/// Returns the sums over all pixels of the derivatives by the activation's parameters, of du and of du (x - mean), each for all
-/// channels; nothing without a norm.
+/// Returns sums over all pixels, which are empty without a norm.
 ///
 /// # Panics
 /// If the lengths disagree.
@@ -79,7 +110,7 @@ pub fn backward<E: Element>(
     conv: Option<Trained<'_, E::Real>>,
     up: Upstream<'_, E>,
     down: Downstream<'_, E>,
-) -> Vec<f64> {
+) -> InputSums {
     let Geometry { in_pixels, out_pixels, c_in, c_out, .. } = *geometry;
     assert!(input.lanes.channels == c_in && up.lanes.channels == c_out, "lanes and channels");
     let (conv, d_weight) = match conv {
@@ -114,7 +145,10 @@ pub fn backward<E: Element>(
     if let (Some(conv), Some(d_weight)) = (conv, d_weight) {
         conv.finish_weight(add_partials(&mut partials, partial_len), d_weight);
     }
-    combine(sums)
+    let Some(norm) = &input.norm else {
+        return InputSums::default();
+    };
+    InputSums::of(combine(sums), norm.program.n_params() * c_in, c_in, down.slope)
 }
 
 /// The whole gradient of `[images, pixels]` as (pixels, channels), of which `up` holds the parts.
@@ -230,6 +264,9 @@ struct Job<'a, E: Element> {
 }
 
 impl<E: Element> Job<'_, E> {
+    /// Whether a gradient loses digits when it is stored.
+    const ROUNDS: bool = size_of::<E>() < size_of::<E::Real>();
+
     fn run(
         &self,
         plan: &Plan,
@@ -242,7 +279,7 @@ impl<E: Element> Job<'_, E> {
         let Geometry { in_pixels, out_pixels, c_in, c_out, .. } = self.geometry;
         let mut scratch = TileScratch::new();
         let mut sweep = self.prologue.as_ref().map(|prologue| {
-            let sums = Sums::new(prologue.tiling, prologue.program.n_params() + 2);
+            let sums = Sums::new(prologue.tiling, prologue.program.n_params() + if Self::ROUNDS { 4 } else { 2 });
             (prologue, Sweep::new(prologue.program), sums)
         });
         for group in plan.groups(task) {
@@ -349,11 +386,15 @@ impl<E: Element> Job<'_, E> {
             add_moments(of_d, of_product, d_us, &scratch.xs[..tile.len], prologue.mean.at(tile));
             if let Some(ds) = ds.as_deref_mut() {
                 self.put(tile, d_us, ds, &mut scratch.other);
+                if Self::ROUNDS {
+                    let (of_d, of_product) = sums.two(n_params + 2, tile);
+                    add_moments(of_d, of_product, d_us, &scratch.xs[..tile.len], prologue.mean.at(tile));
+                }
             }
         }
     }
 
-    /// Stores or adds a tile of the gradient.
+    /// Stores or adds a tile of the gradient; `d` becomes what was stored or added, as it was rounded.
     fn put(&self, tile: Tile, d: &mut [E::Real], ds: &mut [E], other: &mut [E::Real]) {
         if let Some(slope) = &self.down_slope {
             multiply(d, slope.at(tile));
@@ -364,6 +405,12 @@ impl<E: Element> Job<'_, E> {
             add_to(d, other);
         }
         self.down_lanes.store(d, tile.start, ds);
+        if Self::ROUNDS {
+            self.down_lanes.load(ds, tile.start, d);
+            if self.add {
+                subtract(d, &other[..tile.len]);
+            }
+        }
     }
 }
 
@@ -372,6 +419,15 @@ simd_fn! {
     fn multiply<T: Real>(ys: &mut [T], factors: &[T]) {
         for (y, &factor) in ys.iter_mut().zip(factors) {
             *y *= factor;
+        }
+    }
+}
+
+simd_fn! {
+    /// `ys -= xs`.
+    fn subtract<T: Real>(ys: &mut [T], xs: &[T]) {
+        for (y, &x) in ys.iter_mut().zip(xs) {
+            *y -= x;
         }
     }
 }

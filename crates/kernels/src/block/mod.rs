@@ -25,7 +25,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{Correction, Downstream, Trained, Upstream, backward, settle};
+pub use backward::{Correction, Downstream, InputSums, Trained, Upstream, backward, settle};
 pub use forward::{Output, forward};
 pub use moments::{Moments, moments};
 pub use plan::{Geometry, Reuse, Workspace};
