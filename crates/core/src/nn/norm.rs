@@ -60,8 +60,8 @@ impl<T: Compute> Norm<T> {
     }
 
     /// From the kernels' sums over `rows` pixels to the gradients of the parameters, which are added to `d_params`, and to what the
-    /// statistics pull at the input. `raw`: the gradient of u is stored, not that of x.
-    pub(super) fn finish(&self, sums: &InputSums, raw: bool, rows: usize, d_params: &mut [T]) -> Pull {
+    /// statistics pull at the input.
+    pub(super) fn finish(&self, sums: &InputSums, rows: usize, d_params: &mut [T]) -> Pull {
         let of_scale: Vec<f64> = sums.d_u_x.iter().zip(&self.inv_std).map(|(sum, inv_std)| sum * inv_std).collect();
         let mut add = |range: &Range<usize>, sums: &[f64]| {
             for (d, &sum) in d_params[range.clone()].iter_mut().zip(sums) {
@@ -71,12 +71,12 @@ impl<T: Compute> Norm<T> {
         add(&self.layer.params, &sums.d_params);
         add(&self.layer.beta, &sums.d_u);
         add(&self.layer.gamma, &of_scale);
-        // d x = slope (du - mean(du) - xhat mean(du xhat)), where slope du is what is stored, but for the slope if `raw`.
-        let factor = |i: usize| -(if raw { self.slope[i] } else { 1.0 }) / rows as f64;
+        // d x = slope (du - mean(du) - xhat mean(du xhat)).
+        let rows = rows as f64;
         let channels = 0..self.layer.channels;
         Pull {
-            pull: channels.clone().map(|i| factor(i) * self.inv_std[i].powi(2) * sums.stored_x[i]).collect(),
-            term: channels.map(|i| factor(i) * sums.stored[i]).collect(),
+            pull: channels.clone().map(|i| -self.slope[i] * self.inv_std[i] * of_scale[i] / rows).collect(),
+            term: channels.map(|i| -self.slope[i] * sums.d_u[i] / rows).collect(),
         }
     }
 }

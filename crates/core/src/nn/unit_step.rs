@@ -267,7 +267,7 @@ impl<E: Kind> Step for UnitStep<E> {
         if let Some(mut gradient) = down {
             if let Some(norm) = &self.norm {
                 let rows = self.geometry.images * self.geometry.in_pixels;
-                let pull = norm.finish(&sums, raw, rows, d_params);
+                let pull = norm.finish(&sums, rows, d_params);
                 gradient.correction = Some(match gradient.correction.take() {
                     Some(mut own) => {
                         own.add(&pull);

@@ -67,26 +67,14 @@ pub struct InputSums {
     pub d_u: Vec<f64>,
     /// du (x - mean).
     pub d_u_x: Vec<f64>,
-    /// What [`Downstream::ds`] was given, as it was rounded: only the mean of that, taken off again, leaves a gradient without a mean. The
-    /// rounding errors of many equal values are one error many times.
-    pub stored: Vec<f64>,
-    /// The same, times (x - mean).
-    pub stored_x: Vec<f64>,
 }
 
 impl InputSums {
-    /// From the quantities of [`Job::through_activation`]; what is stored as it is computed has no sums of its own.
-    fn of<T: Real>(mut sums: Vec<f64>, n_params: usize, channels: usize, slope: Option<&[T]>) -> Self {
-        let mut rest = sums.split_off(n_params).into_iter();
-        let [d_u, d_u_x, mut stored, mut stored_x] = [0; 4].map(|_| rest.by_ref().take(channels).collect::<Vec<f64>>());
-        if stored.is_empty() {
-            let scaled = |sums: &[f64]| match slope {
-                Some(slope) => sums.iter().zip(slope).map(|(sum, slope)| sum * slope.to_f64()).collect(),
-                None => sums.to_vec(),
-            };
-            (stored, stored_x) = (scaled(&d_u), scaled(&d_u_x));
-        }
-        Self { d_params: sums, d_u, d_u_x, stored, stored_x }
+    /// From the quantities of [`Job::through_activation`].
+    fn of(mut sums: Vec<f64>, n_params: usize, channels: usize) -> Self {
+        let mut d_u = sums.split_off(n_params);
+        let d_u_x = d_u.split_off(channels);
+        Self { d_params: sums, d_u, d_u_x }
     }
 }
 
@@ -148,7 +136,7 @@ pub fn backward<E: Element>(
     let Some(norm) = &input.norm else {
         return InputSums::default();
     };
-    InputSums::of(combine(sums), norm.program.n_params() * c_in, c_in, down.slope)
+    InputSums::of(combine(sums), norm.program.n_params() * c_in, c_in)
 }
 
 /// The whole gradient of `[images, pixels]` as (pixels, channels), of which `up` holds the parts.
@@ -235,6 +223,7 @@ impl<'a, E: Element> Incoming<'a, E> {
         if self.slope.is_none() && self.correction.is_none() {
             return self.lanes.load(ds, 0, d_ys);
         }
+        let mut carry = Carry::new(self.tiling);
         for tile in self.tiling.tiles(d_ys.len()) {
             let d_ys = &mut d_ys[tile.start..tile.start + tile.len];
             self.lanes.load(ds, tile.start, d_ys);
@@ -246,6 +235,29 @@ impl<'a, E: Element> Incoming<'a, E> {
                 c.lanes.load(&c.zs[c.lanes.len(pixel)..], tile.start, z);
                 correct(d_ys, z, c.mean.at(tile), c.pull.at(tile), c.term.at(tile));
             }
+            carry.round::<E>(tile, d_ys);
+        }
+    }
+}
+
+/// Rounds a gradient to what is stored, and carries each error on to the next pixel of the same channel.
+///
+/// What is added to a number of few digits is often too small to change it, a thousand times over: a sum of rounded gradients then lacks
+/// it, where the sum of errors carried on is never further off than the last digit of one number. A norm takes the mean off a gradient,
+/// so its sums, which are the gradients of biases, are made of such small parts.
+struct Carry<T> {
+    errors: Vec<T>,
+}
+
+impl<T: Real> Carry<T> {
+    fn new(tiling: Tiling) -> Self {
+        Self { errors: vec![T::ZERO; tiling.period()] }
+    }
+
+    fn round<E: Element<Real = T>>(&mut self, tile: Tile, ds: &mut [T]) {
+        // Only where digits are lost.
+        if size_of::<E>() < size_of::<T>() {
+            diffuse::<E>(ds, &mut self.errors[tile.phase..tile.phase + tile.len]);
         }
     }
 }
@@ -264,9 +276,6 @@ struct Job<'a, E: Element> {
 }
 
 impl<E: Element> Job<'_, E> {
-    /// Whether a gradient loses digits when it is stored.
-    const ROUNDS: bool = size_of::<E>() < size_of::<E::Real>();
-
     fn run(
         &self,
         plan: &Plan,
@@ -279,7 +288,7 @@ impl<E: Element> Job<'_, E> {
         let Geometry { in_pixels, out_pixels, c_in, c_out, .. } = self.geometry;
         let mut scratch = TileScratch::new();
         let mut sweep = self.prologue.as_ref().map(|prologue| {
-            let sums = Sums::new(prologue.tiling, prologue.program.n_params() + if Self::ROUNDS { 4 } else { 2 });
+            let sums = Sums::new(prologue.tiling, prologue.program.n_params() + 2);
             (prologue, Sweep::new(prologue.program), sums)
         });
         for group in plan.groups(task) {
@@ -386,15 +395,11 @@ impl<E: Element> Job<'_, E> {
             add_moments(of_d, of_product, d_us, &scratch.xs[..tile.len], prologue.mean.at(tile));
             if let Some(ds) = ds.as_deref_mut() {
                 self.put(tile, d_us, ds, &mut scratch.other);
-                if Self::ROUNDS {
-                    let (of_d, of_product) = sums.two(n_params + 2, tile);
-                    add_moments(of_d, of_product, d_us, &scratch.xs[..tile.len], prologue.mean.at(tile));
-                }
             }
         }
     }
 
-    /// Stores or adds a tile of the gradient; `d` becomes what was stored or added, as it was rounded.
+    /// Stores or adds a tile of the gradient.
     fn put(&self, tile: Tile, d: &mut [E::Real], ds: &mut [E], other: &mut [E::Real]) {
         if let Some(slope) = &self.down_slope {
             multiply(d, slope.at(tile));
@@ -405,11 +410,16 @@ impl<E: Element> Job<'_, E> {
             add_to(d, other);
         }
         self.down_lanes.store(d, tile.start, ds);
-        if Self::ROUNDS {
-            self.down_lanes.load(ds, tile.start, d);
-            if self.add {
-                subtract(d, &other[..tile.len]);
-            }
+    }
+}
+
+simd_fn! {
+    /// `ds += errors`, rounded; `errors` become what that lost.
+    fn diffuse<E: Element>(ds: &mut [E::Real], errors: &mut [E::Real]) {
+        for (d, error) in ds.iter_mut().zip(errors) {
+            let exact = *d + *error;
+            *d = E::narrow(exact).widen();
+            *error = exact - *d;
         }
     }
 }
@@ -419,15 +429,6 @@ simd_fn! {
     fn multiply<T: Real>(ys: &mut [T], factors: &[T]) {
         for (y, &factor) in ys.iter_mut().zip(factors) {
             *y *= factor;
-        }
-    }
-}
-
-simd_fn! {
-    /// `ys -= xs`.
-    fn subtract<T: Real>(ys: &mut [T], xs: &[T]) {
-        for (y, &x) in ys.iter_mut().zip(xs) {
-            *y -= x;
         }
     }
 }
