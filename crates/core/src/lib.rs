@@ -3,7 +3,7 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`activation`] | an activation function as a value: parsed, printed, derived, compiled |
-//! | [`nn`] | candle layers over `swish-kernels`, one operator a block |
+//! | [`nn`] | layers over `swish-kernels`; a whole network is one candle operator |
 //! | [`models`] | the networks, one file a family |
 
 pub mod activation;

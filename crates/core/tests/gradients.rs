@@ -91,6 +91,91 @@ fn convolution_norm_activation_with_and_without_residual() {
     }
 }
 
+/// Two layers read a map of which neither keeps the activated values: both run what is pending on it, residual included.
+#[test]
+fn a_map_that_is_read_twice_without_being_shared() {
+    let vb = builder("swish");
+    let unit =
+        |name, c_in, bn, act| Unit::conv_norm_act(&vb, name, ConvConfig::same(c_in, 4, 3, 1), (bn, act), NORM).unwrap();
+    let (side, first) = (unit("conv0", 3, "bn0", "act0"), unit("conv1", 3, "bn1", "act1"));
+    let (second, third) = (unit("conv2", 4, "bn2", "act2"), unit("conv3", 4, "bn3", "act3"));
+    check(vb, &[2, 4, 5, 3], move |xs: &Map, run: &mut Run<'_>| {
+        let ys = first.forward_add(xs, &side.forward(xs, run)?, run)?;
+        let left = second.forward(&ys, run)?;
+        third.forward_add(&ys, &left, run)
+    });
+}
+
+/// Features between norms: what their statistics pull at reaches the layers before.
+#[test]
+fn norms_on_features() {
+    let vb = builder("swish");
+    let first = Linear::new(&vb, "fc1", 6, 5);
+    let norm = Unit::norm_act(&vb, ("bn", "act"), 5, NORM).unwrap();
+    let second = Linear::new(&vb, "fc2", 5, 4);
+    check(vb, &[7, 1, 1, 6], move |xs: &Map, run: &mut Run<'_>| {
+        let ys = norm.forward(&first.forward(xs, run)?, run)?;
+        second.forward(&ys, run)
+    });
+    let vb = builder("swish");
+    let norm = Unit::norm_act(&vb, ("bn", "act"), 3, NORM).unwrap();
+    let last = Linear::new(&vb, "fc", 3, 4);
+    check(vb, &[5, 2, 3, 3], move |xs: &Map, run: &mut Run<'_>| {
+        let ys = norm.forward(&global_mean(xs, run)?, run)?;
+        last.forward(&ys, run)
+    });
+}
+
+/// A network that begins with a norm, on images whose own gradient nobody wants.
+#[test]
+fn the_first_norm_learns_too() {
+    let vb = builder("swish");
+    let norm = Unit::norm_act(&vb, ("bn", "act"), 3, NORM).unwrap();
+    let last = Linear::new(&vb, "fc", 3, 4);
+    let model = move |xs: &Map, run: &mut Run<'_>| {
+        let ys = norm.forward(xs, run)?;
+        last.forward(&global_mean(&ys, run)?, run)
+    };
+    let network = Network::new(vb.finish().unwrap(), model);
+    let xs = Var::from_tensor(&random(&[4, 3, 3, 3], 1)).unwrap();
+    let logits = network.forward(xs.as_tensor(), &Pass::train()).unwrap();
+    let graph = softmax_cross_entropy(&logits, &[0, 1, 2, 3], 0.0).unwrap().backward().unwrap();
+    let tracked = graph.get(network.params.flat.as_tensor()).unwrap().to_vec1::<f64>().unwrap();
+    let direct = network.loss_and_gradient(&xs.as_detached_tensor(), &[0, 1, 2, 3], 0.0, &Pass::train()).unwrap();
+    assert_eq!(direct.gradient.unwrap().to_tensor().unwrap().to_vec1::<f64>().unwrap(), tracked);
+    assert!(tracked.iter().all(|&d| d != 0.0));
+}
+
+#[test]
+fn what_a_network_cannot_do_is_refused() {
+    let vb = builder("relu");
+    let unit = Unit::conv(&vb, "conv", ConvConfig::same(3, 3, 3, 1)).unwrap();
+    let network = Network::new(vb.finish().unwrap(), move |xs: &Map, run: &mut Run<'_>| {
+        let ys = unit.forward(xs, run)?;
+        unit.forward(&ys, run)
+    });
+    let xs = random(&[2, 4, 4, 3], 1);
+    assert!(network.forward(&xs, &Pass::eval()).is_ok());
+    let message = network.forward(&xs, &Pass::train()).unwrap_err().to_string();
+    assert!(message.contains("run twice"), "{message}");
+    let vb = builder("relu");
+    let linear = Linear::new(&vb, "fc", 3, 5);
+    let network = Network::new(vb.finish().unwrap(), move |xs: &Map, run: &mut Run<'_>| {
+        let ys = global_mean(xs, run)?;
+        linear.forward(&ys, run)
+    });
+    for (targets, pass, expected) in [
+        (&[0, 1, 2][..], Pass::train(), "one target"),
+        (&[0, 1][..], Pass::eval(), "evaluation"),
+        (&[0, 7], Pass::train(), "7"),
+    ] {
+        let message = network.loss_and_gradient(&xs, targets, 0.0, &pass).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    let message = network.forward(&random(&[0, 4, 4, 3], 1), &Pass::eval()).unwrap_err().to_string();
+    assert!(message.contains("[0, 4, 4, 3]"), "{message}");
+}
+
 /// The second map of a sum that nothing else has read: its pending activation is run for it.
 #[test]
 fn a_residual_that_only_the_sum_reads() {
@@ -175,7 +260,17 @@ fn pooling_means_shortcut_and_dropout() {
     check(builder("relu"), &shape, |xs: &Map, run: &mut Run<'_>| global_mean(xs, run));
     check(builder("relu"), &shape, |xs: &Map, run: &mut Run<'_>| subsample_pad(xs, 2, 8, run));
     let pass = Pass { dropout_seed: Some(4), ..Pass::train() };
-    check_with(builder("relu"), &shape, pass, |xs: &Map, run: &mut Run<'_>| dropout(xs, 0.3, 1, run));
+    check_with(builder("relu"), &shape, pass.clone(), |xs: &Map, run: &mut Run<'_>| dropout(xs, 0.3, 1, run));
+    // Features stay in f32 where images are in bf16.
+    let vb = Builder::new(&"relu".parse().unwrap(), Scheme::RESNET, 5, DType::F32, &Device::Cpu);
+    let last = Linear::new(&vb, "fc", 3, 4);
+    let network = Network::new(vb.finish().unwrap(), move |xs: &Map, run: &mut Run<'_>| {
+        let features = dropout(&global_mean(xs, run)?, 0.3, 1, run)?;
+        last.forward(&features, run)
+    });
+    let pass = Pass { operands: swish_kernels::conv::Operands::Bf16, ..pass };
+    let xs = random(&shape, 1).to_dtype(DType::F32).unwrap();
+    assert!(network.loss_and_gradient(&xs, &[0, 3], 0.0, &pass).unwrap().loss.is_finite());
 }
 
 #[test]

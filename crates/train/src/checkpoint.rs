@@ -67,10 +67,10 @@ pub fn load(file: &Path, id: &str, params: &Params, optimizer: &mut Sgd) -> Resu
         return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
     }
     let tensors = weights::read_file(file)?;
+    weights::load(params, &tensors, file)?;
     let momentum = tensors.get(MOMENTUM).ok_or_else(|| bad(format!("holds no `{MOMENTUM}`")))?;
     if optimizer.restore(momentum)?.is_none() {
         return Err(bad("its optimizer state is another network's".into()));
     }
-    weights::load(params, &tensors, file)?;
     Ok(Some(standing))
 }

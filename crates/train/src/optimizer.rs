@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::recipe::Sgd as Config;
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor, Var};
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor, Var};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use swish_core::nn::{Data, Params, Stored};
@@ -55,13 +55,19 @@ impl Sgd {
     }
 
     /// The momentum, for a checkpoint.
+    ///
+    /// # Errors
+    /// Candle's, when memory is out.
     pub fn state(&self) -> Result<Tensor> {
         Ok(Tensor::from_slice(&self.momentum, self.momentum.len(), &Device::Cpu)?)
     }
 
-    /// Sets the momentum; `None` if the shape is not this network's.
+    /// Sets the momentum; `None` if shape or element type are not this network's.
+    ///
+    /// # Errors
+    /// Candle's, when memory is out.
     pub fn restore(&mut self, state: &Tensor) -> Result<Option<()>> {
-        if state.dims() != [self.momentum.len()] {
+        if state.dims() != [self.momentum.len()] || state.dtype() != DType::F32 {
             return Ok(None);
         }
         self.momentum = state.to_vec1()?;

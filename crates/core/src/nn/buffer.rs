@@ -1,20 +1,42 @@
-//! Memory of a running network: buffers that go back to a pool when they are dropped, so that a step allocates nothing that the step
-//! before it had.
+//! Memory of a running network: the buffers of maps and gradients go back to a pool when they are dropped, so that a step takes those of
+//! the step before it.
 
 use super::error::{Error, Result};
 use candle_core::{Device, Tensor};
 use half::bf16;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use swish_kernels::Element;
 
 /// Free memory of a network.
 #[derive(Default)]
 pub struct Memory {
-    f32: Mutex<Vec<Vec<f32>>>,
-    f64: Mutex<Vec<Vec<f64>>>,
-    bf16: Mutex<Vec<Vec<bf16>>>,
+    f32: Mutex<Vec<Free<f32>>>,
+    f64: Mutex<Vec<Free<f64>>>,
+    bf16: Mutex<Vec<Free<bf16>>>,
+    passes: AtomicUsize,
+}
+
+/// A buffer that nobody uses.
+pub struct Free<E> {
+    values: Vec<E>,
+    /// The pass in which it was freed.
+    pass: usize,
+}
+
+impl Memory {
+    /// Gives back what the last pass has not used: a network that goes over to batches of another size keeps one set of buffers.
+    pub(crate) fn end_pass(&self) {
+        let pass = self.passes.fetch_add(1, Ordering::Relaxed);
+        fn retain<E>(free: &Mutex<Vec<Free<E>>>, pass: usize) {
+            free.lock().unwrap_or_else(PoisonError::into_inner).retain(|free| free.pass == pass);
+        }
+        retain(&self.f32, pass);
+        retain(&self.f64, pass);
+        retain(&self.bf16, pass);
+    }
 }
 
 impl fmt::Debug for Memory {
@@ -34,10 +56,11 @@ impl<E: Stored> Buffer<E> {
     /// A buffer whose elements the caller overwrites.
     pub(crate) fn new(memory: &Arc<Memory>, len: usize) -> Self {
         let mut free = E::free(memory).lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |values: &Vec<E>| (len..=len + len / 4).contains(&values.len());
+        let fits = |free: &Free<E>| (len..=len + len / 4).contains(&free.values.len());
         // Of those that fit best the one freed last: the caches may still hold it.
-        let best = free.iter().enumerate().rev().filter(|(_, v)| fits(v)).min_by_key(|(_, v)| v.len()).map(|(i, _)| i);
-        let values = best.map(|i| free.remove(i));
+        let fitting = free.iter().enumerate().rev().filter(|(_, free)| fits(free));
+        let best = fitting.min_by_key(|(_, free)| free.values.len()).map(|(i, _)| i);
+        let values = best.map(|i| free.remove(i).values);
         drop(free);
         Self { values: values.unwrap_or_else(|| vec![E::default(); len]), len, memory: memory.clone() }
     }
@@ -74,7 +97,8 @@ impl<E: Stored> DerefMut for Buffer<E> {
 impl<E: Stored> Drop for Buffer<E> {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.values);
-        E::free(&self.memory).lock().unwrap_or_else(PoisonError::into_inner).push(values);
+        let pass = self.memory.passes.load(Ordering::Relaxed);
+        E::free(&self.memory).lock().unwrap_or_else(PoisonError::into_inner).push(Free { values, pass });
     }
 }
 
@@ -124,7 +148,7 @@ impl fmt::Debug for Data {
 /// An element type that feature maps are stored in.
 pub trait Stored: Element {
     /// The pool's memory of this type.
-    fn free(memory: &Memory) -> &Mutex<Vec<Vec<Self>>>;
+    fn free(memory: &Memory) -> &Mutex<Vec<Free<Self>>>;
     /// The buffer inside, if it is of this type.
     fn get(data: &Data) -> Option<&Buffer<Self>>;
     /// As [`Stored::get`], to write.
@@ -153,7 +177,7 @@ pub trait Stored: Element {
 macro_rules! stored {
     ($t:ty, $variant:ident, $field:ident) => {
         impl Stored for $t {
-            fn free(memory: &Memory) -> &Mutex<Vec<Vec<Self>>> {
+            fn free(memory: &Memory) -> &Mutex<Vec<Free<Self>>> {
                 &memory.$field
             }
             fn get(data: &Data) -> Option<&Buffer<Self>> {
@@ -180,6 +204,7 @@ stored!(bf16, Bf16, bf16);
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::{Buffer, Memory};
     use std::sync::Arc;
 
@@ -194,5 +219,10 @@ mod tests {
         assert_eq!((again.as_ptr(), again.len()), (place, 90));
         let copy = again.clone();
         assert_eq!((&*copy, copy.len()), (&*again, 90));
+        drop(again);
+        memory.end_pass();
+        assert_eq!(memory.f32.lock().unwrap().len(), 2, "freed in this pass");
+        memory.end_pass();
+        assert!(memory.f32.lock().unwrap().is_empty(), "a pass went by without a use");
     }
 }

@@ -40,20 +40,23 @@ impl DenseBlock {
         let [n, h, w, c] = xs.shape();
         let mut channels = c;
         for layer in &self.layers {
-            let first = layer.narrow.as_ref().unwrap_or(&layer.grow);
-            let expects = first.conv.as_ref().map(|(conv, _)| conv.c_in);
-            if expects != Some(channels) || n * h * w == 0 {
-                let expected = format!("(n, h, w, {})", expects.unwrap_or_default());
-                return Err(Error::BadInput { layer: first.name.clone(), found: vec![n, h, w, channels], expected });
+            let mut shape = [n, h, w, channels];
+            for unit in layer.narrow.iter().chain([&layer.grow]) {
+                let made = unit.out_shape(shape)?;
+                if made[..3] != shape[..3] || unit.pre.is_none() || unit.conv.is_none() {
+                    let expected = "a norm, an activation and a convolution that keep the size".into();
+                    return Err(Error::BadInput { layer: unit.name.clone(), found: made.to_vec(), expected });
+                }
+                shape = made;
             }
-            channels += growth(layer);
+            channels += shape[3];
             if let Some(tally) = &run.pass.tally {
                 let units = layer.narrow.iter().chain([&layer.grow]);
                 let macs = units.filter_map(|unit| unit.conv.as_ref());
                 tally.add(macs.map(|(conv, _)| n as u64 * conv.at(xs.shape(), Operands::Exact).macs()).sum());
             }
         }
-        typed!(run, E => Growing::<E>::start(xs, channels, run)?.finish(self, run))
+        typed!(xs, E => Growing::<E>::start(xs, channels, run)?.finish(self, run))
     }
 }
 
@@ -146,7 +149,8 @@ impl<E: Kind> Growing<E> {
 
     /// The statistics that a norm over the first channels uses.
     fn norm(&self, unit: &Unit, run: &Run<'_>) -> Result<Norm<E::Real>> {
-        let layer = unit.pre.as_ref().ok_or_else(|| Error::NoGradient { layer: unit.name.clone() })?;
+        let bad = || Error::BadInput { layer: unit.name.clone(), found: vec![], expected: "a norm".into() };
+        let layer = unit.pre.as_ref().ok_or_else(bad)?;
         if !run.pass.train {
             return Norm::new(layer, layer.running()?.as_ref(), run.values);
         }
@@ -169,8 +173,10 @@ impl<E: Kind> Growing<E> {
             Output { ys: &mut ys, lanes: out_lanes, shortcut: None, activated: None, moments: run.pass.train },
         );
         let between = Arc::new(Node::new([n, h, w, c_out], E::wrap(ys), true).with_moments(found));
-        let unit = unit.clone();
-        drafts.push(Draft { unit, geometry, in_lanes, out_lanes, norm, conv, between: Some(between.clone()) });
+        if run.pass.train {
+            let (unit, between) = (unit.clone(), Some(between.clone()));
+            drafts.push(Draft { unit, geometry, in_lanes, out_lanes, norm, conv, between });
+        }
         Ok(between)
     }
 
@@ -204,7 +210,9 @@ impl<E: Kind> Growing<E> {
             self.moments.mean.extend(found.mean);
             self.moments.var.extend(found.var);
         }
-        drafts.push(Draft { unit: unit.clone(), geometry, in_lanes, out_lanes, norm, conv, between });
+        if run.pass.train {
+            drafts.push(Draft { unit: unit.clone(), geometry, in_lanes, out_lanes, norm, conv, between });
+        }
         Ok(())
     }
 }

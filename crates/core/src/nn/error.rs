@@ -75,6 +75,18 @@ pub enum Error {
         /// What there was.
         found: String,
     },
+    /// A second backward pass, or one that no training pass came before.
+    #[error("network: there is nothing to go back through; run it forward once for every backward pass")]
+    NothingKept,
+    /// A training step was asked for in an evaluation pass.
+    #[error("network: an evaluation pass has no gradient; use `Pass::train()`")]
+    NotTraining,
+    /// A layer with weights was run twice in one training pass.
+    #[error("{layer}: run twice in one training pass; share no layer, build a second one")]
+    Twice {
+        /// The layer.
+        layer: String,
+    },
     /// A gradient was asked for that the backward pass has not made.
     #[error("{layer}: no gradient has come back to it; is its result used?")]
     NoGradient {

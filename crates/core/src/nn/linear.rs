@@ -1,11 +1,13 @@
 //! The fully connected layer.
 
-use super::buffer::{Buffer, Stored};
+use super::buffer::{Buffer, Data, Stored};
 use super::error::{Error, Result};
 use super::map::{Map, Node};
 use super::params::{Builder, Compute, Role};
 use super::run::Run;
-use super::tape::{Backward, Gradient, Step};
+use super::shape::global_mean;
+use super::tape::{Backward, Step};
+use super::unit_step::settle;
 use candle_core::DType;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,22 +33,28 @@ impl Linear {
         Self { name: at.path().to_string(), c_in, c_out, weight, bias }
     }
 
-    /// Features (n, 1, 1, c_in) to (n, 1, 1, c_out), both in the type that the network computes in.
+    /// Features (n, 1, 1, c_in) to (n, 1, 1, c_out), the result in the type that the network computes in.
     ///
     /// # Errors
     /// [`Error::BadInput`] for another shape.
     pub fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
         let [n, h, w, c] = xs.shape();
-        if h * w != 1 || c != self.c_in || xs.pending.is_some() {
-            let expected = format!("features (n, 1, 1, {})", self.c_in);
+        if h * w != 1 || c != self.c_in {
+            let expected = format!("(n, 1, 1, {})", self.c_in);
             return Err(Error::BadInput { layer: self.name.clone(), found: xs.shape().to_vec(), expected });
         }
         if let Some(tally) = &run.pass.tally {
             tally.add((n * self.c_in * self.c_out) as u64);
         }
-        match run.dtype {
-            DType::F64 => self.typed::<f64>(&xs.node, run),
-            _ => self.typed::<f32>(&xs.node, run),
+        run.note(&self.name, self.weight.start)?;
+        match &xs.node.data {
+            Data::F64(_) if xs.pending.is_none() => self.typed::<f64>(&xs.node, run),
+            Data::F32(_) if xs.pending.is_none() => self.typed::<f32>(&xs.node, run),
+            // The mean over one pixel: the same values, in the type to compute in.
+            _ => match global_mean(xs, run)? {
+                xs if run.dtype == DType::F64 => self.typed::<f64>(&xs.node, run),
+                xs => self.typed::<f32>(&xs.node, run),
+            },
         }
     }
 
@@ -79,6 +87,7 @@ impl<T: Compute + Stored<Real = T>> Step for LinearStep<T> {
         let no_gradient = || Error::NoGradient { layer: name.clone() };
         let gradient = back.gradients.take(self.out.id).ok_or_else(no_gradient)?;
         let values = T::values(back.values)?;
+        let d_ys = settle::<T>(&gradient, &self.out, &back.memory)?;
         let mut d_xs = Buffer::<T>::new(&back.memory, self.input.shape[0] * c_in);
         // The bias stands behind the weight.
         let d_params = &mut T::of_mut(&mut back.d_params)?[weight.start..bias.end];
@@ -89,11 +98,13 @@ impl<T: Compute + Stored<Real = T>> Step for LinearStep<T> {
             *c_out,
             T::of(&self.input.data)?,
             &values[weight.clone()],
-            T::of(&gradient.d)?,
+            T::of(&d_ys)?,
             linear::LinearGrads { d_xs: Some(&mut d_xs), d_weight, d_bias: Some(d_bias) },
             self.operands,
         );
-        back.gradients.put(self.input.id, Gradient::plain(Arc::new(T::wrap(d_xs))));
-        Ok(())
+        if !self.input.tracked {
+            return Ok(());
+        }
+        back.gradients.add::<T>(self.input.id, Arc::new(T::wrap(d_xs)))
     }
 }

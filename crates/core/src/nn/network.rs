@@ -3,7 +3,7 @@
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
 use super::map::Map;
-use super::params::{Params, Values};
+use super::params::{Params, Values, on_cpu};
 use super::pass::Pass;
 use super::run::{Run, to_tensor};
 use super::tape::{Gradients, Tape};
@@ -49,7 +49,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// A model and the parameters that were declared for it. A layer may be run only once in a pass.
+    /// A model and the parameters that were declared for it. In training a layer with weights may run once a pass.
     pub fn new(params: Params, model: impl Model + 'static) -> Self {
         Self::boxed(params, Arc::new(model))
     }
@@ -70,7 +70,9 @@ impl Network {
             return self.params.with_values(|values| {
                 let mut run = Run::new(values, pass, &self.memory);
                 let xs = run.input(xs, false)?;
-                to_tensor(&self.made(&xs, &mut run)?.node)
+                let logits = to_tensor(&self.made(&xs, &mut run)?.node);
+                self.memory.end_pass();
+                logits
             });
         }
         let op = NetOp { net: self.clone(), pass: pass.clone(), tracked: xs.track_op(), done: Mutex::default() };
@@ -86,7 +88,8 @@ impl Network {
     /// The loss of a training pass and its gradient, without candle's graph.
     ///
     /// # Errors
-    /// [`Error::BadInput`] for images of another shape; a target that is no class.
+    /// [`Error::BadInput`] for images of another shape or another number of targets, [`Error::NotTraining`] in an evaluation pass; a
+    /// target that is no class.
     pub fn loss_and_gradient(
         &self,
         xs: &Tensor,
@@ -94,14 +97,22 @@ impl Network {
         smoothing: f64,
         pass: &Pass,
     ) -> Result<LossAndGradient> {
+        if !pass.train {
+            return Err(Error::NotTraining);
+        }
         self.params.with_values(|values| {
             let mut run = Run::new(values, pass, &self.memory);
             let xs = run.input(xs, false)?;
             let logits = self.made(&xs, &mut run)?;
             let tape = run.tape;
+            let [n, h, w, classes] = logits.shape();
+            if n != targets.len() || h * w != 1 {
+                let expected = format!("one target for each row of logits {:?}", logits.dims());
+                return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![targets.len()], expected });
+            }
             let (loss, d_logits) = match &logits.node.data {
-                Data::F64(values) => cross_entropy::<f64>(values, targets, smoothing, &self.memory)?,
-                Data::F32(values) => cross_entropy::<f32>(values, targets, smoothing, &self.memory)?,
+                Data::F64(values) => cross_entropy::<f64>(classes, values, targets, smoothing, &self.memory)?,
+                Data::F32(values) => cross_entropy::<f32>(classes, values, targets, smoothing, &self.memory)?,
                 Data::Bf16(_) => return Err(Error::Mixed { found: "logits in bf16".into() }),
             };
             let gradient = if loss.is_finite() {
@@ -109,18 +120,19 @@ impl Network {
             } else {
                 None
             };
+            self.memory.end_pass();
             Ok(LossAndGradient { loss, logits: to_tensor(&logits.node)?, gradient })
         })
     }
 }
 
 fn cross_entropy<T: Real + Stored>(
+    classes: usize,
     logits: &[T],
     targets: &[u32],
     smoothing: f64,
     memory: &Arc<Memory>,
 ) -> Result<(f64, Data)> {
-    let classes = logits.len() / targets.len().max(1);
     let mut d_logits = Buffer::<T>::new(memory, logits.len());
     let loss = loss::softmax_cross_entropy(classes, logits, targets, smoothing, Some(&mut d_logits))
         .map_err(candle_core::Error::wrap)?;
@@ -158,20 +170,18 @@ impl NetOp {
     fn gradients(&self, xs: &Tensor, params: &Tensor, d_logits: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Done { tape, input, logits }) = done else {
-            return Err(Error::NoGradient { layer: "a second backward pass through the same forward pass".into() });
+            return Err(Error::NothingKept);
         };
         let d_logits = d_logits.contiguous()?;
         let (d_params, mut gradients) = self.net.params.with_values(|values| {
             let (storage, layout) = d_logits.storage_and_layout();
-            let Storage::Cpu(storage) = &*storage else {
-                return Err(Error::BadDevice { name: "cuda".into(), reason: "this network runs on the CPU" });
-            };
-            let d_logits = match Values::of(storage, layout)? {
+            let d_logits = match Values::of(on_cpu(&storage)?, layout)? {
                 Values::F32(d) => Data::F32(Buffer::copy(&self.net.memory, d)),
                 Values::F64(d) => Data::F64(Buffer::copy(&self.net.memory, d)),
             };
             tape.backward(&self.net.memory, values, &logits.node, d_logits)
         })?;
+        self.net.memory.end_pass();
         let d_xs = of_input(&mut gradients, &input, &self.net.memory)?.map(|d| d.reshape(xs.dims())).transpose()?;
         let d_params = Tensor::from_storage(
             Storage::Cpu(to_storage(&d_params)?),

@@ -127,11 +127,18 @@ impl Params {
     /// Calls `f` with the values of all parameters.
     pub(crate) fn with_values<R>(&self, f: impl FnOnce(Values<'_>) -> Result<R>) -> Result<R> {
         let (storage, layout) = self.flat.as_tensor().storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => f(Values::of(storage, layout)?),
-            _ => Err(Error::BadDevice { name: "cuda".into(), reason: "this network runs on the CPU" }),
-        }
+        f(Values::of(on_cpu(&storage)?, layout)?)
     }
+}
+
+/// The storage of a tensor that has to be on the CPU.
+pub(crate) fn on_cpu(storage: &Storage) -> Result<&CpuStorage> {
+    let name = match storage {
+        Storage::Cpu(storage) => return Ok(storage),
+        Storage::Cuda(_) => "cuda",
+        Storage::Metal(_) => "metal",
+    };
+    Err(Error::BadDevice { name: name.into(), reason: "this network runs on the CPU; move its input there" })
 }
 
 /// Parameters as slices, in the type that the network computes in.

@@ -3,12 +3,13 @@
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
 use super::map::{Map, Node};
-use super::params::{Compute, Values};
+use super::params::{Compute, Values, on_cpu};
 use super::pass::Pass;
 use super::tape::Tape;
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, DType, Layout, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Layout, Tensor};
 use half::bf16;
+use std::collections::HashSet;
 use std::sync::Arc;
 use swish_kernels::conv::Operands;
 use swish_kernels::element;
@@ -28,21 +29,23 @@ pub struct Run<'a> {
     pub(crate) dtype: DType,
     pub(crate) memory: Arc<Memory>,
     pub(crate) tape: Tape,
+    /// Where the weights of the layers that have run lie.
+    ran: HashSet<usize>,
 }
 
-/// Runs `$body` with `$t` bound to the element type of the run's maps.
+/// Runs `$body` with `$t` bound to the element type of a map. Features are in the type to compute in, whatever the images are in.
 macro_rules! typed {
-    ($run:expr, $t:ident => $body:expr) => {
-        match $run.dtype {
-            candle_core::DType::F64 => {
+    ($map:expr, $t:ident => $body:expr) => {
+        match &$map.node.data {
+            crate::nn::buffer::Data::F64(_) => {
                 type $t = f64;
                 $body
             }
-            candle_core::DType::BF16 => {
+            crate::nn::buffer::Data::Bf16(_) => {
                 type $t = half::bf16;
                 $body
             }
-            _ => {
+            crate::nn::buffer::Data::F32(_) => {
                 type $t = f32;
                 $body
             }
@@ -58,7 +61,7 @@ impl<'a> Run<'a> {
             (Values::F32(_), Operands::Exact) => DType::F32,
             (Values::F32(_), Operands::Bf16) => DType::BF16,
         };
-        Self { pass, values, dtype, memory: memory.clone(), tape: Tape::default() }
+        Self { pass, values, dtype, memory: memory.clone(), tape: Tape::default(), ran: HashSet::new() }
     }
 
     /// Images (n, h, w, c), or any other tensor of four dimensions on the CPU, as a map. `tracked`: its gradient is wanted.
@@ -68,18 +71,16 @@ impl<'a> Run<'a> {
     pub fn input(&self, xs: &Tensor, tracked: bool) -> Result<Map> {
         let xs = xs.contiguous()?;
         let (storage, layout) = xs.storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => self.input_values(storage, layout, tracked),
-            _ => Err(Error::BadDevice { name: "cuda".into(), reason: "this network runs on the CPU" }),
-        }
+        self.input_values(on_cpu(&storage)?, layout, tracked)
     }
 
     pub(crate) fn input_values(&self, storage: &CpuStorage, layout: &Layout, tracked: bool) -> Result<Map> {
-        let (n, h, w, c) = layout.shape().dims4().map_err(|_| Error::BadInput {
-            layer: "network".into(),
-            found: layout.dims().to_vec(),
-            expected: "(n, h, w, c)".into(),
-        })?;
+        let &[n, h, w, c] = layout.dims() else {
+            return Err(bad_input(layout.dims()));
+        };
+        if n * h * w * c == 0 {
+            return Err(bad_input(layout.dims()));
+        }
         let data = match (Values::of(storage, layout)?, self.dtype) {
             (Values::F32(xs), DType::F32) => self.stored::<f32>(xs),
             (Values::F32(xs), DType::BF16) => self.stored::<bf16>(xs),
@@ -97,13 +98,25 @@ impl<'a> Run<'a> {
 
     /// The same map with nothing pending on it.
     pub(crate) fn settled(&mut self, xs: &Map) -> Result<Map> {
-        let node = typed!(self, E => super::unit_step::plain::<E>(xs, self)?);
+        let node = typed!(xs, E => super::unit_step::plain::<E>(xs, self)?);
         Ok(Map { node, pending: None })
+    }
+
+    /// Notes that a layer with weights runs: their gradient is written, not added to, so in training it may do so once.
+    pub(crate) fn note(&mut self, layer: &str, weight: usize) -> Result<()> {
+        if self.ran.insert(weight) || !self.pass.train {
+            return Ok(());
+        }
+        Err(Error::Twice { layer: layer.to_string() })
     }
 
     pub(crate) fn buffer<E: Stored>(&self, len: usize) -> Buffer<E> {
         Buffer::new(&self.memory, len)
     }
+}
+
+fn bad_input(found: &[usize]) -> Error {
+    Error::BadInput { layer: "network".into(), found: found.to_vec(), expected: "(n, h, w, c), none of them 0".into() }
 }
 
 /// The values of a map as a tensor: features as (n, c), images as (n, h, w, c).

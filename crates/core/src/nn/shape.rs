@@ -65,9 +65,12 @@ impl Pool {
     }
 }
 
-/// The mean over height and width: (n, h, w, c) to features (n, 1, 1, c).
+/// The mean over height and width: (n, h, w, c) to features (n, 1, 1, c) in the type that the network computes in.
+///
+/// # Errors
+/// Those of what is pending on `xs`.
 pub fn global_mean(xs: &Map, run: &mut Run<'_>) -> Result<Map> {
-    typed!(run, E => {
+    typed!(xs, E => {
         let input = plain::<E>(xs, run)?;
         let [n, h, w, c] = input.shape;
         let mut ys = run.buffer::<<E as swish_kernels::Element>::Real>(n * c);
@@ -84,14 +87,28 @@ pub fn global_mean(xs: &Map, run: &mut Run<'_>) -> Result<Map> {
 }
 
 /// ResNet's shortcut A (fb.resnet.torch): every `stride`-th pixel, zero channels appended at the end up to `c_out`.
+///
+/// # Errors
+/// [`Error::BadInput`] for a stride of 0 or more channels than `c_out`.
 pub fn subsample_pad(xs: &Map, stride: usize, c_out: usize, run: &mut Run<'_>) -> Result<Map> {
     let [n, h, w, c_in] = xs.shape();
+    if stride == 0 || c_in > c_out {
+        let expected = format!("at most {c_out} channels, and a stride that is not 0 (it is {stride})");
+        return Err(Error::BadInput { layer: "shortcut".into(), found: xs.shape().to_vec(), expected });
+    }
     let image = SubsamplePad { n: 1, h, w, c_in, c_out, stride };
     apply(xs, Op::SubsamplePad(image), [n, image.out_h(), image.out_w(), c_out], run)
 }
 
 /// Dropout with probability `p`, where the pass trains and has a seed; `site` tells places of one network apart.
+///
+/// # Errors
+/// [`Error::BadInput`] for a `p` that is no probability.
 pub fn dropout(xs: &Map, p: f64, site: u64, run: &mut Run<'_>) -> Result<Map> {
+    if !(0.0..=1.0).contains(&p) {
+        let expected = format!("a probability, not {p}");
+        return Err(Error::BadInput { layer: "dropout".into(), found: xs.shape().to_vec(), expected });
+    }
     match run.pass.dropout_seed {
         Some(seed) if run.pass.train && p > 0.0 => {
             let seed = swish_kernels::rng::at(seed, site);
@@ -102,6 +119,9 @@ pub fn dropout(xs: &Map, p: f64, site: u64, run: &mut Run<'_>) -> Result<Map> {
 }
 
 /// From PyTorch's (n, c, h, w) to the (n, h, w, c) that all layers here take.
+///
+/// # Errors
+/// Candle's, for a tensor that has not four dimensions.
 pub fn from_nchw(xs: &Tensor) -> Result<Tensor> {
     Ok(xs.permute((0, 2, 3, 1))?.contiguous()?)
 }
@@ -120,7 +140,7 @@ enum Op {
 }
 
 fn apply(xs: &Map, op: Op, shape: [usize; 4], run: &mut Run<'_>) -> Result<Map> {
-    typed!(run, E => {
+    typed!(xs, E => {
         let input = plain::<E>(xs, run)?;
         let mut ys = run.buffer::<E>(shape.iter().product());
         let argmax = forward::<E>(op, shape[0], E::of(&input.data)?, &mut ys);
@@ -224,8 +244,12 @@ impl<E: Kind> Step for GlobalMeanStep<E> {
     fn backward(self: Box<Self>, back: &mut Backward<'_>) -> Result<()> {
         let no_gradient = || Error::NoGradient { layer: "global mean".into() };
         let gradient = back.gradients.take(self.out.id).ok_or_else(no_gradient)?;
+        if !self.input.tracked {
+            return Ok(());
+        }
         let [n, h, w, c] = self.input.shape;
-        let d_ys = <E::Real as Stored>::of(&gradient.d)?;
+        let settled = settle::<E::Real>(&gradient, &self.out, &back.memory)?;
+        let d_ys = <E::Real as Stored>::of(&settled)?;
         let mut d_xs = Buffer::<E>::new(&back.memory, E::of(&self.input.data)?.len());
         each_image(n, d_ys, &mut d_xs, |_, d_ys, d_xs: &mut [E], made: &mut Vec<E::Real>| {
             made.resize(d_xs.len(), E::Real::ZERO);

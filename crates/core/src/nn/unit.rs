@@ -178,7 +178,7 @@ impl Unit {
             let expected = format!("second input of shape {out:?}");
             return Err(Error::BadInput { layer: self.name.clone(), found: other.shape().to_vec(), expected });
         }
-        typed!(run, E => {
+        typed!(xs, E => {
             let source = unit_step::source::<E>(self, xs, run)?;
             let conv = self.prepare::<E>(xs.shape(), run)?;
             let shortcut = match (other, &self.post) {
@@ -201,7 +201,7 @@ impl Unit {
         })
     }
 
-    fn out_shape(&self, shape: [usize; 4]) -> Result<[usize; 4]> {
+    pub(super) fn out_shape(&self, shape: [usize; 4]) -> Result<[usize; 4]> {
         let [n, h, w, c] = shape;
         let c_in = self.pre.as_ref().map(|l| l.channels).or(self.conv.as_ref().map(|(c, _)| c.c_in));
         let covered = self.conv.as_ref().is_none_or(|(conv, _)| {

@@ -6,7 +6,7 @@ use super::map::{Map, Node, Pending};
 use super::norm::Norm;
 use super::params::Compute;
 use super::run::{Kind, Run};
-use super::tape::{Backward, Gradient, Pull, Step, narrow};
+use super::tape::{Backward, Gradient, Pull, Step, add_to, narrow};
 use super::unit::{NormLayer, Unit};
 use std::ops::Range;
 use std::sync::Arc;
@@ -143,10 +143,11 @@ pub(super) struct Conv<T: Real> {
 
 impl Unit {
     /// The unit's convolution for images of `shape`.
-    pub(super) fn prepare<E: Kind>(&self, shape: [usize; 4], run: &Run<'_>) -> Result<Option<Conv<E::Real>>> {
+    pub(super) fn prepare<E: Kind>(&self, shape: [usize; 4], run: &mut Run<'_>) -> Result<Option<Conv<E::Real>>> {
         let Some((config, weight)) = &self.conv else {
             return Ok(None);
         };
+        run.note(&self.name, weight.start)?;
         let values = <E::Real as Compute>::values(run.values)?;
         let prepared = Prepared::new(&config.at(shape, E::OPERANDS), &values[weight.clone()], run.pass.train);
         Ok(Some(Conv { prepared, weight: weight.clone() }))
@@ -211,7 +212,9 @@ impl<E: Kind> Step for UnitStep<E> {
             Some(kept) => back.gradients.take(kept.id).map(|g| settle::<E>(&g, kept, &back.memory)).transpose()?,
             None => None,
         };
-        // With a residual the gradient of u is stored, which is the residual's too; else that of x, but for the pull.
+        // With a residual the gradient of u is stored, which is the residual's too; else that of x, but for the pull. The residual must
+        // not get what other readers have given.
+        let earlier = if self.residual.is_some() { down.take() } else { None };
         let fresh = down.is_none();
         let raw = match &down {
             Some(gradient) => gradient.slope.is_some(),
@@ -264,10 +267,17 @@ impl<E: Kind> Step for UnitStep<E> {
                 extra: extra.as_deref().map(E::of).transpose()?,
             },
         );
+        let rows = self.geometry.images * self.geometry.in_pixels;
+        let pull = self.norm.as_ref().map(|norm| norm.finish(&sums, rows, d_params));
         if let Some(mut gradient) = down {
-            if let Some(norm) = &self.norm {
-                let rows = self.geometry.images * self.geometry.in_pixels;
-                let pull = norm.finish(&sums, rows, d_params);
+            if let Some(residual) = self.residual.as_ref().filter(|node| node.tracked) {
+                back.gradients.add::<E>(residual.id, gradient.d.clone())?;
+            }
+            if let Some(mut earlier) = earlier {
+                add_to(E::of_mut(Arc::make_mut(&mut earlier.d))?, E::of(&gradient.d)?);
+                gradient = earlier;
+            }
+            if let Some(pull) = pull {
                 gradient.correction = Some(match gradient.correction.take() {
                     Some(mut own) => {
                         own.add(&pull);
@@ -275,9 +285,6 @@ impl<E: Kind> Step for UnitStep<E> {
                     }
                     None => pull.padded(self.in_lanes.stride),
                 });
-            }
-            if let Some(residual) = self.residual.as_ref().filter(|node| node.tracked) {
-                back.gradients.add::<E>(residual.id, gradient.d.clone())?;
             }
             back.gradients.put(self.input.id, gradient);
         }

@@ -15,6 +15,7 @@
 //! | `rows` | [`Lanes`]: where channels lie in memory |
 //! | `plan` | which images make a task; buffers that tasks reuse |
 //! | `forward`, `backward` | the passes |
+//! | `upstream` | the gradient that comes back |
 //! | `moments` | mean and variance of each channel |
 
 mod backward;
@@ -24,12 +25,14 @@ mod plan;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
-pub use backward::{Correction, Downstream, InputSums, Trained, Upstream, backward, settle};
+pub use backward::{Downstream, InputSums, Trained, backward};
 pub use forward::{Output, forward};
 pub use moments::{Moments, moments};
 pub use plan::{Geometry, Reuse, Workspace};
 pub use rows::Lanes;
+pub use upstream::{Correction, Upstream, settle};
 
 use crate::act::Program;
 use crate::act::tile::{Pattern, Tile, Tiling};

@@ -129,7 +129,12 @@ pub fn run(args: Args) -> Result<()> {
         let start = Instant::now();
         let rounds = Rounds::measure(&case, &modes, &programs, &effort)?;
         let row = Row::of(key, &rounds, &effort, torch.as_deref(), start.elapsed().as_secs())?;
-        table::merge(&mut rows, row);
+        if !table::merge(&mut rows, row) {
+            eprintln!(
+                "{}: PyTorch gave no time, so the comparison measured before is kept and this one is not written",
+                case.label()
+            );
+        }
         table::write(&path, &rows)?;
     }
     let text = report::markdown(&rows);

@@ -73,7 +73,13 @@ fn run(command: &mut Command, limit: Duration) -> Result<Measured, String> {
     let failed = |e: std::io::Error| e.to_string();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let start = Instant::now();
-    // The line fits the pipe, so that the child never waits for us to read it.
+    // Read while it runs, so that the child never waits for room in the pipe.
+    let reader = child.stdout.take().map(|mut out| {
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            out.read_to_string(&mut text).map(|_| text)
+        })
+    });
     let status = loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
             break status;
@@ -84,10 +90,10 @@ fn run(command: &mut Command, limit: Duration) -> Result<Measured, String> {
         }
         std::thread::sleep(Duration::from_millis(100));
     };
-    let mut text = String::new();
-    if let Some(mut out) = child.stdout.take() {
-        out.read_to_string(&mut text).map_err(failed)?;
-    }
+    let text = match reader.map(std::thread::JoinHandle::join) {
+        Some(Ok(text)) => text.map_err(failed)?,
+        _ => String::new(),
+    };
     parse(&text).map_err(|reason| if status.success() || !text.is_empty() { reason } else { status.to_string() })
 }
 

@@ -132,7 +132,8 @@ impl Row {
                 let measured = MODES.iter().zip(&self.peers).any(|(m, time)| m == mode && time.is_some());
                 measured || self.failed.contains(&format!("{mode}: "))
             });
-        same && enough && peers
+        let as_often = effort.fastest_only || self.peers_after_round_1 == "all";
+        same && enough && peers && as_often
     }
 
     /// Where it stands in the table: as [`MODELS`] lists the models, f32 first.
@@ -163,15 +164,15 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     records.map(|record| record.and_then(|r| r.deserialize(None)).with_context(place)).collect()
 }
 
-/// Puts a row in its place.
-pub fn merge(rows: &mut Vec<Row>, new: Row) {
+/// Puts a row in its place. False where the row there is kept: ours alone is no reason to forget a comparison.
+pub fn merge(rows: &mut Vec<Row>, new: Row) -> bool {
     match rows.iter_mut().find(|row| row.key == new.key) {
-        // Ours alone is no reason to forget a comparison.
-        Some(old) if new.ratio.is_none() && old.ratio.is_some() => {}
+        Some(old) if new.ratio.is_none() && old.ratio.is_some() => return false,
         Some(old) => *old = new,
         None => rows.push(new),
     }
     rows.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    true
 }
 
 /// Writes the rows.
