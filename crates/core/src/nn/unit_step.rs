@@ -6,7 +6,7 @@ use super::map::{Map, Node, Pending};
 use super::norm::Norm;
 use super::params::Compute;
 use super::run::{Kind, Run};
-use super::tape::{Backward, Gradient, Pull, Step, add_to, narrow};
+use super::tape::{Backward, Gradient, Gradients, Pull, Step, add_to, narrow};
 use super::unit::{NormLayer, Unit};
 use std::ops::Range;
 use std::sync::Arc;
@@ -191,15 +191,15 @@ impl<E: Kind> Step for UnitStep<E> {
         let no_gradient = || Error::NoGradient { layer: self.name.clone() };
         // A layer of a dense block reads and writes channels of one map, whose gradient then is one too.
         let in_place = self.out.id == self.input.id;
-        let up = match (in_place, self.out_lanes.is_dense()) {
-            (false, true) => back.gradients.take(self.out.id).ok_or_else(no_gradient)?,
-            (false, false) => back.gradients.get(self.out.id).ok_or_else(no_gradient)?,
-            (true, _) => back.gradients.take(self.out.id).ok_or_else(no_gradient)?,
+        let up = match in_place || self.out_lanes.is_dense() {
+            true => back.gradients.take(self.out.id),
+            false => back.gradients.get(self.out.id),
         };
+        let up = up.ok_or_else(no_gradient)?;
         let channels = self.out_lanes.first..self.out_lanes.first + self.out_lanes.channels;
         let corrected = up.correction.as_ref().map(|pull| Corrected::of(&self.out, pull, channels)).transpose()?;
         let slope: Option<Vec<E::Real>> = up.slope.as_deref().map(narrow);
-        let mut down = if in_place { Some(up.clone()) } else { back.gradients.take(self.input.id) };
+        let down = if in_place { Some(up.clone()) } else { back.gradients.take(self.input.id) };
         let up_d = (!in_place).then(|| up.d.clone());
         drop(up.d);
         let shares_shortcut = slope.is_none() && corrected.is_none();
@@ -212,22 +212,8 @@ impl<E: Kind> Step for UnitStep<E> {
             Some(kept) => back.gradients.take(kept.id).map(|g| settle::<E>(&g, kept, &back.memory)).transpose()?,
             None => None,
         };
-        // With a residual the gradient of u is stored, which is the residual's too; else that of x, but for the pull. The residual must
-        // not get what other readers have given.
-        let earlier = if self.residual.is_some() { down.take() } else { None };
-        let fresh = down.is_none();
-        let raw = match &down {
-            Some(gradient) => gradient.slope.is_some(),
-            None => self.residual.is_some(),
-        };
-        if fresh && self.input.tracked {
-            let len = E::of(&self.input.data)?.len();
-            let covered = self.in_lanes.is_dense();
-            let d = if covered { Buffer::<E>::new(&back.memory, len) } else { Buffer::zeros(&back.memory, len) };
-            let slope = self.norm.as_ref().filter(|_| raw).map(|norm| norm.slope().to_vec());
-            down = Some(Gradient { d: Arc::new(E::wrap(d)), slope, correction: None });
-        }
-        let ds = match &mut down {
+        let mut receiver = self.receiver(down, back)?;
+        let ds = match &mut receiver.gradient {
             Some(gradient) => Some(E::of_mut(Arc::make_mut(&mut gradient.d))?),
             None => None,
         };
@@ -262,37 +248,76 @@ impl<E: Kind> Step for UnitStep<E> {
             Downstream {
                 ds,
                 lanes: self.in_lanes,
-                slope: self.norm.as_ref().filter(|_| !raw).map(Norm::scale),
-                add: !fresh,
+                slope: self.norm.as_ref().filter(|_| !receiver.raw).map(Norm::scale),
+                add: !receiver.fresh,
                 extra: extra.as_deref().map(E::of).transpose()?,
             },
         );
         let rows = self.geometry.images * self.geometry.in_pixels;
         let pull = self.norm.as_ref().map(|norm| norm.finish(&sums, rows, d_params));
-        if let Some(mut gradient) = down {
-            if let Some(residual) = self.residual.as_ref().filter(|node| node.tracked) {
-                back.gradients.add::<E>(residual.id, gradient.d.clone())?;
-            }
-            if let Some(mut earlier) = earlier {
-                add_to(E::of_mut(Arc::make_mut(&mut earlier.d))?, E::of(&gradient.d)?);
-                gradient = earlier;
-            }
-            if let Some(pull) = pull {
-                gradient.correction = Some(match gradient.correction.take() {
-                    Some(mut own) => {
-                        own.add(&pull);
-                        own
-                    }
-                    None => pull.padded(self.in_lanes.stride),
-                });
-            }
-            back.gradients.put(self.input.id, gradient);
-        }
+        self.deliver(receiver, pull, &mut back.gradients)?;
         match (shortcut, settled, up_d) {
             (Some(node), Some(settled), _) => back.gradients.add::<E>(node.id, Arc::new(E::wrap(settled)))?,
             (Some(node), None, Some(d)) => back.gradients.add::<E>(node.id, d)?,
             _ => {}
         }
+        Ok(())
+    }
+}
+
+/// The gradient of a unit's input while the unit adds to it.
+struct Receiver {
+    /// `None` where nobody wants it.
+    gradient: Option<Gradient>,
+    /// What other readers of the same map have given, where that has to stay apart.
+    earlier: Option<Gradient>,
+    /// Whether `gradient` is a new buffer, to be overwritten.
+    fresh: bool,
+    /// Whether the gradient of u is stored, and not that of x but for the pull.
+    raw: bool,
+}
+
+impl<E: Kind> UnitStep<E> {
+    /// Goes on with the gradient that was found, or starts one. With a residual the gradient of u is stored, which is the residual's too;
+    /// so it must not be mixed with what other readers have given.
+    fn receiver(&self, mut found: Option<Gradient>, back: &Backward<'_>) -> Result<Receiver> {
+        let earlier = if self.residual.is_some() { found.take() } else { None };
+        let fresh = found.is_none();
+        let raw = found.as_ref().map_or(self.residual.is_some(), |gradient| gradient.slope.is_some());
+        if fresh && self.input.tracked {
+            let len = E::of(&self.input.data)?.len();
+            let d = match self.in_lanes.is_dense() {
+                true => Buffer::<E>::new(&back.memory, len),
+                false => Buffer::zeros(&back.memory, len),
+            };
+            let slope = self.norm.as_ref().filter(|_| raw).map(|norm| norm.slope().to_vec());
+            found = Some(Gradient { d: Arc::new(E::wrap(d)), slope, correction: None });
+        }
+        Ok(Receiver { gradient: found, earlier, fresh, raw })
+    }
+
+    /// Hands the gradient to the residual and, with what the statistics pull, to the input.
+    fn deliver(&self, receiver: Receiver, pull: Option<Pull>, gradients: &mut Gradients) -> Result<()> {
+        let Some(mut gradient) = receiver.gradient else {
+            return Ok(());
+        };
+        if let Some(residual) = self.residual.as_ref().filter(|node| node.tracked) {
+            gradients.add::<E>(residual.id, gradient.d.clone())?;
+        }
+        if let Some(mut earlier) = receiver.earlier {
+            add_to(E::of_mut(Arc::make_mut(&mut earlier.d))?, E::of(&gradient.d)?);
+            gradient = earlier;
+        }
+        if let Some(pull) = pull {
+            gradient.correction = Some(match gradient.correction.take() {
+                Some(mut own) => {
+                    own.add(&pull);
+                    own
+                }
+                None => pull.padded(self.in_lanes.stride),
+            });
+        }
+        gradients.put(self.input.id, gradient);
         Ok(())
     }
 }
