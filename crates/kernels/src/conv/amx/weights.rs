@@ -44,21 +44,15 @@ impl Packed {
         let steps: usize = source.cells.iter().map(|row| source.row_steps(row.len())).sum();
         let blocks = source.lanes.div_ceil(ROWS);
         let mut packed = Self { lines: Lines::zeros(blocks * planes * steps * TILE), steps, planes };
-        packed.fill(source);
-        packed
-    }
-
-    /// Packs other weights of the same shape.
-    pub(super) fn fill(&mut self, source: &Source<'_>) {
-        let (planes, steps) = (self.planes, self.steps);
         // Gathers take 32-bit indices.
         assert!(source.weight.len() <= i32::MAX as usize, "more than 2^31 weights");
-        self.lines.as_mut_slice().par_chunks_mut((planes * steps * TILE).max(1)).enumerate().for_each(
+        packed.lines.as_mut_slice().par_chunks_mut((planes * steps * TILE).max(1)).enumerate().for_each(
             |(block, packed)| {
                 // SAFETY: weights are packed for AMX only where its level, which includes these instructions, is chosen.
                 unsafe { pack_block(source, block, planes, packed) };
             },
         );
+        packed
     }
 
     /// Elements of one plane of a block.
