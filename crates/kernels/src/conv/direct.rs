@@ -14,8 +14,8 @@ use crate::simd::simd_fn;
 /// Elements of input that one task copies: with its output and a panel of weights it stays in the second-level cache.
 const UNIT_ELEMENTS: usize = 16 << 10;
 
-/// Steps of a pass: their weights, 24 KB at most, stay in the first-level cache while all tiles of a task use them.
-const PASS_STEPS: usize = 192;
+/// Steps of a pass: their weights, 36 KB at most, stay in the first-level cache while all tiles of a task use them.
+const PASS_STEPS: usize = 288;
 
 /// The fewest steps that are worth a segment of their own.
 const SEGMENT_STEPS: usize = 32;
@@ -99,7 +99,7 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], panels: &Panels<T>, ys: 
         let depth = conv.kh * run_len;
         for (first, lanes) in blocks(conv.c_out, widest::<T>()) {
             let panel = &panels.data[panels.start + first * depth..][..lanes * depth];
-            call_with_tile!(T, lanes, block(&run, panel, first, ys));
+            call_with_tile!(T, lanes, (8, 2), block(&run, panel, first, ys));
         }
     });
 }
@@ -148,13 +148,10 @@ simd_fn! {
             for (offsets, ys) in run.offsets.chunks(ROWS).zip(ys.chunks_mut(ROWS * run.c_out)) {
                 ahead.fetch();
                 let sums = products.sum::<FMA, ROWS, VECTORS, SPLIT>(fill_rows(offsets));
-                for (sums, y) in sums.iter().zip(ys.chunks_exact_mut(run.c_out)) {
-                    let y = &mut y[first..first + valid];
-                    if is_first {
-                        products.store(sums, y);
-                    } else {
-                        products.add(sums, y);
-                    }
+                if is_first {
+                    products.store(&sums, ys, (first, run.c_out), valid);
+                } else {
+                    products.add(&sums, ys, (first, run.c_out));
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::ahead::{Ahead, input_end, output_end};
 use super::lanes::Lanes;
 use super::padded::PaddedCopy;
 use super::prepared::Scratch;
-use super::tile::{Elements, NARROW, Products, Vectors, blocks, call_with_tile, fill_rows, widest};
+use super::tile::{Elements, NARROW, Products, Vectors, blocks, call_with_tile, widest};
 use super::{Conv2d, Operands};
 use crate::par::{Unit, units};
 use crate::real::Real;
@@ -71,7 +71,7 @@ fn accumulate_unit<T: Real>(
     scratch: &mut Scratch<T>,
 ) {
     let channels = conv.c_out.next_multiple_of(NARROW);
-    let Scratch { xs: padded, d_ys: gradients, offsets, starts, .. } = scratch;
+    let Scratch { xs: padded, d_ys: gradients, starts, .. } = scratch;
     let input = PaddedCopy::input(conv, unit, conv.c_in);
     let xs = input.copy(unit, xs, padded);
     let d_ys = if channels == conv.c_out && conv.operands == Operands::Exact {
@@ -81,17 +81,30 @@ fn accumulate_unit<T: Real>(
         PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, gradients)
     };
     let row_step = input.row_step();
-    offsets.clear();
-    offsets.extend((0..conv.kh).flat_map(|row| (0..conv.kw * conv.c_in).map(move |column| row * row_step + column)));
     starts.clear();
     starts.extend(
         (0..unit.images.len())
             .flat_map(|image| (0..unit.rows.len()).map(move |row| (image, row)))
             .map(|(image, row)| image * input.image_step() + row * conv.stride.0 * row_step),
     );
-    let run = Run { xs, d_ys, next, starts, step: conv.stride.1 * conv.c_in, channels, offsets };
+    let run = Run {
+        xs,
+        d_ys,
+        next,
+        starts,
+        step: conv.stride.1 * conv.c_in,
+        channels,
+        out_w: conv.out_w(),
+        run_len: conv.kw * conv.c_in,
+        row_step,
+    };
     for (first, lanes) in blocks(channels, widest::<T>()) {
-        call_with_tile!(T, lanes, block(&run, first, partial));
+        // The height that leaves fewer rows empty.
+        if run.run_len.next_multiple_of(16) <= run.run_len.next_multiple_of(12) {
+            call_with_tile!(T, lanes, (16, 1), block(&run, first, partial));
+        } else {
+            call_with_tile!(T, lanes, (12, 1), block(&run, first, partial));
+        }
     }
 }
 
@@ -106,8 +119,12 @@ struct Run<'a, T> {
     step: usize,
     /// Channels of `d_ys`, padded.
     channels: usize,
-    /// Where each weight's input lies in a window.
-    offsets: &'a [usize],
+    /// Pixels of an output row.
+    out_w: usize,
+    /// Contiguous inputs in one row of a window.
+    run_len: usize,
+    /// From one row of a window to the next.
+    row_step: usize,
 }
 
 simd_fn! {
@@ -117,19 +134,20 @@ simd_fn! {
         first: usize,
         partial: &mut [L::Element],
     ) {
-        let row_len = run.d_ys.len() / run.starts.len();
         let elements = Elements { data: run.xs, segments: run.starts, step: run.step };
-        let vectors = Vectors { data: &run.d_ys[first..], segment: row_len, step: run.channels };
-        let products = Products::<L>::new(elements, vectors, row_len / run.channels);
-        let tiles = run.offsets.len().div_ceil(ROWS);
+        let vectors = Vectors { data: &run.d_ys[first..], segment: run.out_w * run.channels, step: run.channels };
+        let products = Products::<L>::new(elements, vectors, run.out_w);
+        let tiles = partial.len() / (run.run_len * run.channels) * run.run_len.div_ceil(ROWS);
         let next = if first == 0 { run.next } else { Default::default() };
         let (mut inputs, mut gradients) = (Ahead::new(next.0, tiles), Ahead::new(next.1, tiles));
-        for (offsets, partial) in run.offsets.chunks(ROWS).zip(partial.chunks_mut(ROWS * run.channels)) {
-            inputs.fetch();
-            gradients.fetch();
-            let sums = products.sum::<FMA, ROWS, VECTORS, SPLIT>(fill_rows(offsets));
-            for (sums, partial) in sums.iter().zip(partial.chunks_exact_mut(run.channels)) {
-                products.add(sums, &mut partial[first..first + VECTORS * L::LEN]);
+        for (row, partial) in partial.chunks_exact_mut(run.run_len * run.channels).enumerate() {
+            for (tile, partial) in partial.chunks_mut(ROWS * run.channels).enumerate() {
+                inputs.fetch();
+                gradients.fetch();
+                // The last tile of a run may have rows too many, which read whatever follows and are dropped.
+                let start = row * run.row_step + tile * ROWS;
+                let sums = products.sum_consecutive::<FMA, ROWS, VECTORS, SPLIT>(start);
+                products.add(&sums, partial, (first, run.channels));
             }
         }
     }

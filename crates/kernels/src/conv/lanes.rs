@@ -113,6 +113,15 @@ mod x86 {
     use crate::real::Real;
     use crate::simd::{Level, level};
 
+    /// Copies as many elements as `to` has. Not a part of the loops that call it, which are to be unrolled.
+    #[cold]
+    #[inline(never)]
+    fn copy_some<T: Real>(from: &[f32], to: &mut [T]) {
+        for (to, &x) in to.iter_mut().zip(from) {
+            *to = T::from_f32(x);
+        }
+    }
+
     macro_rules! register {
         (
             $(#[$meta:meta])*
@@ -164,9 +173,7 @@ mod x86 {
                         let mut all = [0f32; $len];
                         // SAFETY: available, says the caller; the array has the register's length.
                         unsafe { $store(all.as_mut_ptr(), self.0) };
-                        for (to, x) in to.iter_mut().zip(all) {
-                            *to = T::from_f32(x);
-                        }
+                        copy_some(&all, to);
                     }
                 }
             }

@@ -62,9 +62,13 @@ impl PaddedCopy {
         self.rows * self.row_step()
     }
 
-    /// Copies the images of `unit` out of `xs` (all images) into `buffer`, whose old values do not matter, and returns the copy.
+    /// Copies the images of `unit` out of `xs` (all images) into `buffer`, whose old values do not matter, and returns the copy,
+    /// [`TAIL`] zeros after it.
     pub(super) fn copy<'a, T: Real>(&self, unit: &Unit, xs: &[T], buffer: &'a mut Vec<T>) -> &'a [T] {
-        let dst = aligned(buffer, unit.images.len() * self.image_step());
+        let len = unit.images.len() * self.image_step();
+        let copy = aligned(buffer, len + TAIL);
+        let (dst, tail) = copy.split_at_mut(len);
+        tail.fill(T::ZERO);
         let left = self.left.min(self.width);
         let columns = self.w.min(self.width - left);
         for (image, plane) in unit.images.clone().zip(dst.chunks_exact_mut(self.image_step())) {
@@ -89,7 +93,7 @@ impl PaddedCopy {
                 }
             }
         }
-        dst
+        copy
     }
 
     #[inline(always)]
@@ -104,6 +108,9 @@ impl PaddedCopy {
         }
     }
 }
+
+/// Elements after a copy that a tile with more rows than are left may read.
+pub(super) const TAIL: usize = 16;
 
 /// Bytes of a cache line, the alignment with which no vector lies in two of them.
 const LINE: usize = 64;

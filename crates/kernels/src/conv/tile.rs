@@ -58,14 +58,41 @@ impl<'a, L: Lanes> Products<'a, L> {
         &self,
         start: [usize; ROWS],
     ) -> [[L; VECTORS]; ROWS] {
-        let Self { elements, vectors, len, .. } = *self;
-        let last_row = start.iter().fold(0, |last, &start| last.max(start));
+        self.check(start.iter().fold(0, |last, &start| last.max(start)), VECTORS);
+        // SAFETY: `check` covers the row that starts last.
+        unsafe { self.sum_rows::<FMA, ROWS, VECTORS, SPLIT>(start) }
+    }
+
+    /// The same for rows that start one after the other from `start` on. One general register then says where all of them are.
+    #[inline(always)]
+    pub(super) fn sum_consecutive<const FMA: bool, const ROWS: usize, const VECTORS: usize, const SPLIT: usize>(
+        &self,
+        start: usize,
+    ) -> [[L; VECTORS]; ROWS] {
+        self.check(start + ROWS - 1, VECTORS);
+        // SAFETY: as above.
+        unsafe { self.sum_rows::<FMA, ROWS, VECTORS, SPLIT>(std::array::from_fn(|row| start + row)) }
+    }
+
+    /// Panics where a row that starts at `last_row` or `vectors` registers would reach beyond the operands.
+    #[inline(always)]
+    fn check(&self, last_row: usize, vectors: usize) {
         assert!(
-            last_row + self.last_element < elements.data.len()
-                && self.last_vector + VECTORS * L::LEN <= vectors.data.len(),
+            last_row + self.last_element < self.elements.data.len()
+                && self.last_vector + vectors * L::LEN <= self.vectors.data.len(),
             "tile outside its operands"
         );
-        // SAFETY: `new` has found the instructions. The assertion covers the row, the segment and the step whose indices are the largest.
+    }
+
+    /// # Safety
+    /// [`Self::check`] has to hold for every row.
+    #[inline(always)]
+    unsafe fn sum_rows<const FMA: bool, const ROWS: usize, const VECTORS: usize, const SPLIT: usize>(
+        &self,
+        start: [usize; ROWS],
+    ) -> [[L; VECTORS]; ROWS] {
+        let Self { elements, vectors, len, .. } = *self;
+        // SAFETY: `new` has found the instructions. The caller has checked the step of the segment whose indices are the largest.
         unsafe {
             let rows = start.map(|start| elements.data.as_ptr().add(start));
             let mut sums = [[[L::zero(); VECTORS]; ROWS]; SPLIT];
@@ -87,7 +114,7 @@ impl<'a, L: Lanes> Products<'a, L> {
                     left -= 1;
                 }
             }
-            // A copy of its own, because the caller reads it in loops of unknown length, which keeps it in memory.
+            // A copy of its own: whatever the caller does with it, the sums in the loops above stay in registers.
             let mut totals = [[L::zero(); VECTORS]; ROWS];
             for (row, totals) in totals.iter_mut().enumerate() {
                 for (vector, total) in totals.iter_mut().enumerate() {
@@ -101,24 +128,48 @@ impl<'a, L: Lanes> Products<'a, L> {
         }
     }
 
-    /// Writes one row of a tile, its first `to.len()` lanes.
+    /// Writes `lanes` lanes of a tile's rows to `first`, `first + step` and so on in `to`, as many rows as there are in it.
+    ///
+    /// Like [`Self::add`] in loops of known length, which leave the sums in registers.
     #[inline(always)]
-    pub(super) fn store<const VECTORS: usize>(&self, sums: &[L; VECTORS], to: &mut [L::Element]) {
-        for (sum, to) in sums.iter().zip(to.chunks_mut(L::LEN)) {
-            // SAFETY: `new` has found the instructions.
-            unsafe { sum.store(to) };
+    pub(super) fn store<const ROWS: usize, const VECTORS: usize>(
+        &self,
+        sums: &[[L; VECTORS]; ROWS],
+        to: &mut [L::Element],
+        (first, step): (usize, usize),
+        lanes: usize,
+    ) {
+        for (row, sums) in sums.iter().enumerate() {
+            if let Some(to) = to.get_mut(row * step + first..row * step + first + lanes) {
+                for (vector, sum) in sums.iter().enumerate() {
+                    if let Some(to) = to.get_mut(vector * L::LEN..) {
+                        // SAFETY: `new` has found the instructions.
+                        unsafe { sum.store(to) };
+                    }
+                }
+            }
         }
     }
 
-    /// Adds one row of a tile, of which `to` has all lanes.
+    /// Adds all lanes of a tile's rows to what is at `first`, `first + step` and so on in `to`, as many rows as there are in it.
     #[inline(always)]
-    pub(super) fn add<const VECTORS: usize>(&self, sums: &[L; VECTORS], to: &mut [L::Element]) {
-        for (sum, to) in sums.iter().zip(to.chunks_exact_mut(L::LEN)) {
-            // SAFETY: `new` has found the instructions, and `to` has `LEN` elements.
-            unsafe {
-                let mut total = L::load(to.as_ptr());
-                total.add(sum);
-                total.store(to);
+    pub(super) fn add<const ROWS: usize, const VECTORS: usize>(
+        &self,
+        sums: &[[L; VECTORS]; ROWS],
+        to: &mut [L::Element],
+        (first, step): (usize, usize),
+    ) {
+        for (row, sums) in sums.iter().enumerate() {
+            if let Some(to) = to.get_mut(row * step + first..row * step + first + VECTORS * L::LEN) {
+                for (vector, sum) in sums.iter().enumerate() {
+                    let to = &mut to[vector * L::LEN..][..L::LEN];
+                    // SAFETY: `new` has found the instructions, and `to` has `LEN` elements.
+                    unsafe {
+                        let mut total = L::load(to.as_ptr());
+                        total.add(sum);
+                        total.store(to);
+                    }
+                }
             }
         }
     }
@@ -154,7 +205,7 @@ unsafe fn step<L: Lanes, const FMA: bool, const ROWS: usize, const VECTORS: usiz
 /// Up to `ROWS` values, the last repeated to fill the tile.
 #[inline(always)]
 pub(super) fn fill_rows<const ROWS: usize>(values: &[usize]) -> [usize; ROWS] {
-    std::array::from_fn(|row| values[row.min(values.len() - 1)])
+    values.first_chunk().copied().unwrap_or_else(|| std::array::from_fn(|row| values[row.min(values.len() - 1)]))
 }
 
 /// Channel counts in the padded copies are multiples of this.
@@ -191,16 +242,16 @@ pub(super) fn blocks(channels: usize, widest: usize) -> impl Iterator<Item = (us
 ///
 /// Two products a cycle that take four cycles each need 8 registers of sums at least. AVX-512 has 32 registers: 16 sums, in rows of two
 /// registers where there are channels enough, because both use an element that is read once; not more rows than 8, since each takes a
-/// general register to say where it begins. AVX2 has 16 registers: 12 sums, two vectors and an element.
+/// general register to say where it begins (`$rows` rows of one register, with `$split` sums of each). AVX2 has 16 registers: 12 sums, two vectors and an element.
 macro_rules! call_with_tile {
-    ($t:ty, $lanes:expr, $block:ident $args:tt) => {
+    ($t:ty, $lanes:expr, ($rows:literal, $split:literal), $block:ident $args:tt) => {
         if <$t as $crate::real::Real>::IS_F32 {
             match ($lanes, $crate::simd::level()) {
                 #[cfg(target_arch = "x86_64")]
                 (32, _) => $block::<$crate::conv::lanes::Zmm<$t>, 8, 2, 1> $args,
                 #[cfg(target_arch = "x86_64")]
                 (16, $crate::simd::Level::Avx512 | $crate::simd::Level::Amx) => {
-                    $block::<$crate::conv::lanes::Zmm<$t>, 8, 1, 2> $args
+                    $block::<$crate::conv::lanes::Zmm<$t>, $rows, 1, $split> $args
                 }
                 #[cfg(target_arch = "x86_64")]
                 (16, $crate::simd::Level::Avx2) => $block::<$crate::conv::lanes::Ymm<$t>, 6, 2, 1> $args,
