@@ -5,7 +5,7 @@ use super::ahead::{Ahead, input_end};
 use super::lanes::Lanes;
 use super::padded::{PaddedCopy, aligned};
 use super::prepared::Scratch;
-use super::tile::{Elements, NARROW, Products, Vectors, blocks, call_with_tile, fill_rows, widest};
+use super::tile::{Elements, NARROW, Products, SHARING_ROWS, Vectors, blocks, call_with_tile, fill_rows, widest};
 use super::{Conv2d, Operands, Pad};
 use crate::par::{for_each_unit, units};
 use crate::real::Real;
@@ -95,13 +95,27 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], panels: &Panels<T>, ys: 
         let segment_len = segment_len(run_len);
         segments
             .extend((0..conv.kh).flat_map(|row| (0..run_len).step_by(segment_len).map(move |i| row * row_step + i)));
-        let run = Run { xs, next, offsets, segments, len: segment_len, c_out: conv.c_out };
+        let run = Run {
+            xs,
+            next,
+            offsets,
+            segments,
+            len: segment_len,
+            c_in: conv.c_in,
+            c_out: conv.c_out,
+            shares: conv.stride.1 == 1 && conv.kw == 3 && segment_len == run_len,
+        };
         let depth = conv.kh * run_len;
         for (first, lanes) in blocks(conv.c_out, widest::<T>()) {
             let panel = &panels.data[panels.start + first * depth..][..lanes * depth];
             call_with_tile!(T, lanes, (8, 2), block(&run, panel, first, ys));
         }
     });
+}
+
+/// Whether the windows at `offsets` are as many as a sharing tile has rows and lie `pixel` elements apart.
+fn is_row(offsets: &[usize], pixel: usize) -> bool {
+    offsets.len() == SHARING_ROWS && offsets[SHARING_ROWS - 1] - offsets[0] == (SHARING_ROWS - 1) * pixel
 }
 
 /// The largest part of `run` that is a part of a pass too, so that all are equally long; `run` itself where that would be tiny.
@@ -122,7 +136,10 @@ struct Run<'a, T> {
     segments: &'a [usize],
     /// Length of a segment.
     len: usize,
+    c_in: usize,
     c_out: usize,
+    /// Whether a segment is three pixels, of which the next window has two.
+    shares: bool,
 }
 
 simd_fn! {
@@ -145,8 +162,20 @@ simd_fn! {
             let products = Products::<L>::new(elements, vectors, run.len);
             let mut ahead = Ahead::new(std::mem::take(&mut next), run.offsets.len().div_ceil(ROWS));
             let is_first = segments[0] == 0;
+            // Rows of one register each take a load a product otherwise.
+            let shares = run.shares && ROWS == SHARING_ROWS && VECTORS == 1;
+            let columns = Products::<L>::new(elements, vectors, run.c_in);
             for (offsets, ys) in run.offsets.chunks(ROWS).zip(ys.chunks_mut(ROWS * run.c_out)) {
                 ahead.fetch();
+                if shares && is_row(offsets, run.c_in) {
+                    let sums = columns.sum_columns::<FMA>(offsets[0], run.c_in, run.c_in * lanes);
+                    if is_first {
+                        products.store(&sums, ys, (first, run.c_out), valid);
+                    } else {
+                        products.add(&sums, ys, (first, run.c_out));
+                    }
+                    continue;
+                }
                 let sums = products.sum::<FMA, ROWS, VECTORS, SPLIT>(fill_rows(offsets));
                 if is_first {
                     products.store(&sums, ys, (first, run.c_out), valid);

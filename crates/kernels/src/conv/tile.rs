@@ -74,6 +74,55 @@ impl<'a, L: Lanes> Products<'a, L> {
         unsafe { self.sum_rows::<FMA, ROWS, VECTORS, SPLIT>(std::array::from_fn(|row| start + row)) }
     }
 
+    /// The sums for [`SHARING_ROWS`] pixels, `pixel` elements apart from `start` on, under three kernel columns, whose vectors are
+    /// `column` elements apart: an element that is read once serves up to three pixels. The sums of the columns are added in the end.
+    #[inline(always)]
+    pub(super) fn sum_columns<const FMA: bool>(
+        &self,
+        start: usize,
+        pixel: usize,
+        column: usize,
+    ) -> [[L; 1]; SHARING_ROWS] {
+        const COLUMNS: usize = 3;
+        const INPUTS: usize = SHARING_ROWS + COLUMNS - 1;
+        let Self { elements, vectors, len, .. } = *self;
+        self.check(start + (INPUTS - 1) * pixel, 1);
+        assert!(
+            self.last_vector + (COLUMNS - 1) * column + L::LEN <= vectors.data.len(),
+            "columns outside the vectors"
+        );
+        // SAFETY: `new` has found the instructions. The last input and the last column's last vector are checked.
+        unsafe {
+            let first = elements.data.as_ptr().add(start);
+            let inputs: [_; INPUTS] = std::array::from_fn(|input| first.add(input * pixel));
+            let zero = L::zero();
+            let (mut left, mut middle, mut right) = ([zero; SHARING_ROWS], [zero; SHARING_ROWS], [zero; SHARING_ROWS]);
+            for (s, &segment) in elements.segments.iter().enumerate() {
+                let mut w = vectors.data.as_ptr().add(s * vectors.segment);
+                for x in segment..segment + len {
+                    let weights = [L::load(w), L::load(w.add(column)), L::load(w.add(2 * column))];
+                    // Written out, since the compiler leaves a loop of this size as one, with its sums in memory.
+                    macro_rules! rows {
+                        ($($row:literal)*) => {$(
+                            left[$row].add_product::<FMA>(*inputs[$row].add(x), &weights[0]);
+                            middle[$row].add_product::<FMA>(*inputs[$row + 1].add(x), &weights[1]);
+                            right[$row].add_product::<FMA>(*inputs[$row + 2].add(x), &weights[2]);
+                        )*};
+                    }
+                    rows!(0 1 2 3 4 5 6 7);
+                    w = w.wrapping_add(vectors.step);
+                }
+            }
+            let mut totals = [[zero; 1]; SHARING_ROWS];
+            for (row, [total]) in totals.iter_mut().enumerate() {
+                *total = left[row];
+                total.add(&middle[row]);
+                total.add(&right[row]);
+            }
+            totals
+        }
+    }
+
     /// Panics where a row that starts at `last_row` or `vectors` registers would reach beyond the operands.
     #[inline(always)]
     fn check(&self, last_row: usize, vectors: usize) {
@@ -208,6 +257,9 @@ pub(super) fn fill_rows<const ROWS: usize>(values: &[usize]) -> [usize; ROWS] {
     values.first_chunk().copied().unwrap_or_else(|| std::array::from_fn(|row| values[row.min(values.len() - 1)]))
 }
 
+/// Rows of [`Products::sum_columns`].
+pub(super) const SHARING_ROWS: usize = 8;
+
 /// Channel counts in the padded copies are multiples of this.
 pub(super) const NARROW: usize = 8;
 
@@ -242,7 +294,8 @@ pub(super) fn blocks(channels: usize, widest: usize) -> impl Iterator<Item = (us
 ///
 /// Two products a cycle that take four cycles each need 8 registers of sums at least. AVX-512 has 32 registers: 16 sums, in rows of two
 /// registers where there are channels enough, because both use an element that is read once; not more rows than 8, since each takes a
-/// general register to say where it begins (`$rows` rows of one register, with `$split` sums of each). AVX2 has 16 registers: 12 sums, two vectors and an element.
+/// general register to say where it begins (`$rows` rows of one register, with `$split` sums of each). AVX2 has 16 registers: 12 sums,
+/// two vectors and an element.
 macro_rules! call_with_tile {
     ($t:ty, $lanes:expr, ($rows:literal, $split:literal), $block:ident $args:tt) => {
         if <$t as $crate::real::Real>::IS_F32 {
