@@ -1,15 +1,28 @@
 //! Depthwise convolution: one filter a channel, vectors over channels, on a padded copy whose channels fill whole vectors.
+#![allow(unsafe_code, reason = "unchecked reads in the innermost loop; the largest indices are checked before it")]
 
 use super::Conv2d;
+use super::lanes::Lanes;
 use super::padded::PaddedCopy;
 use super::prepared::Scratch;
-use super::tile::{Acc, NARROW, Offsets, ROWS, blocks, fill_rows, lanewise, store};
+use super::tile::{NARROW, blocks, fill_rows};
 use crate::par::{Unit, for_each_unit, units};
 use crate::real::Real;
 use crate::simd::{mul_add, simd_fn};
 
 /// Elements of input that one task copies.
 const UNIT_ELEMENTS: usize = 16 << 10;
+
+/// Rows of a tile of sums: 6 rows of two AVX2 registers leave 4 of 16 for the factors.
+const ROWS: usize = 6;
+
+/// The sums of one tile.
+type Acc<T, const LANES: usize> = [[T; LANES]; ROWS];
+
+/// The most lanes of a tile. More would not help: every product reads a vector of its own.
+fn widest<T: Real>() -> usize {
+    if T::IS_F32 { 2 * NARROW } else { NARROW }
+}
 
 /// The filters as (position, channel), the channels filled up with zeros to whole vectors; `flipped` in both directions for the
 /// data gradient.
@@ -35,12 +48,17 @@ struct Windows<'a, T> {
     taps: &'a [usize],
 }
 
-/// Fills the scratch's `xs`, `starts` (of pixels) and `offsets` (of taps) for [`Windows`].
-fn copy_windows<T: Real>(conv: &Conv2d, unit: &Unit, xs: &[T], scratch: &mut Scratch<T>) {
+/// The windows of `unit` with a copy of its input, and the buffer for the output's gradient, all in `scratch`.
+fn copy_windows<'a, T: Real>(
+    conv: &Conv2d,
+    unit: &Unit,
+    xs: &[T],
+    scratch: &'a mut Scratch<T>,
+) -> (Windows<'a, T>, &'a mut Vec<T>) {
     let channels = conv.c_in.next_multiple_of(NARROW);
     let copy = PaddedCopy::input(conv, unit, channels);
-    copy.copy(unit, xs, &mut scratch.xs);
-    let Scratch { offsets: taps, starts: pixels, .. } = scratch;
+    let Scratch { xs: copies, d_ys: gradients, offsets: taps, starts: pixels, .. } = scratch;
+    let xs = copy.copy(unit, xs, copies);
     taps.clear();
     taps.extend((0..conv.kh * conv.kw).map(|tap| tap / conv.kw * copy.row_step() + tap % conv.kw * channels));
     pixels.clear();
@@ -50,6 +68,7 @@ fn copy_windows<T: Real>(conv: &Conv2d, unit: &Unit, xs: &[T], scratch: &mut Scr
             pixels.extend((0..conv.out_w()).map(|x| first + x * conv.stride.1 * channels));
         }
     }
+    (Windows { xs, pixels, taps }, gradients)
 }
 
 /// `ys` from `xs` and packed filters.
@@ -58,9 +77,8 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [
     let row_len = conv.out_w() * conv.stride.0 * conv.stride.1 * channels;
     let units = units(conv.n, conv.out_h(), row_len, UNIT_ELEMENTS);
     for_each_unit(&units, conv.out_w() * c, ys, |unit, ys| {
-        copy_windows(conv, unit, xs, scratch);
-        let windows = Windows { xs: &scratch.xs, pixels: &scratch.starts, taps: &scratch.offsets };
-        for (first, lanes) in blocks::<T>(channels) {
+        let (windows, _) = copy_windows(conv, unit, xs, scratch);
+        for (first, lanes) in blocks(channels, widest::<T>()) {
             if lanes == 16 {
                 forward_block::<T, 16>(c, &windows, packed, first, ys);
             } else {
@@ -68,6 +86,46 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], packed: &[T], ys: &mut [
             }
         }
     });
+}
+
+/// Offsets with the largest of them, found once.
+struct Offsets<'a> {
+    list: &'a [usize],
+    max: usize,
+}
+
+impl<'a> Offsets<'a> {
+    fn new(list: &'a [usize]) -> Self {
+        Self { list, max: list.iter().fold(0, |max, &offset| max.max(offset)) }
+    }
+}
+
+/// `acc[row][lane] += a[start[row] + offsets[i] + lane] * b[i * b_step + lane]`, summed over i: vectors against vectors.
+#[inline(always)]
+fn lanewise<T: Real, const LANES: usize, const FMA: bool>(
+    acc: &mut Acc<T, LANES>,
+    a: &[T],
+    start: [usize; ROWS],
+    offsets: &Offsets<'_>,
+    b: &[T],
+    b_step: usize,
+) {
+    let last = start.iter().fold(0, |max, &start| max.max(start)) + offsets.max;
+    let steps = offsets.list.len().saturating_sub(1);
+    assert!(last + LANES <= a.len() && steps * b_step + LANES <= b.len(), "tile outside its operands");
+    let mut sums = *acc;
+    for (i, offset) in offsets.list.iter().enumerate() {
+        // SAFETY: i <= steps, and the assertion covers the vector of b at `steps`.
+        let weights: [T; LANES] = unsafe { *b.as_ptr().add(i * b_step).cast() };
+        for (sum, start) in sums.iter_mut().zip(start) {
+            // SAFETY: start + offset is at most `last`, whose vector the assertion covers.
+            let xs: [T; LANES] = unsafe { *a.as_ptr().add(start + offset).cast() };
+            for ((sum, &x), &w) in sum.iter_mut().zip(&xs).zip(&weights) {
+                *sum = mul_add::<T, FMA>(x, w, *sum);
+            }
+        }
+    }
+    *acc = sums;
 }
 
 simd_fn! {
@@ -81,7 +139,8 @@ simd_fn! {
             let mut acc: Acc<T, LANES> = [[T::ZERO; LANES]; ROWS];
             lanewise::<T, LANES, FMA>(&mut acc, windows.xs, start, &taps, &packed[first..], channels);
             for (sums, y) in acc.iter().zip(ys.chunks_exact_mut(c)) {
-                store(sums, &mut y[first..first + valid]);
+                // SAFETY: arrays need no instructions.
+                unsafe { sums.store(&mut y[first..first + valid]) };
             }
         }
     }
@@ -134,14 +193,13 @@ pub(super) fn backward_weight<T: Real>(
     let row_len = conv.out_w() * (conv.stride.0 * conv.stride.1 + 1) * channels;
     let units = units(conv.n, conv.out_h(), row_len, UNIT_ELEMENTS);
     for unit in &units {
-        copy_windows(conv, unit, xs, scratch);
-        PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, &mut scratch.d_ys);
-        let windows = Windows { xs: &scratch.xs, pixels: &scratch.starts, taps: &scratch.offsets };
-        for (first, lanes) in blocks::<T>(channels) {
+        let (windows, gradients) = copy_windows(conv, unit, xs, scratch);
+        let d_ys = PaddedCopy::output(conv, unit, channels).copy(unit, d_ys, gradients);
+        for (first, lanes) in blocks(channels, widest::<T>()) {
             if lanes == 16 {
-                weight_block::<T, 16>(channels, &windows, &scratch.d_ys, first, partial);
+                weight_block::<T, 16>(channels, &windows, d_ys, first, partial);
             } else {
-                weight_block::<T, 8>(channels, &windows, &scratch.d_ys, first, partial);
+                weight_block::<T, 8>(channels, &windows, d_ys, first, partial);
             }
         }
     }

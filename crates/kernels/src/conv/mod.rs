@@ -5,11 +5,12 @@
 //!
 //! Four routes, all deterministic:
 //! - `amx`: the matrix unit of x86 processors that have one, under Linux; everything ungrouped in f32;
-//! - `direct`: a register-blocked kernel on a zero-padded copy of the image; every ungrouped forward and weight gradient, and the data
-//!   gradient where the stride is 1;
+//! - `direct`: a register-blocked kernel on a zero-padded copy of the image; everything ungrouped, the data gradient with a stride as
+//!   several convolutions (`phases`);
 //! - `depthwise`: one filter a channel, vectorised over channels;
-//! - `im2col`: columns and matrix products, for whatever remains (other groups, strided data gradients).
+//! - `im2col`: columns and matrix products, for whatever remains (other groups, data gradients with more padding than kernel).
 
+mod ahead;
 #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "amx_none.rs")]
 mod amx;
 mod batch;
@@ -17,7 +18,9 @@ mod depthwise;
 mod direct;
 mod direct_weight;
 mod im2col;
+mod lanes;
 mod padded;
+mod phases;
 mod prepared;
 mod tile;
 

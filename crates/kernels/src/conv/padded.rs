@@ -62,30 +62,38 @@ impl PaddedCopy {
         self.rows * self.row_step()
     }
 
-    /// Copies the images of `unit` out of `xs` (all images) into `dst`.
-    pub(super) fn copy<T: Real>(&self, unit: &Unit, xs: &[T], dst: &mut Vec<T>) {
-        dst.clear();
-        dst.resize(unit.images.len() * self.image_step(), T::ZERO);
-        let columns = self.w.min(self.width.saturating_sub(self.left));
-        if columns == 0 {
-            return;
-        }
+    /// Copies the images of `unit` out of `xs` (all images) into `buffer`, whose old values do not matter, and returns the copy,
+    /// [`TAIL`] zeros after it.
+    pub(super) fn copy<'a, T: Real>(&self, unit: &Unit, xs: &[T], buffer: &'a mut Vec<T>) -> &'a [T] {
+        let len = unit.images.len() * self.image_step();
+        let copy = aligned(buffer, len + TAIL);
+        let (dst, tail) = copy.split_at_mut(len);
+        tail.fill(T::ZERO);
+        let left = self.left.min(self.width);
+        let columns = self.w.min(self.width - left);
         for (image, plane) in unit.images.clone().zip(dst.chunks_exact_mut(self.image_step())) {
             for (row, line) in (self.first_row..).zip(plane.chunks_exact_mut(self.row_step())) {
                 let Some(y) = row.checked_sub(self.top).filter(|&y| y < self.h) else {
+                    line.fill(T::ZERO);
                     continue;
                 };
                 let src = &xs[(image * self.h + y) * self.w * self.c..][..columns * self.c];
-                let line = &mut line[self.left * self.channels..];
+                let (before, line) = line.split_at_mut(left * self.channels);
+                let (line, after) = line.split_at_mut(columns * self.channels);
+                before.fill(T::ZERO);
+                after.fill(T::ZERO);
                 if self.channels == self.c {
-                    self.copy_values(src, &mut line[..columns * self.c]);
+                    self.copy_values(src, line);
                 } else {
                     for (src, dst) in src.chunks_exact(self.c).zip(line.chunks_exact_mut(self.channels)) {
-                        self.copy_values(src, &mut dst[..self.c]);
+                        let (dst, padding) = dst.split_at_mut(self.c);
+                        self.copy_values(src, dst);
+                        padding.fill(T::ZERO);
                     }
                 }
             }
         }
+        copy
     }
 
     #[inline(always)]
@@ -99,4 +107,19 @@ impl PaddedCopy {
             }
         }
     }
+}
+
+/// Elements after a copy that a tile with more rows than are left may read.
+pub(super) const TAIL: usize = 16;
+
+/// Bytes of a cache line, the alignment with which no vector lies in two of them.
+const LINE: usize = 64;
+
+/// `len` elements of `buffer`, of any value, that begin with a cache line.
+pub(super) fn aligned<T: Real>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    let line = LINE / size_of::<T>();
+    buffer.resize(len + line, T::ZERO);
+    // Never more than a line, where the offset is known at all.
+    let start = buffer.as_ptr().align_offset(LINE).min(line);
+    &mut buffer[start..][..len]
 }

@@ -1,6 +1,7 @@
 //! A convolution whose weights are packed once, for callers that cut a batch into groups of images themselves.
 
 use super::direct::Panels;
+use super::phases::{self, Phase};
 use super::{Conv2d, amx, depthwise, direct, direct_weight, im2col};
 use crate::real::Real;
 
@@ -41,6 +42,7 @@ impl Route {
 /// Weights as one route packs them.
 enum Packed<T> {
     Direct(Panels<T>),
+    Phases(Vec<Phase<T>>),
     Depthwise(Vec<T>),
     Columns(Vec<T>),
 }
@@ -76,7 +78,11 @@ impl<T: Real> Prepared<T> {
         prepared.backward = backward.then(|| match (prepared.route, conv.adjoint()) {
             (Route::Depthwise, adjoint) => Packed::Depthwise(depthwise::pack(conv, weight, adjoint.is_some())),
             (Route::Direct, Some(_)) => Packed::Direct(Panels::adjoint(conv, weight)),
-            _ => Packed::Columns(im2col::pack(conv, weight)),
+            (Route::Direct, None) => match phases::pack(conv, weight) {
+                Some(phases) => Packed::Phases(phases),
+                None => Packed::Columns(im2col::pack(conv, weight)),
+            },
+            (Route::Columns, _) => Packed::Columns(im2col::pack(conv, weight)),
         });
         prepared
     }
@@ -117,7 +123,7 @@ impl<T: Real> Prepared<T> {
             Some(Packed::Direct(panels)) => direct::forward(&conv, xs, panels, ys, scratch),
             Some(Packed::Depthwise(filters)) => depthwise::forward(&conv, xs, filters, ys, scratch),
             Some(Packed::Columns(weights)) => im2col::forward(&conv, xs, weights, ys, scratch),
-            None => panic!("weights not packed for the forward pass: {conv:?}"),
+            Some(Packed::Phases(_)) | None => panic!("weights not packed for the forward pass: {conv:?}"),
         }
     }
 
@@ -143,6 +149,7 @@ impl<T: Real> Prepared<T> {
                 depthwise::forward(&adjoint, d_ys, filters, d_xs, scratch)
             }
             (Some(Packed::Depthwise(filters)), None) => depthwise::backward_data(&conv, d_ys, filters, d_xs),
+            (Some(Packed::Phases(phases)), _) => phases::backward_data(&conv, d_ys, phases, d_xs, scratch),
             (Some(Packed::Columns(weights)), _) => im2col::backward_data(&conv, d_ys, weights, d_xs, scratch),
             (None | Some(Packed::Direct(_)), _) => panic!("weights not packed for the data gradient: {conv:?}"),
         }

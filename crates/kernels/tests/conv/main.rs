@@ -2,6 +2,7 @@
 //! the adjoint identities and against finite differences. Inputs are seeded noise.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod levels;
 mod precision;
 mod reference;
 mod shapes;

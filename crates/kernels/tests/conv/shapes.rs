@@ -61,6 +61,15 @@ pub fn shapes() -> Vec<Conv2d> {
         Conv2d { n: 2, h: 9, w: 9, c_in: 160, c_out: 64, kh: 1, kw: 1, stride: (2, 2), pad: Pad::default(), ..b },
         Conv2d { n: 2, h: 16, w: 16, c_in: 16, c_out: 32, stride: (2, 2), ..b },
         Conv2d { n: 2, h: 11, w: 10, c_in: 12, c_out: 20, kh: 5, kw: 5, pad: Pad::all(2), stride: (2, 2), ..b },
+        // Tiles of every width next to each other, and the last of them narrower than its channels.
+        Conv2d { n: 2, h: 6, w: 7, c_in: 56, c_out: 88, ..b },
+        Conv2d { n: 2, h: 6, w: 7, c_in: 32, c_out: 60, ..b },
+        Conv2d { n: 2, h: 6, w: 7, c_in: 29, c_out: 40, stride: (2, 2), ..b },
+        // Strides larger than the kernel or the image, or with so much padding that whole windows lie in it.
+        Conv2d { kh: 1, kw: 2, stride: (3, 4), pad: Pad::default(), ..b },
+        Conv2d { h: 2, w: 3, stride: (4, 4), ..b },
+        Conv2d { stride: (2, 3), pad: pad(0, 3, 1, 2), ..b },
+        Conv2d { stride: (2, 2), pad: pad(5, 0, 0, 4), ..b },
         // Groups.
         Conv2d { c_in: 6, c_out: 4, groups: 2, ..b },
         Conv2d { c_in: 6, c_out: 9, groups: 3, stride: (2, 2), ..b },
