@@ -27,7 +27,7 @@ pub struct Correction<'a, E: Element> {
 /// The gradient of a block's result: `slope d + pull (z - mean) + term`.
 #[derive(Debug)]
 pub struct Upstream<'a, E: Element> {
-    /// What is stored of it. `None`: it lies in the memory of [`Downstream::ds`], in other channels.
+    /// What is stored of it. `None`: it lies in the memory of [`super::Downstream::ds`], in other channels.
     pub ds: Option<&'a [E]>,
     /// Its channels.
     pub lanes: Lanes,
