@@ -2,26 +2,23 @@
 
 use crate::args::TableArgs;
 use anyhow::{Context, Result, bail};
-use candle_core::{DType, Device};
+use candle_core::Device;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 use swish_core::activation::Activation;
-use swish_core::models::{self, Net};
-use swish_core::nn::Pass;
-use swish_data::{Dataset, LoadedData, TrainBatches};
+use swish_data::{Dataset, LoadedData};
 use swish_record::paper::Metric;
 use swish_record::plot::{CurvePlot, DotPlot};
 use swish_record::table::{Column, Table, TableSpec};
 use swish_record::{Profile, RunRecord, RunStore, metrics};
 use swish_train::cell::Cell;
-use swish_train::evaluate::images;
 use swish_train::jobs::{run_all, with_threads};
-use swish_train::optimizer::Sgd;
 use swish_train::progress::Progress;
 use swish_train::recipes::CifarModel;
-use swish_train::trainer::{RunOptions, next, train_step};
+use swish_train::session::{Session, next};
+use swish_train::trainer::RunOptions;
 
 /// One table of the paper: a data set and the functions of its rows.
 #[derive(Clone, Debug)]
@@ -222,18 +219,14 @@ fn duration(seconds: f64) -> String {
 
 /// Seconds of the faster of two steps after one to warm up.
 fn time_step(cell: &Cell, data: &LoadedData, device: &Device) -> Result<f64> {
-    let recipe = &cell.recipe;
-    let info = models::find(&recipe.model)?;
-    let net = Net::new(info, &cell.activation, data.train.classes, 0, DType::F32, device)?;
-    let mut optimizer = Sgd::new(&net.params, &recipe.optimizer);
-    let pass = Pass { operands: cell.precision.operands(), ..Pass::train() };
-    let mut batches = TrainBatches::new(data.train.clone(), None, recipe.batch, recipe.augment, 0, 0)?;
+    let mut session = Session::new(cell, data, device)?;
+    let mut batches = session.batches(0)?;
     let mut fastest = f64::INFINITY;
-    for i in 0..3 {
-        let (xs, labels) = images(next(&mut batches)?, data.train.h, data.train.w, device)?;
+    for step in 0..3 {
+        let batch = next(&mut batches)?;
         let start = Instant::now();
-        train_step(&net, &mut optimizer, &xs, &labels, 1e-3, 0.0, &pass)?;
-        if i > 0 {
+        session.step(batch, step)?;
+        if step > 0 {
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }
     }

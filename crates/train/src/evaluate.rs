@@ -24,17 +24,18 @@ pub fn images(batch: Batch, h: usize, w: usize, device: &Device) -> Result<(Tens
     Ok((xs, batch.labels))
 }
 
-/// Evaluates on all images, in order, with running statistics.
+/// Evaluates on the chosen images, or on all, in order, with running statistics.
 pub fn evaluate(
     net: &Net,
     data: &Arc<Images>,
+    indices: Option<Arc<Vec<u32>>>,
     normalise: Normalise,
     batch: usize,
     pass: &Pass,
     device: &Device,
 ) -> Result<Evaluation> {
     let (mut total, mut sum) = (0usize, Evaluation::default());
-    for batch in eval_batches(data.clone(), None, batch, normalise)? {
+    for batch in eval_batches(data.clone(), indices, batch, normalise)? {
         let (xs, labels) = images(batch, data.h, data.w, device)?;
         let logits = net.forward(&xs, pass)?;
         let n = labels.len();

@@ -7,6 +7,7 @@
 //! | [`schedule`] | learning rates: constant, steps, cosine; warm-up |
 //! | [`optimizer`] | SGD with momentum over a network's flat variables, with groups of parameters |
 //! | [`cell`] | one cell of an experiment and its identity |
+//! | [`session`] | a cell's network at work: steps and evaluations |
 //! | [`trainer`] | a cell from start, or from its checkpoint, to its record |
 //! | [`checkpoint`] | all that a run needs to go on after being killed |
 //! | [`evaluate`] | loss and accuracy of a network on a data set |
@@ -23,6 +24,7 @@ pub mod progress;
 pub mod recipe;
 pub mod recipes;
 pub mod schedule;
+pub mod session;
 pub mod trainer;
 
 pub use cell::Cell;

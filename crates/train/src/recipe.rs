@@ -63,8 +63,12 @@ pub struct Recipe {
     pub augment: Augment,
     /// Steps between rows of the training curve; the last step always makes one.
     pub log_every: u64,
-    /// Steps between evaluations on the test set, each with a row of its own; the last step is always evaluated.
+    /// Steps between evaluations, each with a row of its own; the last step is always evaluated.
     pub eval_every: u64,
+    /// Training images held out: evaluations are on these, and the test set is left alone. `None` trains on all training images
+    /// and evaluates on the test set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<usize>,
 }
 
 impl Recipe {

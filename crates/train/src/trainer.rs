@@ -3,21 +3,16 @@
 use crate::cell::Cell;
 use crate::checkpoint::{self, Standing};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, evaluate, images};
-use crate::optimizer::Sgd;
+use crate::evaluate::Evaluation;
 use crate::progress::{Progress, RunProgress};
-use candle_core::{DType, Device, Tensor};
+use crate::session::{Session, next};
+use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use swish_core::models::{self, Net};
-use swish_core::nn::{Pass, weights};
-use swish_data::{Batch, DataSource, LoadedData, TrainBatches};
-use swish_kernels::rng;
+use swish_core::nn::weights;
+use swish_data::{DataSource, LoadedData};
 use swish_record::metrics::{MetricsWriter, Row};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
-
-/// Examples a step of an evaluation; it decides speed and memory, not numbers.
-const EVAL_BATCH: usize = 250;
 
 /// Where and how a cell is run: nothing here changes its numbers.
 #[derive(Clone, Debug)]
@@ -38,23 +33,6 @@ pub struct RunOptions {
     pub progress: Progress,
 }
 
-/// One training step: forward, loss, backward, update. Returns the loss before the update.
-pub fn train_step(
-    net: &Net,
-    optimizer: &mut Sgd,
-    xs: &Tensor,
-    labels: &[u32],
-    lr: f64,
-    label_smoothing: f64,
-    pass: &Pass,
-) -> Result<f64> {
-    let done = net.loss_and_gradient(xs, labels, label_smoothing, pass)?;
-    if let Some(gradient) = &done.gradient {
-        optimizer.step(gradient, lr)?;
-    }
-    Ok(done.loss)
-}
-
 /// Trains a cell unless it has a record already; returns the record.
 ///
 /// A run that diverges ends with a record that says so in `err`. A run that is killed goes on from its last
@@ -63,18 +41,11 @@ pub fn train_step(
 /// # Errors
 /// What keeps the run from being done at all: files, data, an impossible recipe.
 pub fn run_cell(cell: &Cell, data: &LoadedData, options: &RunOptions) -> Result<RunRecord> {
-    cell.recipe.check()?;
     let id = cell.id(data);
     if let Some(record) = options.store.read(&id)? {
         return Ok(record);
     }
     Run::start(cell, data, options, id)?.finish()
-}
-
-/// The next training batch; the stream has no end but an error.
-pub fn next(batches: &mut TrainBatches) -> Result<Batch> {
-    let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
-    Ok(batches.next().ok_or_else(ended)??)
 }
 
 /// Where a cell's trained weights lie, if they were kept.
@@ -87,8 +58,7 @@ struct Run<'a> {
     data: &'a LoadedData,
     options: &'a RunOptions,
     dir: PathBuf,
-    net: Net,
-    optimizer: Sgd,
+    session: Session<'a>,
     metrics: MetricsWriter,
     at: Standing,
     /// When this process began, less the seconds of earlier ones.
@@ -106,17 +76,16 @@ impl<'a> Run<'a> {
         let dir = options.store.run_dir(&id);
         let recipe = serde_json::to_string_pretty(&cell.recipe).unwrap_or_default();
         write_atomic(dir.join("recipe.json"), recipe + "\n")?;
-        let info = models::find(&cell.recipe.model)?;
-        let net = Net::new(info, &cell.activation, data.train.classes, cell.seed, DType::F32, &options.device)?;
-        let mut optimizer = Sgd::new(&net.params, &cell.recipe.optimizer);
-        let found = checkpoint::load(&checkpoint_file(&dir), &id, &net.params, &mut optimizer)?;
+        let mut session = Session::new(cell, data, &options.device)?;
+        let Session { net, optimizer, .. } = &mut session;
+        let found = checkpoint::load(&checkpoint_file(&dir), &id, &net.params, optimizer)?;
         let at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
         let metrics = match at.step {
             0 => MetricsWriter::create(dir.join("metrics.csv"))?,
             step => MetricsWriter::resume(dir.join("metrics.csv"), step)?,
         };
         let clock = (Instant::now(), at.seconds);
-        Ok(Self { cell, data, options, dir, net, optimizer, metrics, at, clock })
+        Ok(Self { cell, data, options, dir, session, metrics, at, clock })
     }
 
     fn finish(mut self) -> Result<RunRecord> {
@@ -126,7 +95,7 @@ impl<'a> Run<'a> {
         let seconds = self.seconds();
         let record = self.record(&end, seconds);
         if self.options.keep_weights {
-            let bytes = weights::to_bytes(&weights::state_dict(&self.net.params)?, None)?;
+            let bytes = weights::to_bytes(&weights::state_dict(&self.session.net.params)?, None)?;
             write_atomic(weights_file(&self.options.store, &record.id), bytes)?;
         }
         self.options.store.write(&record)?;
@@ -141,20 +110,13 @@ impl<'a> Run<'a> {
 
     fn train(&mut self, progress: &RunProgress) -> Result<End> {
         let recipe = &self.cell.recipe;
-        let mut batches = TrainBatches::new(
-            self.data.train.clone(),
-            None,
-            recipe.batch,
-            recipe.augment,
-            self.cell.seed,
-            self.at.step,
-        )?;
+        let mut batches = self.session.batches(self.at.step)?;
         let mut last_save = Instant::now();
         let mut evaluation = Evaluation::default();
         while self.at.step < recipe.steps {
             let batch = next(&mut batches)?;
             let lr = recipe.schedule.at(self.at.step, recipe.steps);
-            let loss = self.step(batch, lr)?;
+            let loss = self.session.step(batch, self.at.step)?;
             if !loss.is_finite() {
                 return Ok(End::Diverged(format!("diverged: training loss is {loss} at step {}", self.at.step)));
             }
@@ -165,7 +127,7 @@ impl<'a> Run<'a> {
             let due = |every: u64| self.at.step.is_multiple_of(every.max(1)) || self.at.step == recipe.steps;
             let (log, evaluate) = (due(recipe.log_every), due(recipe.eval_every));
             if evaluate {
-                evaluation = self.measure()?;
+                evaluation = self.session.evaluate()?;
             }
             if log || evaluate {
                 self.row(lr, evaluate.then_some(evaluation), progress)?;
@@ -182,29 +144,12 @@ impl<'a> Run<'a> {
         Ok(End::Finished(evaluation))
     }
 
-    fn step(&mut self, batch: Batch, lr: f64) -> Result<f64> {
-        let train = &self.data.train;
-        let (xs, labels) = images(batch, train.h, train.w, &self.options.device)?;
-        let pass = Pass {
-            dropout_seed: Some(rng::at(self.cell.seed, self.at.step)),
-            operands: self.cell.precision.operands(),
-            ..Pass::train()
-        };
-        train_step(&self.net, &mut self.optimizer, &xs, &labels, lr, self.cell.recipe.label_smoothing, &pass)
-    }
-
-    fn measure(&self) -> Result<Evaluation> {
-        let pass = Pass { operands: self.cell.precision.operands(), ..Pass::eval() };
-        let normalise = self.cell.recipe.augment.normalise;
-        evaluate(&self.net, &self.data.test, normalise, EVAL_BATCH, &pass, &self.options.device)
-    }
-
     /// Adds a row to the curve: the mean loss since the last one, and an evaluation where there was one.
     fn row(&mut self, lr: f64, evaluation: Option<Evaluation>, progress: &RunProgress) -> Result<()> {
         let train_loss = self.at.loss_sum / self.at.loss_steps.max(1) as f64;
         (self.at.loss_sum, self.at.loss_steps) = (0.0, 0);
         self.at.last_loss = Some(train_loss);
-        let epoch = (self.at.step * self.cell.recipe.batch as u64) as f64 / self.data.train.len() as f64;
+        let epoch = (self.at.step * self.cell.recipe.batch as u64) as f64 / self.session.train_len() as f64;
         self.metrics.write(&Row {
             step: self.at.step,
             epoch,
@@ -222,7 +167,7 @@ impl<'a> Run<'a> {
 
     fn save(&mut self) -> Result<()> {
         self.at.seconds = self.seconds();
-        checkpoint::save(&checkpoint_file(&self.dir), &self.net.params, &self.optimizer, &self.at)
+        checkpoint::save(&checkpoint_file(&self.dir), &self.session.net.params, &self.session.optimizer, &self.at)
     }
 
     fn seconds(&self) -> f64 {
@@ -266,7 +211,7 @@ impl<'a> Run<'a> {
             top1: evaluation.map(|e| e.top1),
             top5: evaluation.map(|e| e.top5),
             bleu: None,
-            params: self.net.params.count() as u64,
+            params: self.session.net.params.count() as u64,
             err,
         }
     }

@@ -66,7 +66,7 @@ fn eval(args: &Args, device: &Device) -> Result<()> {
     weights::require_buffers(&net.params, &tensors, &args.weights)?;
     let data = args.data.load()?;
     let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };
-    let e = evaluate(&net, &data.test, normalise, args.batch, &pass, device)?;
+    let e = evaluate(&net, &data.test, None, normalise, args.batch, &pass, device)?;
     say(json!({
         "model": info.name, "activation": activation.to_string(), "dataset": data.dataset.to_string(),
         "data_source": data.source.to_string(), "data_version": data.version, "examples": data.test.len(),

@@ -45,7 +45,19 @@ struct PreActUnit {
 
 impl PreActNet {
     pub(super) fn new(vb: &Builder, n: usize, widths: [usize; 3], branch: Branch, classes: usize) -> Result<Self> {
-        let stem = Unit::conv(vb, "conv1", ConvConfig::same(3, 16, 3, 1))?;
+        Self::with_stem(vb, 1, n, widths, branch, classes)
+    }
+
+    /// The network whose first convolution has this stride.
+    pub(super) fn with_stem(
+        vb: &Builder,
+        stride: usize,
+        n: usize,
+        widths: [usize; 3],
+        branch: Branch,
+        classes: usize,
+    ) -> Result<Self> {
+        let stem = Unit::conv(vb, "conv1", ConvConfig::same(3, 16, 3, stride))?;
         let mut units = Vec::new();
         let mut c_in = 16;
         for (stage, c_out) in widths.into_iter().enumerate() {

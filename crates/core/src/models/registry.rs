@@ -67,6 +67,7 @@ pub const MODELS: &[ModelInfo] = &[
     model!("wrn-10-1", "Wide ResNet 10-1: WRN-28-10's small sister", WIDE_RESNET, vb, k => PreActNet::new(vb, 1, wide(1), Branch::Basic, k)),
     model!("densenet-bc-22-12", "DenseNet-BC-22-12: DenseNet-BC-100-12's small sister", RESNET, vb, k => DenseNet::new(vb, dense(22, 12, true, 24), k)),
     model!("resnet-preact-11-half", "pre-activation ResNet-11 with half of ResNet-164's widths", RESNET, vb, k => PreActNet::new(vb, 1, wide(2), Branch::Bottleneck, k)),
+    model!("resnet8-v2-stride2", "ResNet-8 v2 on maps of half the size: its first convolution has stride 2", RESNET, vb, k => PreActNet::with_stem(vb, 2, 1, wide(1), Branch::Basic, k)),
     model!("densenet-bc-16-6", "DenseNet-BC-16-6", RESNET, vb, k => DenseNet::new(vb, dense(16, 6, true, 12), k)),
 ];
 

@@ -16,7 +16,7 @@ use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 use swish_train::optimizer::Sgd;
 use swish_train::recipes;
-use swish_train::trainer::train_step;
+use swish_train::session::train_step;
 
 /// Time a training step on random images: one JSON line
 #[derive(clap::Args)]
