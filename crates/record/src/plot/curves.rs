@@ -14,12 +14,12 @@ use crate::run::RunRecord;
 use crate::stats;
 use crate::table::Setting;
 
-/// One line of a panel. Lines of the same label look the same: they are seeds of one activation.
+/// One line of a panel. Lines of the same label look the same.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurveLine {
-    /// Activation.
+    /// Name in the legend: the activation, of which there may be several seeds.
     pub label: String,
-    /// Step and value; a value that is not finite breaks the line.
+    /// Positions on the horizontal axis, such as training steps, and values there; a value that is not finite breaks the line.
     pub points: Vec<(f64, f64)>,
 }
 

@@ -9,6 +9,7 @@ use super::layout::{LINE, MARGIN, head, head_width, headings, widest};
 use super::picture::{Align, Picture, text_width};
 use super::scale::{Scale, bounds};
 use super::style::{BLUE, FAINT_TEXT, FRAME, GRID, HEADING, LABEL, PALE_BLUE, SMALL, VERMILLION};
+use super::symbol::beyond;
 use crate::error::Result;
 use crate::stats::Summary;
 use crate::table::{Block, Section, Table};
@@ -230,23 +231,23 @@ impl DotPanel {
 
 impl DotRow {
     fn draw(&self, picture: &mut Picture, scale: &Scale, y: f64) {
-        let mut beyond = Vec::new();
+        let mut below = Vec::new();
         match Summary::of(&self.values) {
-            Some(ours) if ours.median < scale.low => beyond.push(format!("{:.1}", ours.median)),
+            Some(ours) if ours.median < scale.low => below.push(format!("{:.1}", ours.median)),
             Some(ours) => self.draw_ours(picture, scale, y, &ours),
             None => {}
         }
         // On top of our dots, because it is open.
         match self.paper {
-            Some(paper) if paper < scale.low => beyond.push(format!("{paper:.1} (the paper)")),
+            Some(paper) if paper < scale.low => below.push(format!("{paper:.1} (the paper)")),
             Some(paper) => picture.diamond(scale.at(paper), y, 5.0, VERMILLION),
             None => {}
         }
-        if !beyond.is_empty() {
+        if !below.is_empty() {
             // A triangle at the left edge, and the values that lie beyond it.
             let x = scale.start + 4.0;
-            picture.area(vec![(x, y), (x + 7.0, y - 4.5), (x + 7.0, y + 4.5)], FAINT_TEXT);
-            picture.text(x + 11.0, y + 4.5, beyond.join(", "), SMALL, Align::Left);
+            beyond(picture, x, y, FAINT_TEXT);
+            picture.text(x + 11.0, y + 4.5, below.join(", "), SMALL, Align::Left);
         }
     }
 

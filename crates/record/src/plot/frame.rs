@@ -1,5 +1,7 @@
 //! A panel with two axes: grid, tick labels, and lines that are cut where they leave it.
 
+use plotters::style::RGBColor;
+
 use super::layout::LINE;
 use super::picture::{Align, Picture};
 use super::scale::Scale;
@@ -62,6 +64,17 @@ impl Frame {
         for piece in pieces(points, self.up.low, self.up.high) {
             let at: Vec<(f64, f64)> = piece.into_iter().map(|point| self.at(point)).collect();
             picture.dashed(&at, style.dash, style.color, style.width);
+        }
+    }
+
+    /// A band from `low` to `high` along `(x, low, high)`, broken and cut as a line is.
+    pub fn band(&self, picture: &mut Picture, band: &[(f64, f64, f64)], color: RGBColor) {
+        let finite = |(x, low, high): &(f64, f64, f64)| [x, low, high].into_iter().all(|value| value.is_finite());
+        for piece in band.split(|edges| !finite(edges)).filter(|piece| piece.len() > 1) {
+            let inside = |value: f64| value.clamp(self.up.low, self.up.high);
+            let lower = piece.iter().map(|&(x, low, _)| self.at((x, inside(low))));
+            let upper = piece.iter().rev().map(|&(x, _, high)| self.at((x, inside(high))));
+            picture.shade(lower.chain(upper).collect(), color);
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) const SMALL: Ink = Ink { size: 12.0, bold: false, color: FAINT_TEXT }
 
 const WHOLE: &[f64] = &[];
 const DASHES: &[f64] = &[7.0, 3.5];
-const DOTS: &[f64] = &[2.0, 2.5];
+pub(super) const DOTS: &[f64] = &[2.0, 2.5];
 
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,9 +64,9 @@ pub(super) fn line_styles(labels: &[String]) -> Vec<LineStyle> {
         row.map(|&(_, color, dash, width)| LineStyle { color, dash, width })
     };
     let taken: Vec<LineStyle> = labels.iter().filter_map(known).collect();
-    let mut free = PATTERNS
-        .iter()
-        .flat_map(|dash| COLORS.iter().map(move |&color| LineStyle { color, dash, width: 1.4 }))
+    // Colour and dash change together, so that neighbours differ in both; 8 and 3 have no common factor.
+    let mut free = (0..COLORS.len() * PATTERNS.len())
+        .map(|n| LineStyle { color: COLORS[n % COLORS.len()], dash: PATTERNS[n % PATTERNS.len()], width: 1.4 })
         .filter(|style| !taken.iter().any(|other| other.color == style.color && other.dash == style.dash))
         .collect::<Vec<_>>()
         .into_iter()
