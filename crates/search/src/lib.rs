@@ -14,6 +14,7 @@
 //! | [`history`] | a search looked at: status, ranking |
 //! | [`candidates`] | all candidates as CSV, and back |
 //! | [`rerun`] | the best of a search trained again, longer |
+//! | [`markdown`] | results as text |
 //! | [`plots`] | pictures of a search |
 //! | [`error`] | what can go wrong |
 
@@ -25,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod history;
 pub mod journal;
+pub mod markdown;
 pub mod plots;
 pub mod rerun;
 pub mod space;

@@ -1,5 +1,8 @@
 //! `swish search`: a search begun, resumed, looked at.
 
+mod compare;
+mod report;
+mod rerun;
 mod run;
 mod show;
 
@@ -25,6 +28,9 @@ enum Command {
     Status(show::StatusArgs),
     Top(show::TopArgs),
     Table(show::TableArgs),
+    Report(report::ReportArgs),
+    Rerun(rerun::RerunArgs),
+    Compare(compare::CompareArgs),
     /// Run one trial of a list: what an engine's task does
     #[command(hide = true)]
     Task {
@@ -52,6 +58,9 @@ pub fn run(args: Args) -> Result<()> {
         Command::Status(args) => show::status(args),
         Command::Top(args) => show::top(args),
         Command::Table(args) => show::table(args),
+        Command::Report(args) => report::run(args),
+        Command::Rerun(args) => rerun::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Task { dir, trials, index } => Ok(worker::task(&dir, &trials, index)?),
         Command::Worker { dir } => Ok(worker::serve(&dir)?),
     }
