@@ -5,6 +5,8 @@
 //! | [`space`] | spaces of core units: counting, drawing, changing; equal functions merged, hopeless ones rejected |
 //! | [`strategy`] | exhaustive, random, evolution, the RNN controller with PPO |
 //! | [`config`] | what a search is told, in `search.json` |
+//! | [`controller`] | the RNN controller itself |
+//! | [`mod@compare`] | strategies against one another on a recorded table |
 //! | [`child`] | the child network: what a candidate is trained in |
 //! | [`trial`] | one candidate's training: its identity and its result file |
 //! | [`engine`] | where trials run: local processes, Slurm, HyperQueue, or a recorded table |
@@ -20,7 +22,9 @@
 
 pub mod candidates;
 pub mod child;
+pub mod compare;
 pub mod config;
+pub mod controller;
 pub mod driver;
 pub mod engine;
 pub mod error;

@@ -34,7 +34,8 @@ pub fn summary(history: &History, candidates: &[Candidate]) -> Result<String> {
     let head = "| rank | function | accuracy, % |\n|---|---|---|\n";
     let mut best: Vec<&Chosen> = chosen.iter().filter(|c| c.rank.is_some_and(|rank| rank <= BEST)).collect();
     best.sort_by_key(|c| c.rank);
-    let known: Vec<&Chosen> = chosen.iter().filter(|c| c.kind == Kind::Named && (c.rank.is_some() || c.top1.is_some())).collect();
+    let known: Vec<&Chosen> =
+        chosen.iter().filter(|c| c.kind == Kind::Named && (c.rank.is_some() || c.top1.is_some())).collect();
     let mut text = format!(
         "{} proposals by {} in a space of {} core unit{}: {} different functions trained, {failed} of them failed ({} diverged, {} learned \
          nothing), {same} equal to an earlier one, {rejected} rejected unseen.\n\n{head}",
@@ -79,7 +80,9 @@ fn commit(start: &Start) -> String {
 pub fn rerun(history: &History, again: &[Again]) -> String {
     let child = &history.config.child;
     let number = |value: Option<f64>| value.map_or_else(String::new, |v| format!("{v:.2}"));
-    let mut text = String::from("| function | why | rank in the search | search, % | again, % | seeds |\n|---|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| function | why | rank in the search | search, % | again, % | seeds |\n|---|---|---|---|---|---|\n",
+    );
     for row in again {
         let kind = match row.kind {
             Kind::Best => "best",
@@ -100,7 +103,8 @@ pub fn rerun(history: &History, again: &[Again]) -> String {
             row.n
         );
     }
-    let (data, steps) = (history.starts.first().map_or("", |start| start.data.as_str()), again.first().map_or(0, |row| row.steps));
+    let (data, steps) =
+        (history.starts.first().map_or("", |start| start.data.as_str()), again.first().map_or(0, |row| row.steps));
     let seconds: f64 = again.iter().map(|row| row.seconds).sum();
     let mut commits: Vec<&str> = again.iter().map(|row| row.commit.as_str()).collect();
     commits.sort_unstable();
@@ -128,7 +132,8 @@ pub fn comparison(summary: &[SummaryRow], best: f64) -> String {
         (Some(low), Some(high)) => format!("{:.2} [{:.2}, {:.2}]", 100.0 * mean, 100.0 * low, 100.0 * high),
         _ => format!("{:.2}", 100.0 * mean),
     };
-    let p = |p: Option<f64>| p.map_or_else(String::new, |p| if p < 1e-4 { format!("{p:.0e}") } else { format!("{p:.4}") });
+    let p =
+        |p: Option<f64>| p.map_or_else(String::new, |p| if p < 1e-4 { format!("{p:.0e}") } else { format!("{p:.4}") });
     let mut text = String::from(
         "| strategy | best found, % | p | mean of the last 100, % | p | different functions |\n|---|---|---|---|---|---|\n",
     );

@@ -1,7 +1,7 @@
 //! Pictures of a search.
 
-use crate::error::Result;
 use crate::compare::CurveRow;
+use crate::error::Result;
 use crate::history::History;
 use crate::journal::Proposal;
 use crate::rerun::{Again, Kind};
@@ -137,7 +137,10 @@ pub fn rerun(history: &History, again: &[Again]) -> ScatterPlot {
         title: "Does the search's ranking hold?".into(),
         notes,
         x_label: format!("{ACCURACY}, {} steps, one seed", history.config.child.recipe.steps),
-        y_label: format!("accuracy on test images (%), {steps} steps, median of {} seeds", again.iter().map(|row| row.n).max().unwrap_or(0)),
+        y_label: format!(
+            "accuracy on test images (%), {steps} steps, median of {} seeds",
+            again.iter().map(|row| row.n).max().unwrap_or(0)
+        ),
         kinds: vec![
             kind(Kind::Drawn, "drawn among all"),
             kind(Kind::Best, "best of the search"),
@@ -154,7 +157,11 @@ pub fn rank_correlations(again: &[Again]) -> String {
         let (a, b): (Vec<f64>, Vec<f64>) = both.iter().copied().unzip();
         spearman(&a, &b).map_or_else(|| "none".into(), |rho| format!("{rho:.2} (n={})", both.len()))
     };
-    format!("Spearman's rank correlation: functions drawn among all {}, the best of the search {}", of(Kind::Drawn), of(Kind::Best))
+    format!(
+        "Spearman's rank correlation: functions drawn among all {}, the best of the search {}",
+        of(Kind::Drawn),
+        of(Kind::Best)
+    )
 }
 
 const ACCURACY: &str = "accuracy on held-out images (%)";

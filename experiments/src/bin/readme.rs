@@ -55,9 +55,15 @@ fn run(args: &Args) -> Result<()> {
 
 /// What the search of the one-unit space found: its summary, what its candidates are made of, strategies beside one another.
 fn found(folder: &Path) -> Result<String> {
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| folder.join(name).display().to_string());
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).with_context(|| folder.join(name).display().to_string())
+    };
     let mut text = read("summary.md")?;
-    for (name, title) in [("groups", "Accuracy by operator"), ("compare", "Strategies on the recorded space"), ("rerun", "Trained again")] {
+    for (name, title) in [
+        ("groups", "Accuracy by operator"),
+        ("compare", "Strategies on the recorded space"),
+        ("rerun", "Trained again"),
+    ] {
         if folder.join(name).with_extension("png").exists() {
             text += &format!("\n![{title}]({})\n", folder.join(name).with_extension("png").display());
         }
@@ -66,7 +72,8 @@ fn found(folder: &Path) -> Result<String> {
         }
     }
     if folder.join("rerun.md").exists() {
-        text += &format!("\nAll functions that were trained again: [rerun.md]({}).\n", folder.join("rerun.md").display());
+        text +=
+            &format!("\nAll functions that were trained again: [rerun.md]({}).\n", folder.join("rerun.md").display());
     }
     Ok(text)
 }

@@ -45,7 +45,12 @@ pub fn run(args: CompareArgs) -> Result<()> {
     }
     let space = Space::full(1)?;
     if candidates.len() as u128 != space.count() {
-        bail!("{}: {} candidates, expected the {} of one core unit", args.table.display(), candidates.len(), space.count());
+        bail!(
+            "{}: {} candidates, expected the {} of one core unit",
+            args.table.display(),
+            candidates.len(),
+            space.count()
+        );
     }
     let known = accuracies(&candidates);
     let reward = |units: &CoreUnits| {
