@@ -107,6 +107,11 @@ fn killed_and_resumed(strategy: &str) {
 }
 
 #[test]
+fn the_controller_killed_twice_proposes_what_it_would_have() {
+    killed_and_resumed("ppo");
+}
+
+#[test]
 fn a_random_search_killed_twice_ends_as_if_it_had_not_been() {
     killed_and_resumed("random");
 }

@@ -94,8 +94,8 @@ fn ten_thousand_candidates_are_resumed_and_looked_at() {
     let search_dir = dir.path().join("search");
     let mut search = Search::create(&search_dir, &config(), &mut |_| {}).unwrap();
     // The engine goes away for good near the end.
-    let mut engine = Immediate { left: 9_000, answers: VecDeque::new() };
-    let gone = timed("9,000 outcomes", || search.run(&mut engine, &mut |_| {})).unwrap_err();
+    let mut engine = Immediate { left: 8_000, answers: VecDeque::new() };
+    let gone = timed("8,000 outcomes", || search.run(&mut engine, &mut |_| {})).unwrap_err();
     assert_eq!(gone.to_string(), "engine immediate: gone");
     drop(search);
 

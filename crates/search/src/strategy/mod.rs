@@ -50,13 +50,13 @@ pub trait Strategy: Send {
     /// The next `n` proposals; fewer only when the space has no more to propose.
     ///
     /// # Errors
-    /// The controller's arithmetic.
+    /// A strategy's own; none of those here has any.
     fn propose(&mut self, n: usize) -> Result<Vec<CoreUnits>>;
 
     /// Is told the rewards of all proposals of the last [`Strategy::propose`], in their order.
     ///
     /// # Errors
-    /// The controller's arithmetic.
+    /// Functions that are not members of its space.
     fn learn(&mut self, batch: &[Scored]) -> Result<Option<Update>>;
 
     /// Whether rewards matter to it: if not, proposals need not wait for them.

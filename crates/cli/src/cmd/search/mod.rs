@@ -23,7 +23,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Resume(run::ResumeArgs),
     Status(show::StatusArgs),
     Top(show::TopArgs),
@@ -53,7 +53,7 @@ enum Command {
 
 pub fn run(args: Args) -> Result<()> {
     match args.command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Resume(args) => run::resume(args),
         Command::Status(args) => show::status(args),
         Command::Top(args) => show::top(args),
