@@ -102,7 +102,7 @@ impl StrategyConfig {
     /// The strategy at its start.
     ///
     /// # Errors
-    /// Parameters that make no sense, or the controller's arithmetic.
+    /// Parameters that make no sense.
     pub fn build(&self, space: Space, seed: u64) -> Result<Box<dyn Strategy>> {
         Ok(match self {
             Self::Exhaustive => Box::new(Exhaustive::new(space)),
