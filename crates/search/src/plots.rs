@@ -37,7 +37,7 @@ pub fn progress(history: &History) -> ProgressPlot {
     let mut panel = ProgressPanel::of_search("every proposal, and the best so far", ACCURACY, &percent);
     panel.floor = floor(history);
     panel.references = references(history);
-    let title = format!("Search by {}", history.config.strategy.name());
+    let title = format!("Search: {}", history.config.strategy.name());
     ProgressPlot { title, notes: notes(history), x_label: "proposals".into(), panels: vec![panel] }
 }
 
