@@ -7,13 +7,14 @@ DATA_DIR ?=
 ROUNDS ?= 3
 VENV ?= .venv
 SEARCH ?= results/runs/search
+STRATEGY ?= exhaustive
 ARGS ?=
 RUN := cargo run --release --quiet -p swish-experiments --bin
 FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  SEARCH=folder of the search  ROUNDS=3 and VENV=.venv (bench-cpu)  ARGS=further flags (--help lists them)"
+	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  SEARCH=folder and STRATEGY of the search  ROUNDS=3 and VENV=.venv (bench-cpu)  ARGS=further flags (--help lists them)"
 
 build: ## the tool `swish` and the tables' binaries, in target/release
 	cargo build --release
@@ -26,10 +27,10 @@ table-cifar-search: ## Tables 1 and 2, Figure 3: the functions that the search f
 	cargo build --release -p swish-experiments
 	$(RUN) table_cifar_search -- $(FLAGS)
 
-search: ## a search: all functions of one core unit, or ARGS="--strategy ppo --units 2"; goes on where it was stopped
+search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
 	cargo build --release -p swish
 	if test -e "$(SEARCH)/search.json"; then target/release/swish search resume "$(SEARCH)"; \
-	else target/release/swish search run "$(SEARCH)" --strategy exhaustive $(FLAGS); fi
+	else target/release/swish search run "$(SEARCH)" --strategy $(STRATEGY) $(FLAGS); fi
 
 bench-cpu: ## training steps and activations beside PyTorch's: results/bench/cpu.csv, .md, .svg, .png
 	cargo build --release -p swish

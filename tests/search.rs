@@ -174,20 +174,109 @@ fn bad_requests_are_refused_in_one_line() {
     };
     refused(on(&search, "resume"), "holds no search");
     refused(on(&search, "status"), "holds no search");
+    // None of them leaves a search behind that would be in the way of the right request.
     for (flags, word) in [
-        (&["--units", "9"][..], "from 1 to 4"),
+        (&["--child-batch", "20000"][..], "at most the"),
+        (&["--units", "9"], "from 1 to 4"),
         (&["--unary", "sine"], "one of identity"),
         (&["--engine", "cloud"], "expected local"),
         (&["--strategy-config", "{\"speed\":1}"], "no parameter"),
         (&["--model", "resnet21"], "resnet20"),
         (&["--device", "cuda:0"], "cuda"),
     ] {
-        let mut command = begin(&dir.path().join(word.replace(' ', "")), "random");
+        let mut command = begin(&search, "random");
         command.args(flags);
         refused(command, word);
     }
     succeed(begin(&search, "random"));
     refused(begin(&search, "random"), "holds a search already");
+}
+
+/// The worker processes of a driver.
+#[cfg(target_os = "linux")]
+fn workers(driver: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{driver}/task")).unwrap();
+    let children =
+        tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    children.flat_map(|line| line.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn killed_workers_are_replaced_and_their_trials_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, killed) = (dir.path().join("whole"), dir.path().join("killed"));
+    succeed(begin(&whole, "random"));
+    let mut driver = begin(&killed, "random").spawn().unwrap();
+    // Once while they load, then twice at work.
+    for outcomes in [0, 3, 8] {
+        wait_for(&killed, outcomes);
+        let start = Instant::now();
+        let mut found = workers(driver.id());
+        while found.is_empty() && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+            found = workers(driver.id());
+        }
+        for pid in found {
+            Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+        }
+    }
+    assert!(driver.wait().unwrap().success());
+    assert_eq!(course(&killed), course(&whole));
+}
+
+#[test]
+fn a_worker_that_cannot_go_on_ends_the_search_and_spoils_no_candidate() {
+    let dir = tempfile::tempdir().unwrap();
+    let search = dir.path().join("search");
+    let mut driver = begin(&search, "random").spawn().unwrap();
+    wait_for(&search, 2);
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    // Nothing can be written where the outcomes go.
+    std::fs::rename(search.join("results"), search.join("moved")).unwrap();
+    std::fs::write(search.join("results"), "no folder").unwrap();
+    let out = on(&search, "resume").output().unwrap();
+    assert!(!out.status.success() && text(&out.stderr).contains("results"), "{}", text(&out.stderr));
+    std::fs::remove_file(search.join("results")).unwrap();
+    std::fs::rename(search.join("moved"), search.join("results")).unwrap();
+    succeed(on(&search, "resume"));
+    assert!(events(&search, "outcome").iter().all(|e| !e["err"].to_string().contains("lost")));
+}
+
+#[test]
+fn a_report_is_no_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let (search, report) = (dir.path().join("search"), dir.path().join("report"));
+    succeed(begin(&search, "random"));
+    let mut command = on(&search, "report");
+    command.arg("--out").arg(&report);
+    succeed(command);
+    for file in ["asked.json", "candidates.csv", "summary.md", "progress.png", "groups.svg", "functions.png"] {
+        assert!(report.join(file).metadata().unwrap().len() > 100, "{file}");
+    }
+    assert!(!on(&report, "resume").output().unwrap().status.success());
+}
+
+#[test]
+fn the_best_are_trained_again_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let search = dir.path().join("search");
+    succeed(begin(&search, "random"));
+    let again = || {
+        let mut command = on(&search, "rerun");
+        command.args(["--top", "2", "--named", "relu", "--drawn", "3", "--steps", "6", "--seeds", "2"]);
+        succeed(command)
+    };
+    again();
+    let table = std::fs::read_to_string(search.join("rerun.csv")).unwrap();
+    assert!((4..=7).contains(&table.lines().count()), "{table}");
+    let relu = table.lines().find(|line| line.contains("relu")).unwrap();
+    assert!(relu.starts_with("named") && relu.contains(",2,0,"), "{relu}");
+    let records = || std::fs::read_dir(search.join("rerun/runs")).unwrap().count();
+    let before = records();
+    again();
+    assert_eq!((records(), std::fs::read_to_string(search.join("rerun.csv")).unwrap()), (before, table));
 }
 
 /// Children that fail are results, with their reason.

@@ -1,7 +1,7 @@
 //! The child network: one candidate trained, its accuracy on held-out images its reward.
 
 use crate::config::ChildConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::trial::{Outcome, Trial};
 use candle_core::Device;
 use std::time::Instant;
@@ -48,12 +48,28 @@ impl Child {
         Ok(Trial { id, activation: activation.canonical() })
     }
 
+    /// Finds out what keeps every candidate from being trained, before the first one is.
+    ///
+    /// # Errors
+    /// An unknown model, a batch larger than the data, an impossible recipe.
+    pub fn check(&self) -> Result<()> {
+        let cell = self.config.cell(Activation::identity())?;
+        Session::new(&cell, &self.data, &self.device)?.batches(0)?;
+        Ok(())
+    }
+
     /// Trains. A training that fails is an outcome that says why.
     ///
     /// # Errors
-    /// What is wrong with the child and not with the candidate: an unknown model, a text that is no activation.
+    /// What is wrong with the child and not with the candidate: a trial of other data, a text that is no activation, memory.
     pub fn run(&self, trial: &Trial) -> Result<Outcome> {
-        let cell = self.config.cell(trial.activation.parse()?)?;
+        let activation: Activation = trial.activation.parse()?;
+        let here = self.trial(&activation)?.id;
+        if here != trial.id {
+            let expected = format!("{here}: search.json, the data or the program changed since it was proposed");
+            return Err(Error::BadValue { what: "trial", value: trial.id.clone(), expected });
+        }
+        let cell = self.config.cell(activation)?;
         let (started, clock) = (provenance::utc_now(), Instant::now());
         let end = self.train(&cell)?;
         let (top1, train_loss, err) = match end {

@@ -71,9 +71,16 @@ impl SearchConfig {
     /// # Errors
     /// A file that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
-        let file = dir.join(FILE);
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::bad_file(&file, e.to_string()))?;
-        Ok(write_atomic(&file, text + "\n")?)
+        self.write_as(&dir.join(FILE))
+    }
+
+    /// Writes the same as `file`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_as(&self, file: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::bad_file(file, e.to_string()))?;
+        Ok(write_atomic(file, text + "\n")?)
     }
 
     /// Whether `dir` holds a search.

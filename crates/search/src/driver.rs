@@ -14,20 +14,23 @@ use crate::trial::{Outcome, Outcomes, Trial};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use swish_core::activation::CoreUnits;
 use swish_record::provenance;
 
 /// The file that a driver holds locked.
 const LOCK: &str = "lock";
+/// How often, and how long apart, it is tried to lock it.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Time after which the driver looks up from waiting for an outcome.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// An engine that has lost trials so many times in a row, without an outcome in between, is given up.
+const LOSS_LIMIT: u32 = 3;
 
 /// What a search tells while it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News<'a> {
-    /// Something that the user should know.
-    Note(&'a str),
     /// A proposal has its fate; `done` have their rewards.
     Progress {
         /// Proposals with a reward.
@@ -62,12 +65,21 @@ pub struct Search {
     classes: Classes,
     /// The first proposal of each class, and its trial; `None` where it was rejected.
     firsts: HashMap<Class, (u64, Option<String>)>,
-    formulas: HashMap<String, String>,
+    /// The trials of this search in the order of proposal, and where each one stands there.
+    trials: Vec<Asked>,
+    places: HashMap<String, usize>,
     proposed: u64,
-    best: Option<(f64, String)>,
+    /// The best trial's place and reward.
+    best: Option<(usize, f64)>,
     ended: bool,
     /// Held as long as the search is.
     _lock: File,
+}
+
+/// A trial and the function as it was proposed.
+struct Asked {
+    trial: Trial,
+    formula: String,
 }
 
 /// A proposal of the batch in work.
@@ -94,17 +106,18 @@ impl Search {
     /// Makes a new search in `dir`.
     ///
     /// # Errors
-    /// A folder that holds one already, values that make no sense, data that are not there.
-    pub fn create(dir: &Path, config: &SearchConfig, note: &mut dyn FnMut(&str)) -> Result<Self> {
-        if SearchConfig::exists(dir) {
-            let reason = "holds a search already: resume it, or choose another folder";
-            return Err(Error::bad_file(dir, reason));
-        }
-        config.check()?;
-        config.strategy.build(config.space.build()?, config.seed)?;
+    /// A folder that holds one already or where another driver is at work, values that make no sense, data that are not there. The
+    /// folder then holds no search.
+    pub fn create(dir: &Path, config: SearchConfig, note: &mut dyn FnMut(&str)) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir, "make the folder"))?;
-        config.write(dir)?;
-        Self::open(dir, note)
+        let lock = lock(dir)?;
+        if SearchConfig::exists(dir) {
+            return Err(Error::bad_file(dir, "holds a search already: resume it, or choose another folder"));
+        }
+        let search = Self::assemble(dir, config, lock, note)?;
+        search.child.check()?;
+        search.config.write(dir)?;
+        Ok(search)
     }
 
     /// Opens the search in `dir`, to go on where it was.
@@ -112,8 +125,13 @@ impl Search {
     /// # Errors
     /// Another driver at work on it, a folder without a search, a damaged journal, data that are not there.
     pub fn open(dir: &Path, note: &mut dyn FnMut(&str)) -> Result<Self> {
-        let config = SearchConfig::read(dir)?;
+        // Twice: without a search the folder is not ours to lock, and before the lock another driver may still write.
+        SearchConfig::read(dir)?;
         let lock = lock(dir)?;
+        Self::assemble(dir, SearchConfig::read(dir)?, lock, note)
+    }
+
+    fn assemble(dir: &Path, config: SearchConfig, lock: File, note: &mut dyn FnMut(&str)) -> Result<Self> {
         config.check()?;
         let space = config.space.build()?;
         let strategy = config.strategy.build(space.clone(), config.seed)?;
@@ -152,7 +170,8 @@ impl Search {
             known,
             classes: Classes::default(),
             firsts: HashMap::new(),
-            formulas: HashMap::new(),
+            trials: Vec::new(),
+            places: HashMap::new(),
             proposed: 0,
             best: None,
             ended,
@@ -181,6 +200,7 @@ impl Search {
         }
         let mut batch: Vec<Pending> = Vec::new();
         let mut unanswered: HashSet<String> = HashSet::new();
+        let mut lost = 0;
         loop {
             let room =
                 if self.strategy.learns() { unanswered.is_empty() } else { unanswered.len() <= engine.capacity() };
@@ -201,23 +221,73 @@ impl Search {
             if unanswered.is_empty() {
                 break;
             }
-            if let Some(outcome) = engine.next(PATIENCE)?
-                && unanswered.remove(&outcome.id)
-            {
-                self.keep(&outcome)?;
-                let formula = self.formulas.get(&outcome.id).map_or("", String::as_str);
-                tell(News::Outcome { formula, outcome: &outcome });
-                tell(self.progress(&unanswered));
+            let asked = Instant::now();
+            match engine.next(PATIENCE)? {
+                Some(outcome) => {
+                    lost = 0;
+                    if unanswered.remove(&outcome.id) {
+                        self.answer(&outcome, tell)?;
+                    }
+                }
+                // An engine that has nothing in work does not wait.
+                None if asked.elapsed() < PATIENCE / 2 => {
+                    lost += 1;
+                    self.recover(engine, &mut unanswered, lost, tell)?;
+                }
+                None => {}
             }
+            tell(self.progress(&unanswered));
         }
         self.learn(&mut batch)?;
+        if let Some(left) = self.recorded.front() {
+            let reason = format!("the journal goes on with proposal {} where the search ends", left.n);
+            return Err(Error::bad_file(&self.dir, reason));
+        }
         if !self.ended {
             self.journal.append(&[Event::End { time: provenance::utc_now() }])?;
             self.ended = true;
         }
-        let trials = self.formulas.len();
-        let failed = self.formulas.keys().filter(|id| self.known.get(*id).is_none_or(|o| o.top1.is_none())).count();
-        Ok(Summary { proposals: self.proposed, trials, failed, best: self.best.clone() })
+        let failed = |asked: &&Asked| self.known.get(&asked.trial.id).is_none_or(|outcome| outcome.top1.is_none());
+        let best = self.best.map(|(place, reward)| (reward, self.trials[place].formula.clone()));
+        let failed = self.trials.iter().filter(failed).count();
+        Ok(Summary { proposals: self.proposed, trials: self.trials.len(), failed, best })
+    }
+
+    /// An outcome that the engine brought.
+    fn answer(&mut self, outcome: &Outcome, tell: &mut dyn FnMut(News<'_>)) -> Result<()> {
+        self.keep(outcome)?;
+        let formula = self.places.get(&outcome.id).map_or("", |place| &self.trials[*place].formula);
+        tell(News::Outcome { formula, outcome });
+        Ok(())
+    }
+
+    /// Trials that the engine has forgotten: their outcomes are on the disk, or they are submitted again.
+    fn recover(
+        &mut self,
+        engine: &mut dyn Engine,
+        unanswered: &mut HashSet<String>,
+        lost: u32,
+        tell: &mut dyn FnMut(News<'_>),
+    ) -> Result<()> {
+        let mut places: Vec<usize> = unanswered.iter().filter_map(|id| self.places.get(id).copied()).collect();
+        places.sort_unstable();
+        let mut again = Vec::new();
+        for place in places {
+            let trial = self.trials[place].trial.clone();
+            match self.outcomes.read(&trial.id)? {
+                Some(outcome) => {
+                    unanswered.remove(&trial.id);
+                    self.answer(&outcome, tell)?;
+                }
+                None => again.push(trial),
+            }
+        }
+        if lost > LOSS_LIMIT {
+            let reason =
+                format!("{} trials came to no end, {LOSS_LIMIT} times in a row; resume to try again", again.len());
+            return Err(Error::Engine { engine: engine.name(), reason });
+        }
+        engine.submit(&again)
     }
 
     /// The next proposals with their fates, written down or compared with what was.
@@ -226,7 +296,11 @@ impl Search {
         let (mut batch, mut events) = (Vec::new(), Vec::new());
         for units in self.strategy.propose(n)? {
             let (fate, trial) = self.fate(&units)?;
-            let choices = self.space.encode(&units).unwrap_or_default();
+            let choices = self.space.encode(&units).ok_or_else(|| Error::BadValue {
+                what: "proposal",
+                value: units.expr().to_string(),
+                expected: "a member of the space".into(),
+            })?;
             let formula = units.expr().to_string();
             let proposal = Proposal { n: self.proposed, choices, formula, fate };
             match self.recorded.pop_front() {
@@ -260,8 +334,10 @@ impl Search {
         let (fate, trial) = match screen(&activation) {
             Some(why) => (Fate::Rejected(why), None),
             None => {
-                let id = self.child.trial(&activation)?.id;
-                self.formulas.insert(id.clone(), activation.canonical());
+                let trial = self.child.trial(&activation)?;
+                let id = trial.id.clone();
+                self.places.insert(id.clone(), self.trials.len());
+                self.trials.push(Asked { trial, formula: units.expr().to_string() });
                 self.consider(&id);
                 (Fate::Trial(id.clone()), Some(id))
             }
@@ -281,9 +357,10 @@ impl Search {
                 self.keep(&outcome)?;
                 continue;
             }
-            let activation = self.formulas.get(id).cloned().unwrap_or_default();
-            unanswered.insert(id.clone());
-            trials.push(Trial { id: id.clone(), activation });
+            if let Some(place) = self.places.get(id) {
+                unanswered.insert(id.clone());
+                trials.push(self.trials[*place].trial.clone());
+            }
         }
         Ok(trials)
     }
@@ -321,18 +398,18 @@ impl Search {
         Ok(())
     }
 
-    /// Compares a trial of this search with the best so far.
+    /// Compares a trial of this search with the best so far; of equally good ones the first proposed is the best.
     fn consider(&mut self, id: &str) {
         let reward = self.known.get(id).and_then(|outcome| outcome.top1.map(|_| outcome.reward()));
-        if let (Some(reward), Some(formula)) = (reward, self.formulas.get(id))
-            && self.best.as_ref().is_none_or(|(best, _)| reward > *best)
+        if let (Some(reward), Some(place)) = (reward, self.places.get(id))
+            && self.best.is_none_or(|(first, best)| reward > best || (reward == best && *place < first))
         {
-            self.best = Some((reward, formula.clone()));
+            self.best = Some((*place, reward));
         }
     }
 
     fn progress(&self, unanswered: &HashSet<String>) -> News<'_> {
-        let best = self.best.as_ref().map(|(reward, formula)| (*reward, formula.as_str()));
+        let best = self.best.map(|(place, reward)| (reward, self.trials[place].formula.as_str()));
         News::Progress { done: self.proposed - unanswered.len() as u64, total: self.config.evaluations, best }
     }
 }
@@ -347,11 +424,15 @@ fn data_of(child: &Child) -> String {
 fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK);
     let file = File::create(&path).map_err(Error::io(&path, "write"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked { dir: dir.to_path_buf() }),
-        Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, "lock")(e)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // Whoever asks whether a driver is at work holds it for a moment.
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(std::fs::TryLockError::Error(e)) => return Err(Error::io(&path, "lock")(e)),
+        }
     }
+    Err(Error::Locked { dir: dir.to_path_buf() })
 }
 
 /// Whether a driver is at work on the search in `dir`.

@@ -28,7 +28,7 @@ pub enum Error {
         expected: String,
     },
     /// A file or folder that cannot be read or written.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error("{}: cannot {action}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -25,7 +25,7 @@ pub struct History {
     pub outcomes: HashMap<String, Outcome>,
     /// What the strategy learned, in order.
     pub updates: Vec<Learned>,
-    /// When outcomes came in, seconds since 1970, in order.
+    /// When outcomes came in since the last start, seconds since 1970, in order.
     arrivals: Vec<f64>,
     /// Whether every proposal has its reward.
     pub ended: bool,
@@ -36,7 +36,7 @@ pub struct History {
 pub struct Status {
     /// `running`, `stopped` or `finished`.
     pub state: &'static str,
-    /// Proposals asked for.
+    /// Proposals asked for; those made, once the search has ended.
     pub evaluations: u64,
     /// Proposals made.
     pub proposed: usize,
@@ -54,7 +54,7 @@ pub struct Status {
     pub best_top1: Option<f64>,
     /// The function that has it.
     pub best: Option<String>,
-    /// Outcomes an hour, over the last hundred.
+    /// Outcomes an hour, over the last hundred since the last start.
     pub per_hour: Option<f64>,
     /// Seconds left at this rate.
     pub seconds_left: Option<f64>,
@@ -77,7 +77,11 @@ impl History {
         };
         journal::read(dir, |event| {
             match event {
-                Event::Start(start) => history.starts.push(start),
+                Event::Start(start) => {
+                    history.starts.push(start);
+                    // A rate over a pause would be none.
+                    history.arrivals.clear();
+                }
                 Event::Proposal(proposal) => history.proposals.push(proposal),
                 Event::Outcome(end) => {
                     history.arrivals.push(end.at);
@@ -148,7 +152,7 @@ impl History {
             } else {
                 "stopped"
             },
-            evaluations: self.config.evaluations,
+            evaluations: if self.ended { proposed as u64 } else { self.config.evaluations },
             proposed,
             same: count(|fate| matches!(fate, Fate::Same(_))),
             rejected: count(|fate| matches!(fate, Fate::Rejected(_))),

@@ -124,6 +124,9 @@ impl Journal {
     /// # Errors
     /// A disk that is full or gone.
     pub fn append(&mut self, events: &[Event]) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
         let mut text = String::new();
         for event in events {
             text += &serde_json::to_string(event).map_err(|e| Error::bad_file(&self.path, e.to_string()))?;
@@ -159,8 +162,8 @@ fn scan(path: &Path, mut each: impl FnMut(Event) -> Result<()>) -> Result<u64> {
         }
         match serde_json::from_slice(&line) {
             Ok(event) => each(event)?,
-            // A crash may leave blocks of zeros where the last lines were to be; in the middle nothing does.
-            Err(_) if lines.fill_buf().map_err(Error::io(path, "read"))?.is_empty() => break,
+            // A crash may leave zeros where the last line was to be; a line of another program's is not that.
+            Err(_) if line.contains(&0) && lines.fill_buf().map_err(Error::io(path, "read"))?.is_empty() => break,
             Err(e) => {
                 return Err(Error::bad_file(path, format!("line {number} is no event ({e}); restore it from a copy")));
             }

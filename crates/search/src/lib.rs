@@ -9,7 +9,7 @@
 //! | [`mod@compare`] | strategies against one another on a recorded table |
 //! | [`child`] | the child network: what a candidate is trained in |
 //! | [`trial`] | one candidate's training: its identity and its result file |
-//! | [`engine`] | where trials run: local processes, Slurm, HyperQueue, or a recorded table |
+//! | [`engine`] | where trials run: local processes, Slurm, HyperQueue |
 //! | [`journal`] | the append-only log of a search |
 //! | [`worker`] | the process that runs trials |
 //! | [`driver`] | strategy, engine and journal put together |

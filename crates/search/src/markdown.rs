@@ -4,9 +4,8 @@ use crate::candidates::Candidate;
 use crate::compare::SummaryRow;
 use crate::error::Result;
 use crate::history::History;
-use crate::journal::Start;
 use crate::plots::rank_correlations;
-use crate::rerun::{Again, Chosen, Kind, NAMED, choose};
+use crate::rerun::{Again, Chosen, Kind, NAMED, choose, joined_kinds};
 use swish_core::activation::Activation;
 
 /// Functions of a summary's list.
@@ -31,11 +30,11 @@ pub fn summary(history: &History, candidates: &[Candidate]) -> Result<String> {
         let top1 = c.top1.map_or_else(String::new, |v| format!("{v:.2}"));
         format!("| {} | `{}` | {top1} |\n", rank(c), c.activation.formula().replace('|', "\\|"))
     };
+    let in_space = |c: &Chosen| candidates.iter().any(|other| other.canonical == c.activation.canonical());
     let head = "| rank | function | accuracy, % |\n|---|---|---|\n";
     let mut best: Vec<&Chosen> = chosen.iter().filter(|c| c.rank.is_some_and(|rank| rank <= BEST)).collect();
     best.sort_by_key(|c| c.rank);
-    let known: Vec<&Chosen> =
-        chosen.iter().filter(|c| c.kind == Kind::Named && (c.rank.is_some() || c.top1.is_some())).collect();
+    let known: Vec<&Chosen> = chosen.iter().filter(|c| c.kinds.contains(&Kind::Named) && in_space(c)).collect();
     let mut text = format!(
         "{} proposals by {} in a space of {} core unit{}: {} different functions trained, {failed} of them failed ({} diverged, {} learned \
          nothing), {same} equal to an earlier one, {rejected} rejected unseen.\n\n{head}",
@@ -52,11 +51,14 @@ pub fn summary(history: &History, candidates: &[Candidate]) -> Result<String> {
         text += &format!("\nWhere known functions stand, among {trained}:\n\n{head}");
         known.iter().for_each(|c| text += &row(c));
     }
-    let mut commits: Vec<String> = history.starts.iter().map(commit).collect();
+    // Those that trained: outcomes may have been there before the search was.
+    let mut commits: Vec<&str> = candidates.iter().map(|c| c.commit.as_str()).filter(|c| !c.is_empty()).collect();
+    commits.sort_unstable();
     commits.dedup();
     text += &format!(
-        "\nAccuracy on 5,000 held-out training images. Child: {}, {} steps of {}, one seed ({}), {}, {}. Provenance: profile {}, {}, commit {}, \
+        "\nAccuracy on {} training images held out. Child: {}, {} steps of {}, one seed ({}), {}, {}. Provenance: profile {}, {}, commit {}, \
          {:.0} min of training in all.\n",
+        child.recipe.holdout.unwrap_or(0),
         child.recipe.model,
         child.recipe.steps,
         child.recipe.batch,
@@ -71,11 +73,6 @@ pub fn summary(history: &History, candidates: &[Candidate]) -> Result<String> {
     Ok(text)
 }
 
-fn commit(start: &Start) -> String {
-    let short: String = start.commit.chars().take(10).collect();
-    if start.dirty { short + " (changed)" } else { short }
-}
-
 /// The functions that were trained again, the best first.
 pub fn rerun(history: &History, again: &[Again]) -> String {
     let child = &history.config.child;
@@ -84,11 +81,7 @@ pub fn rerun(history: &History, again: &[Again]) -> String {
         "| function | why | rank in the search | search, % | again, % | seeds |\n|---|---|---|---|---|---|\n",
     );
     for row in again {
-        let kind = match row.kind {
-            Kind::Best => "best",
-            Kind::Named => "named",
-            Kind::Drawn => "drawn",
-        };
+        let kind = joined_kinds(&row.kinds);
         let spread = match (row.min, row.max) {
             (Some(min), Some(max)) => format!(" [{min:.2}, {max:.2}]"),
             _ => String::new(),
@@ -110,12 +103,13 @@ pub fn rerun(history: &History, again: &[Again]) -> String {
     commits.sort_unstable();
     commits.dedup();
     text += &format!(
-        "\nSearch: {}, {} steps of {}, one seed, accuracy on 5,000 held-out training images. Again: the same network, {steps} steps, all \
+        "\nSearch: {}, {} steps of {}, one seed, accuracy on {} training images held out. Again: the same network, {steps} steps, all \
          training images, accuracy on the test images: median [smallest, largest] over the seeds. {}.\n\n\
          Provenance: profile {}, {data}, {}, {}, commit {}, {:.0} min of training in all.\n",
         child.recipe.model,
         child.recipe.steps,
         child.recipe.batch,
+        child.recipe.holdout.unwrap_or(0),
         rank_correlations(again),
         child.profile,
         child.precision,
@@ -135,7 +129,7 @@ pub fn comparison(summary: &[SummaryRow], best: f64) -> String {
     let p =
         |p: Option<f64>| p.map_or_else(String::new, |p| if p < 1e-4 { format!("{p:.0e}") } else { format!("{p:.4}") });
     let mut text = String::from(
-        "| strategy | best found, % | p | mean of the last 100, % | p | different functions |\n|---|---|---|---|---|---|\n",
+        "| strategy | best found, % | p | mean of the last 100, % | p | different proposals |\n|---|---|---|---|---|---|\n",
     );
     for row in summary {
         text += &format!(
@@ -151,7 +145,7 @@ pub fn comparison(summary: &[SummaryRow], best: f64) -> String {
     let (seeds, evaluations) = summary.first().map_or((0, 0), |row| (row.seeds, row.evaluations));
     text += &format!(
         "\nMeans over {seeds} seeds with 95 % confidence intervals after {evaluations} proposals, each counted as an evaluation; a failed \
-         training counts as 0. p: two-sided Mann-Whitney test against random search. The best of the space has {best:.2} %.\n"
+         training counts as 0. p: two-sided Mann-Whitney test against random search, not corrected for the number of strategies. The best of the space has {best:.2} %.\n"
     );
     text
 }

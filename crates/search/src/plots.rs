@@ -123,8 +123,10 @@ pub fn compare(curves: &[CurveRow], best: f64) -> ProgressPlot {
 
 /// Accuracies of a rerun against those of the search.
 pub fn rerun(history: &History, again: &[Again]) -> ScatterPlot {
+    // A function of several kinds is drawn as the one that says most of it.
+    let shown = |row: &Again| [Kind::Named, Kind::Best, Kind::Drawn].into_iter().find(|kind| row.kinds.contains(kind));
     let kind = |kind: Kind, name: &str| {
-        let points = again.iter().filter(|row| row.kind == kind).filter_map(|row| {
+        let points = again.iter().filter(|row| shown(row) == Some(kind)).filter_map(|row| {
             let label = (kind == Kind::Named).then(|| row.formula.clone());
             Some(ScatterPoint { x: row.search_top1?, y: row.top1?, label })
         });
@@ -152,8 +154,11 @@ pub fn rerun(history: &History, again: &[Again]) -> ScatterPlot {
 /// Rank correlations of both accuracies, in words.
 pub fn rank_correlations(again: &[Again]) -> String {
     let of = |kind: Kind| {
-        let both: Vec<(f64, f64)> =
-            again.iter().filter(|row| row.kind == kind).filter_map(|row| Some((row.search_top1?, row.top1?))).collect();
+        let both: Vec<(f64, f64)> = again
+            .iter()
+            .filter(|row| row.kinds.contains(&kind))
+            .filter_map(|row| Some((row.search_top1?, row.top1?)))
+            .collect();
         let (a, b): (Vec<f64>, Vec<f64>) = both.iter().copied().unzip();
         spearman(&a, &b).map_or_else(|| "none".into(), |rho| format!("{rho:.2} (n={})", both.len()))
     };

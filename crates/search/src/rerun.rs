@@ -4,7 +4,9 @@ use crate::candidates::{Candidate, accuracies};
 use crate::config::ChildConfig;
 use crate::error::Result;
 use serde::Serialize;
+use serde::Serializer;
 use std::collections::HashMap;
+use std::fmt;
 use swish_core::activation::Activation;
 use swish_kernels::rng::Rng;
 use swish_record::{RunRecord, Summary};
@@ -25,8 +27,7 @@ pub const NAMED: [&str; 10] = [
 ];
 
 /// Why a function is trained again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It is among the best of the search.
     Best,
@@ -36,11 +37,21 @@ pub enum Kind {
     Drawn,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Best => "best",
+            Self::Named => "named",
+            Self::Drawn => "drawn",
+        })
+    }
+}
+
 /// A function to train again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
-    /// Why.
-    pub kind: Kind,
+    /// Why, in one or several ways.
+    pub kinds: Vec<Kind>,
     /// The function, as it was first proposed or named.
     pub activation: Activation,
     /// Its accuracy in the search, in percent; `None` for one that is not in the space or failed.
@@ -52,8 +63,9 @@ pub struct Chosen {
 /// A function trained again.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Again {
-    /// Why.
-    pub kind: Kind,
+    /// Why: kinds joined by a space.
+    #[serde(serialize_with = "joined")]
+    pub kinds: Vec<Kind>,
     /// The function.
     pub formula: String,
     /// Rank in the search, from 1.
@@ -102,11 +114,14 @@ pub fn choose(
     let mut choose = |kind, activation: Activation| {
         let canonical = activation.canonical();
         let rank = ranks.get(canonical.as_str()).copied();
-        let twice = chosen.iter().any(|c| c.activation == activation || (rank.is_some() && c.rank == rank));
-        if !twice {
-            chosen.push(Chosen { kind, top1: known.get(&canonical).copied().flatten(), rank, activation });
+        let same = |c: &&mut Chosen| c.activation == activation || (rank.is_some() && c.rank == rank);
+        match chosen.iter_mut().find(same) {
+            Some(found) => found.kinds.push(kind),
+            None => {
+                let top1 = known.get(&canonical).copied().flatten();
+                chosen.push(Chosen { kinds: vec![kind], top1, rank, activation });
+            }
         }
-        !twice
     };
     for activation in named {
         choose(Kind::Named, activation.clone());
@@ -116,14 +131,19 @@ pub fn choose(
     }
     let mut order: Vec<usize> = (0..trained.len()).collect();
     Rng::new(seed).shuffle(&mut order);
-    let mut left = drawn;
-    for i in order {
-        if left == 0 {
-            break;
-        }
-        left -= usize::from(choose(Kind::Drawn, trained[i].formula.parse()?));
+    for i in order.into_iter().take(drawn) {
+        choose(Kind::Drawn, trained[i].formula.parse()?);
     }
     Ok(chosen)
+}
+
+fn joined<S: Serializer>(kinds: &[Kind], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&joined_kinds(kinds))
+}
+
+/// Kinds in words.
+pub fn joined_kinds(kinds: &[Kind]) -> String {
+    kinds.iter().map(Kind::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// The trainings: the search's child on all training images, for `steps` steps, with the seeds from 1.
@@ -152,7 +172,7 @@ pub fn summarise(chosen: &[Chosen], records: &[RunRecord]) -> Vec<Again> {
         let values: Vec<f64> = own.iter().filter_map(|record| record.top1).collect();
         let summary = Summary::of(&values);
         Again {
-            kind: function.kind,
+            kinds: function.kinds.clone(),
             formula: function.activation.to_string(),
             rank: function.rank,
             search_top1: function.top1,

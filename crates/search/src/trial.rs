@@ -30,7 +30,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// Start, UTC, RFC 3339.
     pub started: String,
-    /// Where it ran: machine and device.
+    /// Device that it ran on.
     pub device: String,
     /// Commit of the program.
     pub commit: String,

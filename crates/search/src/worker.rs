@@ -33,7 +33,8 @@ pub fn task(dir: &Path, list: &Path, index: usize) -> Result<()> {
 /// Runs the trials that come on standard input, one a line, and answers each with its id on standard output; ends with the input.
 ///
 /// # Errors
-/// What keeps trials from being run at all.
+/// What keeps trials from being run at all. The process then ends with an exit code of its own, by which the driver tells it from one
+/// that a candidate has killed.
 pub fn serve(dir: &Path) -> Result<()> {
     let config = SearchConfig::read(dir)?.child;
     let threads = config.threads;

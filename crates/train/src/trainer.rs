@@ -41,6 +41,7 @@ pub struct RunOptions {
 /// # Errors
 /// What keeps the run from being done at all: files, data, an impossible recipe.
 pub fn run_cell(cell: &Cell, data: &LoadedData, options: &RunOptions) -> Result<RunRecord> {
+    cell.recipe.check()?;
     let id = cell.id(data);
     if let Some(record) = options.store.read(&id)? {
         return Ok(record);

@@ -13,8 +13,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// A trial during which this many workers have died is given up.
+/// A trial during which this many workers have died is given up; so is the search when as many in a row die while they load.
 const CRASH_LIMIT: u32 = 3;
+/// Exit code of a worker that ends by an error of its own: no other one would fare better.
+const OWN_ERROR: i32 = 1;
 
 /// Where and how local workers run.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Local {
     outcomes: Outcomes,
     waiting: VecDeque<Trial>,
     crashes: HashMap<String, u32>,
+    /// Workers that died while they loaded, since the last one that came up.
+    stillborn: u32,
     workers: Vec<Worker>,
     finished: VecDeque<Outcome>,
     /// Number of the next worker.
@@ -70,17 +74,13 @@ impl Local {
             config,
             waiting: VecDeque::new(),
             crashes: HashMap::new(),
+            stillborn: 0,
             workers: Vec::new(),
             finished: VecDeque::new(),
             started: 0,
             sender,
             words,
         })
-    }
-
-    /// Process ids of the workers.
-    pub fn processes(&self) -> Vec<u32> {
-        self.workers.iter().map(|worker| worker.process.id()).collect()
     }
 
     fn log(&self, number: usize) -> PathBuf {
@@ -123,7 +123,7 @@ impl Local {
     fn dispatch(&mut self) -> Result<()> {
         for worker in self.workers.iter_mut().filter(|worker| worker.ready && worker.trial.is_none()) {
             let Some(trial) = self.waiting.pop_front() else { return Ok(()) };
-            worker.feed(trial);
+            worker.feed(trial)?;
         }
         let starting = self.workers.iter().filter(|worker| !worker.ready).count();
         let room = self.config.jobs.saturating_sub(self.workers.len());
@@ -138,7 +138,10 @@ impl Local {
             return Ok(());
         };
         match word {
-            Word::Line(line) if line == READY => self.workers[at].ready = true,
+            Word::Line(line) if line == READY => {
+                self.workers[at].ready = true;
+                self.stillborn = 0;
+            }
             Word::Line(line) => {
                 let worker = &mut self.workers[at];
                 if worker.trial.as_ref().is_some_and(|trial| trial.id == line)
@@ -159,24 +162,33 @@ impl Local {
     fn settle(&mut self, trial: Trial) -> Result<()> {
         match self.outcomes.read(&trial.id)? {
             Some(outcome) => self.finished.push_back(outcome),
-            None => self.waiting.push_front(trial),
+            None => self.crashed(trial, "it left no outcome")?,
         }
         Ok(())
     }
 
-    /// A worker that has ended. One that never came up would do so again and again.
+    /// A worker that has closed its pipe.
     fn bury(&mut self, mut worker: Worker) -> Result<()> {
-        let status = worker.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        let ended = worker.process.wait();
+        let own_error = ended.as_ref().is_ok_and(|status| status.code() == Some(OWN_ERROR));
+        let status = ended.map_or_else(|e| e.to_string(), |status| status.to_string());
         let said = last_line(&self.log(worker.number));
         let why = said.map_or_else(|| status.clone(), |line| format!("{line} ({status})"));
-        if !worker.ready {
-            return Err(Error::Engine { engine: "local", reason: format!("a worker could not start: {why}") });
+        self.stillborn += u32::from(!worker.ready);
+        if own_error || self.stillborn >= CRASH_LIMIT {
+            let reason = format!("a worker could not {}: {why}", if worker.ready { "go on" } else { "start" });
+            return Err(Error::Engine { engine: "local", reason });
         }
         let Some(trial) = worker.trial else { return Ok(()) };
-        if let Some(outcome) = self.outcomes.read(&trial.id)? {
-            self.finished.push_back(outcome);
-            return Ok(());
+        match self.outcomes.read(&trial.id)? {
+            Some(outcome) => self.finished.push_back(outcome),
+            None => self.crashed(trial, &why)?,
         }
+        Ok(())
+    }
+
+    /// A trial that came to no end is tried again, up to a limit.
+    fn crashed(&mut self, trial: Trial, why: &str) -> Result<()> {
         let crashes = self.crashes.entry(trial.id.clone()).or_default();
         *crashes += 1;
         if *crashes < CRASH_LIMIT {
@@ -192,10 +204,12 @@ impl Local {
 
 impl Worker {
     /// Sends a trial. A worker that has died meanwhile does not hear it; its end is noticed, and the trial given to another.
-    fn feed(&mut self, trial: Trial) {
-        let line = serde_json::to_string(&trial).unwrap_or_default();
+    fn feed(&mut self, trial: Trial) -> Result<()> {
+        let unwritable = |e: serde_json::Error| Error::Engine { engine: "local", reason: e.to_string() };
+        let line = serde_json::to_string(&trial).map_err(unwritable)?;
         let _ = writeln!(self.input, "{line}").and_then(|()| self.input.flush());
         self.trial = Some(trial);
+        Ok(())
     }
 }
 
@@ -239,10 +253,11 @@ impl Engine for Local {
 }
 
 impl Drop for Local {
-    /// Workers end with their input; nobody waits for what they have in work.
+    /// Nobody waits for what the workers have in work.
     fn drop(&mut self) {
         for mut worker in self.workers.drain(..) {
-            drop(worker.input);
+            // It fails for one that has ended, which is as well.
+            drop(worker.process.kill());
             drop(worker.process.wait());
         }
     }

@@ -3,16 +3,13 @@
 //! | engine | what it does |
 //! |---|---|
 //! | [`Local`] | worker processes on this machine, each fed over a pipe (the default) |
-//! | [`Recorded`] | looks rewards up in a table of earlier results: strategies compared in seconds |
 //!
 //! An engine only dispatches. Whether a trial is done is said by its outcome file ([`crate::trial::Outcomes`]); an engine may run a
 //! trial twice, lose it or be restarted, and the search is none the worse for it.
 
 mod local;
-mod recorded;
 
 pub use local::{Local, LocalConfig};
-pub use recorded::Recorded;
 
 use crate::error::Result;
 use crate::trial::{Outcome, Trial};

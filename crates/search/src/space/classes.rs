@@ -72,6 +72,13 @@ impl Classes {
     }
 }
 
+/// The settings of a function's parameters at which it is looked at; a single one for a function without.
+pub(super) fn settings(activation: &Activation) -> impl Iterator<Item = Vec<f64>> {
+    let params = activation.params().len();
+    let starts = if params == 0 { 1 } else { BETAS.len() };
+    (0..starts).map(move |start| (0..params).map(|k| BETAS[(start + k) % BETAS.len()]).collect())
+}
+
 /// What a function is known by.
 #[derive(Debug)]
 struct Fingerprint {
@@ -84,13 +91,8 @@ struct Fingerprint {
 impl Fingerprint {
     fn of(activation: &Activation) -> Self {
         let params = activation.params().len();
-        let settings = if params == 0 { 1 } else { BETAS.len() };
-        let values: Vec<f64> = (0..settings)
-            .flat_map(|start| {
-                let setting: Vec<f64> = (0..params).map(|k| BETAS[(start + k) % BETAS.len()]).collect();
-                POINTS.map(|x| activation.eval(x, &setting))
-            })
-            .collect();
+        let values: Vec<f64> =
+            settings(activation).flat_map(|setting| POINTS.map(|x| activation.eval(x, &setting))).collect();
         let weighted = values.iter().enumerate().map(|(i, v)| {
             let bounded = if v.is_nan() { 0.5 } else { v.atan() / std::f64::consts::FRAC_PI_2 };
             bounded * (0.618_033_988_749_895 * (i + 1) as f64).fract()

@@ -1,5 +1,6 @@
 //! Candidates that need no training to be known as hopeless.
 
+use super::classes::settings;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use swish_core::activation::Activation;
@@ -19,7 +20,7 @@ const FLAT: f64 = 1e-6;
 pub enum Rejection {
     /// A value or slope at a usual preactivation is not a finite f32.
     NotFinite,
-    /// The same value at all preactivations: nothing of the input goes through.
+    /// The same value at all preactivations, whatever its parameters: nothing of the input goes through.
     Constant,
 }
 
@@ -32,16 +33,22 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Why a function is not worth a training, judged with its parameters' initial values at preactivations from -4 to 4.
+/// Why a function is not worth a training, judged at preactivations from -4 to 4: it is not finite with its parameters' initial
+/// values, or constant with several values of them.
 pub fn screen(activation: &Activation) -> Option<Rejection> {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for i in -STEPS..=STEPS {
         let g = activation.grad(REACH * f64::from(i) / f64::from(STEPS), &[]);
         let slopes = g.dparams.iter().chain([&g.dx]);
         if slopes.chain([&g.value]).any(|v| v.is_nan() || v.abs() > LARGEST) {
             return Some(Rejection::NotFinite);
         }
-        (low, high) = (low.min(g.value), high.max(g.value));
     }
-    (high - low <= FLAT * high.abs().max(low.abs())).then_some(Rejection::Constant)
+    settings(activation).all(|params| is_constant(activation, &params)).then_some(Rejection::Constant)
+}
+
+/// Whether nothing of the input goes through with these values of the parameters.
+fn is_constant(activation: &Activation, params: &[f64]) -> bool {
+    let values = (-STEPS..=STEPS).map(|i| activation.eval(REACH * f64::from(i) / f64::from(STEPS), params));
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    high - low <= FLAT * high.abs().max(low.abs())
 }

@@ -136,7 +136,8 @@ impl Ppo {
         let decay = self.config.baseline_decay;
         self.baseline = Some(batch.iter().fold(before, |b, s| decay * b + (1.0 - decay) * s.reward));
         let square = batch.iter().map(|s| (s.reward - before).powi(2)).sum::<f64>() / batch.len() as f64;
-        let scale = if self.config.standardize && square > 0.0 { square.sqrt() } else { 1.0 };
+        // Below it the differences are rounding, not rewards.
+        let scale = if self.config.standardize { square.sqrt().max(1e-6) } else { 1.0 };
         let episode = |scored: &Scored| {
             let choices = self.space.encode(&scored.units).ok_or_else(|| Error::BadValue {
                 what: "proposal",
@@ -211,6 +212,10 @@ impl Strategy for Ppo {
             };
             let [mean, mean_square] = &mut self.moments;
             adam(&step, self.controller.params_mut(), &grads, mean, mean_square);
+        }
+        if self.controller.params().iter().any(|p| !p.is_finite()) {
+            let expected = "finite numbers: take a smaller learning_rate".into();
+            return Err(Error::BadValue { what: "a weight of the controller", value: "not finite".into(), expected });
         }
         Ok(self.baseline.map(|baseline| Update {
             baseline,

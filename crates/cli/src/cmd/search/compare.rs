@@ -3,6 +3,7 @@
 use super::run::strategy;
 use crate::args::say;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use swish_core::activation::CoreUnits;
@@ -44,24 +45,27 @@ pub fn run(args: CompareArgs) -> Result<()> {
         bail!("{}: not all of its candidates are trained: finish the search first", args.table.display());
     }
     let space = Space::full(1)?;
-    if candidates.len() as u128 != space.count() {
-        bail!(
-            "{}: {} candidates, expected the {} of one core unit",
-            args.table.display(),
-            candidates.len(),
-            space.count()
-        );
-    }
     let known = accuracies(&candidates);
     let reward = |units: &CoreUnits| {
         let canonical = units.activation().map(|a| a.canonical()).unwrap_or_default();
         known.get(&canonical).copied().flatten().unwrap_or(0.0) / 100.0
     };
+    for units in space.iter() {
+        let canonical = units.activation()?.canonical();
+        if !known.contains_key(&canonical) {
+            let (table, formula) = (args.table.display(), units.expr());
+            bail!("{table}: {formula} is missing: expected every function of one core unit");
+        }
+    }
     let named = args.strategies.iter().map(|text| {
         let (name, parameters) = text.split_once(' ').map_or((text.as_str(), None), |(n, p)| (n, Some(p)));
         Ok((text.clone(), strategy(name, parameters)?))
     });
     let strategies = named.collect::<Result<Vec<(String, StrategyConfig)>>>()?;
+    let labels: BTreeSet<&String> = strategies.iter().map(|(label, _)| label).collect();
+    if labels.len() < strategies.len() {
+        bail!("--strategies {}: each at most once", args.strategies.join(";"));
+    }
     let seeds: Vec<u64> = (1..=args.seeds.get()).collect();
     let comparison = compare(&space, &reward, &strategies, &seeds, args.evaluations.get(), args.batch.get())?;
 

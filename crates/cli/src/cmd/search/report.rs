@@ -10,7 +10,7 @@ use swish_search::{candidates, markdown, plots};
 /// Write what a search found: every candidate, a summary, plots
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  swish search report results/runs/search --out results/search/mine\n\nWrites search.json, candidates.csv, summary.md; and as PNG and SVG: progress (every proposal and the best so far), groups\n(accuracy by core units, unary and binary operator), functions (the best as curves)."
+    after_help = "Example:\n  swish search report results/runs/search --out results/search/mine\n\nWrites asked.json (what was asked), candidates.csv, summary.md; and as PNG and SVG: progress (every proposal and the best so far), groups\n(accuracy by core units, unary and binary operator), functions (the best as curves)."
 )]
 pub struct ReportArgs {
     /// Folder of the search
@@ -29,10 +29,10 @@ pub fn run(args: ReportArgs) -> Result<()> {
     let candidates = candidates::of(&history)?;
     write_atomic(out.join("candidates.csv"), candidates::to_csv(&candidates)?)?;
     write_atomic(out.join("summary.md"), markdown::summary(&history, &candidates)?)?;
-    // The folder of the data is of no use to others.
-    let mut config = history.config.clone();
-    config.child.data_dir = None;
-    config.write(out)?;
+    // The folder of the data is of no use to others; and under its own name the file would make a search of a report.
+    let mut asked = history.config.clone();
+    asked.child.data_dir = None;
+    asked.write_as(&out.join("asked.json"))?;
     plots::progress(&history).write(out.join("progress"))?;
     plots::groups(&history)?.write(out.join("groups"))?;
     let best = history.ranking().into_iter().take(args.top).map(|(proposal, _)| proposal.formula.parse::<Activation>());

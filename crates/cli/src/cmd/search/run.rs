@@ -139,7 +139,7 @@ pub fn run(args: RunArgs) -> Result<()> {
             data_dir: args.data.absolute_dir()?,
         },
     };
-    let search = Search::create(&args.dir, &config, &mut |note| eprintln!("{note}"))?;
+    let search = Search::create(&args.dir, config, &mut |note| eprintln!("{note}"))?;
     drive(search, &args.engine)
 }
 
@@ -151,18 +151,18 @@ pub fn resume(args: ResumeArgs) -> Result<()> {
 /// The strategy of that name, with the parameters that are given.
 pub fn strategy(name: &str, parameters: Option<&str>) -> Result<StrategyConfig> {
     let known = StrategyConfig::named(name)
-        .with_context(|| format!("--strategy {name}: expected exhaustive, random, evolution or ppo"))?;
+        .with_context(|| format!("strategy {name:?}: expected exhaustive, random, evolution or ppo"))?;
     let Some(parameters) = parameters else { return Ok(known) };
     let given: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(parameters).context("--strategy-config: expected a JSON object")?;
+        serde_json::from_str(parameters).with_context(|| format!("parameters of {name}: expected a JSON object"))?;
     let mut all = serde_json::to_value(&known)?;
     for (key, value) in given {
         match all.get_mut(&key) {
             Some(old) if key != "strategy" => *old = value,
-            _ => bail!("--strategy-config: {name} has no parameter {key:?}; it has {all}"),
+            _ => bail!("{name} has no parameter {key:?}; it has {all}"),
         }
     }
-    serde_json::from_value(all).context("--strategy-config")
+    serde_json::from_value(all).with_context(|| format!("parameters of {name}"))
 }
 
 fn drive(mut search: Search, engine: &EngineArgs) -> Result<()> {
@@ -197,10 +197,6 @@ impl Screen {
 
     fn show(&mut self, news: News<'_>) {
         match news {
-            News::Note(note) => match &self.bar {
-                Some(bar) => bar.println(note),
-                None => eprintln!("{note}"),
-            },
             News::Outcome { outcome, .. } => self.failed += u64::from(outcome.err.is_some()),
             News::Progress { done, total, best } => {
                 let best = best

@@ -48,7 +48,7 @@ pub fn status(args: StatusArgs) -> Result<()> {
         return say(serde_json::to_string(&status)?);
     }
     say(format_args!("{}: {} of {} proposals", status.state, status.proposed, status.evaluations))?;
-    say(format_args!("  trained   {:>7}   failed {}", status.done, status.failed))?;
+    say(format_args!("  trained   {:>7}   {} of them failed", status.done, status.failed))?;
     say(format_args!("  open      {:>7}", status.open))?;
     say(format_args!("  same      {:>7}   rejected {}", status.same, status.rejected))?;
     if let (Some(best), Some(top1)) = (&status.best, status.best_top1) {

@@ -1,4 +1,4 @@
-//! A search of ten thousand candidates: looked at and resumed as quickly as a small one.
+//! Searches on engines that train nothing: ten thousand candidates, and trials that are lost.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::VecDeque;
@@ -50,6 +50,36 @@ impl Engine for Immediate {
     }
 }
 
+/// Loses every third trial.
+struct Forgetful {
+    inner: Immediate,
+    seen: usize,
+}
+
+impl Engine for Forgetful {
+    fn name(&self) -> &'static str {
+        "forgetful"
+    }
+
+    fn capacity(&self) -> usize {
+        8
+    }
+
+    fn submit(&mut self, trials: &[Trial]) -> Result<()> {
+        for trial in trials {
+            self.seen += 1;
+            if !self.seen.is_multiple_of(3) {
+                self.inner.submit(std::slice::from_ref(trial))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, patience: Duration) -> Result<Option<Outcome>> {
+        self.inner.next(patience)
+    }
+}
+
 fn config() -> SearchConfig {
     SearchConfig {
         space: Space::full(2).unwrap().config(),
@@ -92,7 +122,7 @@ fn open(dir: &Path) -> Search {
 fn ten_thousand_candidates_are_resumed_and_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let search_dir = dir.path().join("search");
-    let mut search = Search::create(&search_dir, &config(), &mut |_| {}).unwrap();
+    let mut search = Search::create(&search_dir, config(), &mut |_| {}).unwrap();
     // The engine goes away for good near the end.
     let mut engine = Immediate { left: 8_000, answers: VecDeque::new() };
     let gone = timed("8,000 outcomes", || search.run(&mut engine, &mut |_| {})).unwrap_err();
@@ -114,4 +144,35 @@ fn ten_thousand_candidates_are_resumed_and_looked_at() {
     let mut search = timed("open", || open(&search_dir));
     let again = timed("replay", || search.run(&mut engine, &mut |_| {})).unwrap();
     assert_eq!(again, summary);
+}
+
+#[test]
+fn trials_that_an_engine_loses_are_submitted_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |name: &str, engine: &mut dyn Engine| {
+        let config = SearchConfig { evaluations: 200, ..config() };
+        let mut search = Search::create(&dir.path().join(name), config, &mut |_| {}).unwrap();
+        search.run(engine, &mut |_| {})
+    };
+    let immediate = || Immediate { left: usize::MAX, answers: VecDeque::new() };
+    let expected = run("whole", &mut immediate()).unwrap();
+    assert_eq!(run("lossy", &mut Forgetful { inner: immediate(), seen: 0 }).unwrap(), expected);
+
+    struct Dead;
+    impl Engine for Dead {
+        fn name(&self) -> &'static str {
+            "dead"
+        }
+        fn capacity(&self) -> usize {
+            1
+        }
+        fn submit(&mut self, _trials: &[Trial]) -> Result<()> {
+            Ok(())
+        }
+        fn next(&mut self, _patience: Duration) -> Result<Option<Outcome>> {
+            Ok(None)
+        }
+    }
+    let message = run("dead", &mut Dead).unwrap_err().to_string();
+    assert!(message.contains("came to no end") && message.contains("resume"), "{message}");
 }
