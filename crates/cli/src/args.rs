@@ -47,18 +47,24 @@ pub struct DataArgs {
     #[arg(long, default_value = "cifar10")]
     pub dataset: Dataset,
     /// Where it comes from: auto (directory, then hub, then embedded), hub, dir, embedded
-    #[arg(long, default_value = "auto")]
-    data: DataChoice,
+    #[arg(long = "data", default_value = "auto")]
+    pub choice: DataChoice,
     /// Folder with the data set's files (also SWISH_DATA)
     #[arg(long, env = "SWISH_DATA", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
 impl DataArgs {
+    /// The folder as seen from anywhere, for other processes.
+    pub fn absolute_dir(&self) -> Result<Option<PathBuf>> {
+        let absolute = |dir: &PathBuf| std::path::absolute(dir).with_context(|| dir.display().to_string());
+        self.data_dir.as_ref().map(absolute).transpose()
+    }
+
     /// Loads the data and says where it came from.
     pub fn load(&self) -> Result<LoadedData> {
         let options = DataOptions {
-            choice: self.data,
+            choice: self.choice,
             dir: self.data_dir.clone(),
             cache: DataOptions::default_cache(),
             require_real: false,
@@ -74,10 +80,10 @@ impl DataArgs {
 pub struct ComputeArgs {
     /// cpu, or cuda:N in a build with CUDA
     #[arg(long, default_value = "cpu")]
-    device: String,
+    pub device: String,
     /// CPU threads; all cores unless given
     #[arg(long)]
-    threads: Option<NonZeroUsize>,
+    pub threads: Option<NonZeroUsize>,
 }
 
 impl ComputeArgs {

@@ -22,22 +22,26 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Activation(cmd::activation::Args),
+    Space(cmd::space::Args),
     Models(cmd::models::Args),
     Forward(cmd::forward::Args),
     Train(cmd::train::Args),
     Eval(cmd::eval::Args),
     Bench(cmd::bench::Args),
+    Search(cmd::search::Args),
     Data(cmd::data::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Activation(args) => cmd::activation::run(args),
+        Command::Space(args) => cmd::space::run(args),
         Command::Models(args) => cmd::models::run(args),
         Command::Forward(args) => cmd::forward::run(args),
         Command::Train(args) => cmd::train::run(args),
         Command::Eval(args) => cmd::eval::run(args),
         Command::Bench(args) => cmd::bench::run(args),
+        Command::Search(args) => cmd::search::run(args),
         Command::Data(args) => cmd::data::run(args),
     };
     match result {

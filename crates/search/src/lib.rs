@@ -4,16 +4,29 @@
 //! |---|---|
 //! | [`space`] | spaces of core units: counting, drawing, changing; equal functions merged, hopeless ones rejected |
 //! | [`strategy`] | exhaustive, random, evolution, the RNN controller with PPO |
+//! | [`config`] | what a search is told, in `search.json` |
 //! | [`child`] | the child network: what a candidate is trained in |
 //! | [`trial`] | one candidate's training: its identity and its result file |
 //! | [`engine`] | where trials run: local processes, Slurm, HyperQueue, or a recorded table |
 //! | [`journal`] | the append-only log of a search |
+//! | [`worker`] | the process that runs trials |
 //! | [`driver`] | strategy, engine and journal put together |
+//! | [`history`] | a search looked at: status, ranking |
+//! | [`candidates`] | all candidates as CSV, and back |
 //! | [`error`] | what can go wrong |
 
+pub mod candidates;
+pub mod child;
+pub mod config;
+pub mod driver;
+pub mod engine;
 pub mod error;
+pub mod history;
+pub mod journal;
 pub mod space;
 pub mod strategy;
+pub mod trial;
+pub mod worker;
 
 pub use error::{Error, Result};
 pub use space::Space;

@@ -95,7 +95,8 @@ impl Outcomes {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io(&file, "read")(e)),
         };
-        let bad = |reason: String| Error::bad_file(&file, format!("{reason}; remove the file, and the trial is run again"));
+        let bad =
+            |reason: String| Error::bad_file(&file, format!("{reason}; remove the file, and the trial is run again"));
         let outcome: Outcome = serde_json::from_slice(&bytes).map_err(|e| bad(format!("not an outcome ({e})")))?;
         if outcome.id != id {
             return Err(bad(format!("the outcome of trial {}", outcome.id)));

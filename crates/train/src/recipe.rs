@@ -1,7 +1,7 @@
 //! What a recipe says. Recipes themselves are functions in [`crate::recipes`].
 
 use crate::error::{Error, Result};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Warmup};
 use serde::{Deserialize, Serialize};
 use swish_core::nn::Role;
 use swish_data::{Augment, Dataset};
@@ -72,6 +72,23 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// The recipe over another number of steps, a linear warm-up and the intervals of logs and evaluations in proportion.
+    #[must_use]
+    pub fn with_steps(self, steps: u64) -> Self {
+        let scale = |n: u64| (u128::from(n) * u128::from(steps) / u128::from(self.steps.max(1))) as u64;
+        let warmup = match self.schedule.warmup {
+            Warmup::Linear { steps } => Warmup::Linear { steps: scale(steps) },
+            other => other,
+        };
+        Self {
+            log_every: scale(self.log_every).max(1),
+            eval_every: scale(self.eval_every).max(1),
+            steps,
+            schedule: Schedule { warmup, ..self.schedule },
+            ..self
+        }
+    }
+
     /// Checks the values that a command line can change.
     ///
     /// # Errors

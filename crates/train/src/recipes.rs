@@ -147,7 +147,7 @@ pub fn densenet100_12(dataset: Dataset) -> Recipe {
 pub fn search_child(dataset: Dataset, profile: Profile) -> Recipe {
     let (model, batch, steps) = match profile {
         Profile::Paper => ("resnet20_v2", 128, 10_000),
-        Profile::Reduced => ("resnet8-v2-stride2", 64, 240),
+        Profile::Reduced => ("resnet8-v2-stride2", 64, 200),
         Profile::Smoke => ("resnet8-v2-stride2", 32, 8),
     };
     Recipe {

@@ -6,4 +6,6 @@ pub mod data;
 pub mod eval;
 pub mod forward;
 pub mod models;
+pub mod search;
+pub mod space;
 pub mod train;

@@ -9,8 +9,8 @@ use swish_core::activation::Activation;
 
 /// Points of both signs, none of them special; the outer ones tell apart what agrees near 0 only.
 const POINTS: [f64; 26] = [
-    -37.3, -14.9, -8.71, -5.13, -3.37, -2.21, -1.77, -1.13, -0.83, -0.59, -0.31, -0.143, -0.043, 0.037, 0.129, 0.29, 0.53,
-    0.79, 1.19, 1.63, 2.33, 3.19, 5.39, 8.93, 15.7, 38.1,
+    -37.3, -14.9, -8.71, -5.13, -3.37, -2.21, -1.77, -1.13, -0.83, -0.59, -0.31, -0.143, -0.043, 0.037, 0.129, 0.29,
+    0.53, 0.79, 1.19, 1.63, 2.33, 3.19, 5.39, 8.93, 15.7, 38.1,
 ];
 /// Values of the parameters: the k-th parameter takes the k-th of these, going round, from each of the starts.
 const BETAS: [f64; 5] = [1.0, 0.47, -0.31, 1.83, -1.27];

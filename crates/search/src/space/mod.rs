@@ -108,7 +108,8 @@ impl Space {
     /// # Errors
     /// No operators, or not from 1 to [`MAX_UNITS`] units.
     pub fn new(units: usize, unary: Vec<Unary>, binary: Vec<Binary>) -> Result<Self> {
-        let bad = |what, value: usize, expected: String| Err(Error::BadValue { what, value: value.to_string(), expected });
+        let bad =
+            |what, value: usize, expected: String| Err(Error::BadValue { what, value: value.to_string(), expected });
         if !(1..=MAX_UNITS).contains(&units) {
             return bad("number of core units", units, format!("from 1 to {MAX_UNITS}"));
         }
@@ -228,7 +229,8 @@ impl Space {
 
     /// The space as it is written down.
     pub fn config(&self) -> SpaceConfig {
-        let named = |all: bool, names: Vec<&str>| if all { Vec::new() } else { names.into_iter().map(str::to_owned).collect() };
+        let named =
+            |all: bool, names: Vec<&str>| if all { Vec::new() } else { names.into_iter().map(str::to_owned).collect() };
         SpaceConfig {
             units: self.units,
             unary: named(self.unary == Unary::ALL, self.unary.iter().map(|u| u.name()).collect()),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use swish_core::activation::{Activation, CoreUnits};
+use swish_core::activation::Activation;
 
 /// Preactivations come out of a BatchNorm: beyond this many standard deviations there are one in 30,000.
 const REACH: f64 = 4.0;
@@ -32,22 +32,16 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// The function of these units, or why it is not worth a training, judged with its parameters' initial values at preactivations
-/// from -4 to 4.
-///
-/// # Errors
-/// [`Rejection`].
-pub fn screen(units: &CoreUnits) -> Result<Activation, Rejection> {
-    // The one thing that can be wrong with a member of a space: a constant part without a finite value.
-    let activation = units.activation().map_err(|_| Rejection::NotFinite)?;
+/// Why a function is not worth a training, judged with its parameters' initial values at preactivations from -4 to 4.
+pub fn screen(activation: &Activation) -> Option<Rejection> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for i in -STEPS..=STEPS {
         let g = activation.grad(REACH * f64::from(i) / f64::from(STEPS), &[]);
         let slopes = g.dparams.iter().chain([&g.dx]);
         if slopes.chain([&g.value]).any(|v| v.is_nan() || v.abs() > LARGEST) {
-            return Err(Rejection::NotFinite);
+            return Some(Rejection::NotFinite);
         }
         (low, high) = (low.min(g.value), high.max(g.value));
     }
-    if high - low <= FLAT * high.abs().max(low.abs()) { Err(Rejection::Constant) } else { Ok(activation) }
+    (high - low <= FLAT * high.abs().max(low.abs())).then_some(Rejection::Constant)
 }

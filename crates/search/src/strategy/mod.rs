@@ -4,20 +4,14 @@
 //! |---|---|
 //! | [`Exhaustive`] | every member of the space in order (the paper's way for one core unit) |
 //! | [`Random`] | members drawn uniformly |
-//! | [`Evolution`] | regularized evolution (Real et al. 2018) |
-//! | [`Ppo`] | the paper's RNN controller, trained with PPO |
 //!
 //! A strategy depends on its seed and on the rewards that it is told, on nothing else: a search that was interrupted is rebuilt
 //! by asking it again and telling it what the journal holds.
 
-mod evolution;
 mod exhaustive;
-mod ppo;
 mod random;
 
-pub use evolution::{Evolution, EvolutionConfig};
 pub use exhaustive::Exhaustive;
-pub use ppo::{Ppo, PpoConfig};
 pub use random::Random;
 
 use crate::error::Result;
@@ -71,10 +65,6 @@ pub enum StrategyConfig {
     Exhaustive,
     /// [`Random`].
     Random,
-    /// [`Evolution`].
-    Evolution(EvolutionConfig),
-    /// [`Ppo`].
-    Ppo(PpoConfig),
 }
 
 impl StrategyConfig {
@@ -83,8 +73,6 @@ impl StrategyConfig {
         match self {
             Self::Exhaustive => "exhaustive",
             Self::Random => "random",
-            Self::Evolution(_) => "evolution",
-            Self::Ppo(_) => "ppo",
         }
     }
 
@@ -93,8 +81,6 @@ impl StrategyConfig {
         match name {
             "exhaustive" => Some(Self::Exhaustive),
             "random" => Some(Self::Random),
-            "evolution" => Some(Self::Evolution(EvolutionConfig::default())),
-            "ppo" => Some(Self::Ppo(PpoConfig::default())),
             _ => None,
         }
     }
@@ -107,8 +93,6 @@ impl StrategyConfig {
         Ok(match self {
             Self::Exhaustive => Box::new(Exhaustive::new(space)),
             Self::Random => Box::new(Random::new(space, seed)),
-            Self::Evolution(config) => Box::new(Evolution::new(space, config, seed)?),
-            Self::Ppo(config) => Box::new(Ppo::new(space, config, seed)?),
         })
     }
 }
