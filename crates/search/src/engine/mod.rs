@@ -3,6 +3,8 @@
 //! | engine | what it does |
 //! |---|---|
 //! | [`Local`] | worker processes on this machine, each fed over a pipe (the default) |
+//! | [`Slurm`] | array jobs |
+//! | [`HyperQueue`] | jobs of `hq` |
 //! | [`Recorded`] | looks rewards up in a table of earlier results: strategies compared in seconds |
 //!
 //! An engine only dispatches. Whether a trial is done is said by its outcome file ([`crate::trial::Outcomes`]); an engine may run a

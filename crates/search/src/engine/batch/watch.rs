@@ -18,8 +18,11 @@ pub struct Answer {
 pub struct Watch {
     every: Duration,
     next: Instant,
-    asked: Option<(Instant, Receiver<Result<String, String>>)>,
+    asked: Option<(Instant, Receiver<Reply>)>,
 }
+
+/// What a command said, and how long it took.
+type Reply = (Result<String, String>, Duration);
 
 impl Watch {
     pub fn new(every: Duration) -> Self {
@@ -33,20 +36,23 @@ impl Watch {
             if now >= self.next {
                 let (sender, receiver) = mpsc::channel();
                 let mut command = command();
-                // Nobody receives where the engine is gone.
-                std::thread::spawn(move || sender.send(run(&mut command)).is_ok());
+                std::thread::spawn(move || {
+                    let said = run(&mut command);
+                    // Nobody receives where the engine is gone.
+                    let _ = sender.send((said, now.elapsed()));
+                });
                 self.asked = Some((now, receiver));
             }
             return None;
         };
-        let said = match answer.try_recv() {
-            Ok(said) => said,
+        let (said, took) = match answer.try_recv() {
+            Ok(reply) => reply,
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err("the command could not be watched".into()),
+            Err(TryRecvError::Disconnected) => (Err("nobody runs the command".into()), Duration::ZERO),
         };
         let asked = *asked;
         self.asked = None;
-        self.next = now + self.every.max((now - asked) * SHARE).min(self.every * 12);
+        self.next = now + (took * SHARE).clamp(self.every, self.every * 12);
         Some(Answer { asked, said })
     }
 }
