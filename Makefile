@@ -1,18 +1,19 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt table-cifar bench-cpu results data-cifar10 data-cifar100 doc clean
+.PHONY: help build test fmt table-cifar table-cifar-search search bench-cpu results data-cifar10 data-cifar100 doc clean
 
 PROFILE ?= reduced
 DATA_DIR ?=
 ROUNDS ?= 3
 VENV ?= .venv
+SEARCH ?= results/runs/search
 ARGS ?=
 RUN := cargo run --release --quiet -p swish-experiments --bin
 FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  ROUNDS=3 and VENV=.venv (bench-cpu)  ARGS=further flags (--help lists them)"
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  SEARCH=folder of the search  ROUNDS=3 and VENV=.venv (bench-cpu)  ARGS=further flags (--help lists them)"
 
 build: ## the tool `swish` and the tables' binaries, in target/release
 	cargo build --release
@@ -20,6 +21,15 @@ build: ## the tool `swish` and the tables' binaries, in target/release
 table-cifar: ## Tables 4 and 5: nine activations, three models, CIFAR-10 and CIFAR-100
 	cargo build --release -p swish-experiments
 	$(RUN) table_cifar -- $(FLAGS)
+
+table-cifar-search: ## Tables 1 and 2: the functions that the search found, same models and data; ARGS="--from DIR": yours too
+	cargo build --release -p swish-experiments
+	$(RUN) table_cifar_search -- $(FLAGS)
+
+search: ## a search: all functions of one core unit, or ARGS="--strategy ppo --units 2"; goes on where it was stopped
+	cargo build --release -p swish
+	if test -e "$(SEARCH)/search.json"; then target/release/swish search resume "$(SEARCH)"; \
+	else target/release/swish search run "$(SEARCH)" --strategy exhaustive $(FLAGS); fi
 
 bench-cpu: ## training steps and activations beside PyTorch's: results/bench/cpu.csv, .md, .svg, .png
 	cargo build --release -p swish

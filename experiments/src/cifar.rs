@@ -27,8 +27,18 @@ pub struct CifarTable {
     pub number: u8,
     /// Its data set.
     pub dataset: Dataset,
-    /// Its rows, as in the paper.
-    pub activations: &'static [&'static str],
+    /// Its rows: the paper's, and further ones.
+    pub activations: Vec<Activation>,
+    /// What the names of its files end in where it has rows that the paper's table has not; else empty.
+    pub ending: &'static str,
+}
+
+/// The functions of a table's rows, written as in the paper.
+///
+/// # Errors
+/// A text that is no activation.
+pub fn rows(texts: &[&str]) -> Result<Vec<Activation>> {
+    texts.iter().map(|text| text.parse().with_context(|| format!("the row {text}"))).collect()
 }
 
 /// Trains the cells of the tables that have no record yet, then writes tables and plots.
@@ -79,12 +89,8 @@ pub fn run(experiment: &str, tables: &[CifarTable], args: &TableArgs) -> Result<
 }
 
 impl CifarTable {
-    fn activations(&self, args: &TableArgs) -> Result<Vec<Activation>> {
-        if !args.activations.is_empty() {
-            return Ok(args.activations.clone());
-        }
-        let parsed = self.activations.iter().map(|a| a.parse::<Activation>());
-        parsed.collect::<Result<_, _>>().context("a row of the table")
+    fn activations<'a>(&'a self, args: &'a TableArgs) -> &'a [Activation] {
+        if args.activations.is_empty() { &self.activations } else { &args.activations }
     }
 
     fn seeds(&self, args: &TableArgs, data: &LoadedData) -> u64 {
@@ -101,7 +107,8 @@ impl CifarTable {
         let mut cells = Vec::new();
         for seed in 1..=self.seeds(args, data) {
             for model in models {
-                for activation in self.activations(args)? {
+                for activation in self.activations(args) {
+                    let activation = activation.clone();
                     let recipe = model.recipe(self.dataset, args.profile);
                     let (precision, profile) = (args.precision, args.profile);
                     cells.push(Cell { recipe, activation, seed, precision, profile });
@@ -126,7 +133,7 @@ impl CifarTable {
             model_as_run: m.recipe(self.dataset, args.profile).model,
             metric: Metric::Top1,
         };
-        let rows: Vec<String> = self.activations(args)?.iter().map(ToString::to_string).collect();
+        let rows: Vec<String> = self.activations(args).iter().map(ToString::to_string).collect();
         let name = match self.dataset {
             Dataset::Cifar10 => "CIFAR-10",
             Dataset::Cifar100 => "CIFAR-100",
@@ -135,7 +142,7 @@ impl CifarTable {
             TableSpec {
                 number: self.number,
                 title: format!("Table {}: {name} accuracy", self.number),
-                stem: stem(self.number, args, data),
+                stem: stem(self, args, data),
                 rows: rows.clone(),
                 columns: models.iter().map(column).collect(),
             },
@@ -159,9 +166,9 @@ impl CifarTable {
 
 /// Files of different profiles or data never overwrite each other (`table_04-reduced-embedded`), nor does a part of a
 /// table the whole of it (`table_04-reduced-embedded-partial`).
-fn stem(number: u8, args: &TableArgs, data: &LoadedData) -> String {
+fn stem(table: &CifarTable, args: &TableArgs, data: &LoadedData) -> String {
     let partial = if args.selects() { "-partial" } else { "" };
-    format!("table_{number:02}-{}-{}{partial}", args.profile, data.source)
+    format!("table_{:02}-{}-{}{}{partial}", table.number, args.profile, data.source, table.ending)
 }
 
 fn with_metrics(records: &[RunRecord], store: &RunStore) -> Result<Vec<(RunRecord, Vec<metrics::Row>)>> {

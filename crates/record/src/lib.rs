@@ -8,10 +8,10 @@
 //! | [`provenance`] | commit and time that stand in every record |
 //! | [`atomic`] | files that are either whole or not there |
 //! | [`paper`] | the 323 numbers of the paper's tables, and which names mean the same |
-//! | [`stats`] | median and spread over seeds |
+//! | [`stats`] | median, quantiles and spread |
 //! | [`table`] | our runs beside the paper's numbers, as CSV and Markdown |
 //! | [`mod@splice`] | generated text between two markers of a file |
-//! | [`plot`] | dot plots and training curves, as PNG and SVG |
+//! | [`plot`] | results, training curves, speed, functions and searches as pictures, PNG and SVG |
 //!
 //! Two rules hold everywhere. A run that failed is a result and is counted. Numbers that are not of
 //! the same kind (profile, data, recipe, steps, batch, precision) never share a column.

@@ -1,4 +1,4 @@
-//! Median and spread over seeds.
+//! Median, quantiles and spread.
 
 /// What is told of several runs of one cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +47,20 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Summary::of(values).map(|summary| summary.median)
 }
 
+/// The value below which the share `p` (0 to 1) of `values` lies, linear between two of them; `None` when there are none
+/// or one is not finite.
+#[must_use]
+pub fn quantile(values: &[f64], p: f64) -> Option<f64> {
+    if !values.iter().all(|value| value.is_finite()) {
+        return None;
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = p.clamp(0.0, 1.0) * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    Some(below + (above - below) * place.fract())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -61,6 +75,16 @@ mod tests {
         assert!((summary.mean - 93.5).abs() < 1e-12);
         assert!((summary.std.unwrap() - 0.982_344_135_219_424_5).abs() < 1e-12);
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));
+    }
+
+    /// Expected values: `numpy.quantile`.
+    #[test]
+    fn quantiles_are_those_of_numpy() {
+        let values = [3.0, 1.0, 2.0, 10.0];
+        let quantiles = [0.0, 0.25, 0.5, 0.75, 1.0].map(|p| quantile(&values, p).unwrap());
+        assert_eq!(quantiles, [1.0, 1.75, 2.5, 4.75, 10.0]);
+        assert_eq!(quantile(&[7.0], 0.3), Some(7.0));
+        assert_eq!((quantile(&[], 0.5), quantile(&[f64::NAN], 0.5)), (None, None));
     }
 
     #[test]

@@ -13,6 +13,8 @@
 //! | [`driver`] | strategy, engine and journal put together |
 //! | [`history`] | a search looked at: status, ranking |
 //! | [`candidates`] | all candidates as CSV, and back |
+//! | [`rerun`] | the best of a search trained again, longer |
+//! | [`plots`] | pictures of a search |
 //! | [`error`] | what can go wrong |
 
 pub mod candidates;
@@ -23,6 +25,8 @@ pub mod engine;
 pub mod error;
 pub mod history;
 pub mod journal;
+pub mod plots;
+pub mod rerun;
 pub mod space;
 pub mod strategy;
 pub mod trial;

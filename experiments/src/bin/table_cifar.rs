@@ -1,5 +1,6 @@
 //! Tables 4 and 5 of the paper: nine activations in ResNet-164, WRN-28-10 and DenseNet-100-12, on CIFAR-10 and CIFAR-100.
 
+use anyhow::Result;
 use clap::Parser;
 use std::process::ExitCode;
 use swish_data::Dataset;
@@ -21,16 +22,18 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let tables = [
-        CifarTable { number: 4, dataset: Dataset::Cifar10, activations: ACTIVATIONS },
-        CifarTable { number: 5, dataset: Dataset::Cifar100, activations: ACTIVATIONS },
-    ];
-    match cifar::run("table-cifar", &tables, &args.table) {
+    match run(&Args::parse().table) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {e:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(args: &TableArgs) -> Result<()> {
+    let table = |number, dataset| {
+        Ok::<_, anyhow::Error>(CifarTable { number, dataset, activations: cifar::rows(ACTIVATIONS)?, ending: "" })
+    };
+    cifar::run("table-cifar", &[table(4, Dataset::Cifar10)?, table(5, Dataset::Cifar100)?], args)
 }

@@ -5,9 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::picture::{Align, Picture, text_width, wrap};
+use super::layout::{LINE, MARGIN, head, head_width, headings, widest};
+use super::picture::{Align, Picture, text_width};
 use super::scale::{Scale, bounds};
-use super::style::{BLUE, FAINT_TEXT, FRAME, GRID, HEADING, LABEL, PALE_BLUE, SMALL, TITLE, VERMILLION};
+use super::style::{BLUE, FAINT_TEXT, FRAME, GRID, HEADING, LABEL, PALE_BLUE, SMALL, VERMILLION};
+use super::symbol::beyond;
 use crate::error::Result;
 use crate::stats::Summary;
 use crate::table::{Block, Section, Table};
@@ -49,12 +51,9 @@ pub struct DotPlot {
 
 /// Panels side by side at most.
 const ACROSS: usize = 4;
-const MARGIN: f64 = 18.0;
 const GAP: f64 = 26.0;
 const PANEL_WIDTH: f64 = 236.0;
 const ROW_HEIGHT: f64 = 22.0;
-/// Lines of a heading, of ticks and of an axis label.
-const LINE: f64 = 17.0;
 /// Values more than this many times as far below the middle as the best is above are drawn at the edge.
 const FAR: f64 = 4.0;
 
@@ -106,29 +105,25 @@ impl DotPlot {
 
     pub(super) fn picture(&self) -> Picture {
         let rows = || self.bands.iter().flatten().flat_map(|panel| &panel.rows);
-        let label_width = rows().map(|row| text_width(&row.label, LABEL)).fold(0.0, f64::max);
-        let gutter = rows().map(|row| text_width(&failed(row), SMALL)).fold(0.0, f64::max);
+        let label_width = widest(rows().map(|row| &row.label), LABEL);
+        let gutter = widest(rows().map(failed), SMALL);
         let left = MARGIN + label_width + 12.0;
         let across = self.bands.iter().map(Vec::len).max().unwrap_or(0) as f64;
         let pitch = PANEL_WIDTH + gutter + GAP;
-        let title_width = text_width(&self.title, TITLE).max(text_width(&self.subtitle, SMALL));
-        let width = (left + across * pitch - GAP + MARGIN).max(title_width.max(LEGEND_WIDTH) + 2.0 * MARGIN);
+        let notes = std::slice::from_ref(&self.subtitle);
+        let width =
+            (left + across * pitch - GAP + MARGIN).max(head_width(&self.title, notes).max(LEGEND_WIDTH) + 2.0 * MARGIN);
 
         let mut picture = Picture::new(width, 0.0);
-        picture.text(MARGIN, 30.0, &self.title, TITLE, Align::Left);
-        picture.text(MARGIN, 50.0, &self.subtitle, SMALL, Align::Left);
-        self.legend(&mut picture, 72.0);
-        let mut y = 88.0;
+        let below = head(&mut picture, &self.title, notes);
+        self.legend(&mut picture, below + 5.0);
+        let mut y = below + 21.0;
         for band in &self.bands {
-            let headings: Vec<Vec<String>> =
-                band.iter().map(|panel| wrap(&panel.heading, PANEL_WIDTH, HEADING)).collect();
-            let lines = headings.iter().map(Vec::len).max().unwrap_or(0) as f64;
-            let top = y + lines * LINE + 10.0;
+            let (headings, height) = headings(band.iter().map(|panel| panel.heading.as_str()), PANEL_WIDTH);
+            let top = y + height + 10.0;
             for (n, (panel, heading)) in band.iter().zip(headings).enumerate() {
                 let x = left + n as f64 * pitch;
-                for (k, line) in heading.into_iter().enumerate() {
-                    picture.text(x, y + (k as f64 + 1.0) * LINE - 3.0, line, HEADING, Align::Left);
-                }
+                picture.lines((x, y + LINE - 3.0), heading, HEADING);
                 if n == 0 {
                     for (k, row) in panel.rows.iter().enumerate() {
                         picture.text(left - 10.0, center(top, k) + 4.5, &row.label, LABEL, Align::Right);
@@ -236,23 +231,23 @@ impl DotPanel {
 
 impl DotRow {
     fn draw(&self, picture: &mut Picture, scale: &Scale, y: f64) {
-        let mut beyond = Vec::new();
+        let mut below = Vec::new();
         match Summary::of(&self.values) {
-            Some(ours) if ours.median < scale.low => beyond.push(format!("{:.1}", ours.median)),
+            Some(ours) if ours.median < scale.low => below.push(format!("{:.1}", ours.median)),
             Some(ours) => self.draw_ours(picture, scale, y, &ours),
             None => {}
         }
         // On top of our dots, because it is open.
         match self.paper {
-            Some(paper) if paper < scale.low => beyond.push(format!("{paper:.1} (the paper)")),
+            Some(paper) if paper < scale.low => below.push(format!("{paper:.1} (the paper)")),
             Some(paper) => picture.diamond(scale.at(paper), y, 5.0, VERMILLION),
             None => {}
         }
-        if !beyond.is_empty() {
+        if !below.is_empty() {
             // A triangle at the left edge, and the values that lie beyond it.
             let x = scale.start + 4.0;
-            picture.area(vec![(x, y), (x + 7.0, y - 4.5), (x + 7.0, y + 4.5)], FAINT_TEXT);
-            picture.text(x + 11.0, y + 4.5, beyond.join(", "), SMALL, Align::Left);
+            beyond(picture, x, y, FAINT_TEXT);
+            picture.text(x + 11.0, y + 4.5, below.join(", "), SMALL, Align::Left);
         }
     }
 

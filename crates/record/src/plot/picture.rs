@@ -1,8 +1,9 @@
 //! A picture as a list of marks, in pixels from the top left. It knows no file format, and a test can
 //! look at where everything lies.
 
-use plotters::style::{FontStyle, IntoFont, RGBColor};
+use plotters::style::{Color, FontStyle, IntoFont, RGBAColor, RGBColor};
 
+use super::layout::LINE;
 use super::render::{FAMILY, PNG_FONT_FACTOR, register_fonts};
 
 /// Where a text lies about its position.
@@ -30,7 +31,7 @@ pub(super) enum Mark {
     /// A line through points.
     Line { points: Vec<(f64, f64)>, color: RGBColor, width: f64 },
     /// A filled area.
-    Area { points: Vec<(f64, f64)>, color: RGBColor },
+    Area { points: Vec<(f64, f64)>, color: RGBAColor },
     /// A filled disc.
     Disc { x: f64, y: f64, radius: f64, color: RGBColor },
 }
@@ -54,6 +55,14 @@ impl Picture {
         self.marks.push(Mark::Text { x, y, text, ink, align });
     }
 
+    /// Lines of text one below the other; the point is on the base line of the first.
+    pub fn lines(&mut self, (x, mut y): (f64, f64), lines: Vec<String>, ink: Ink) {
+        for line in lines {
+            self.text(x, y, line, ink, Align::Left);
+            y += LINE;
+        }
+    }
+
     pub fn line(&mut self, points: Vec<(f64, f64)>, color: RGBColor, width: f64) {
         self.marks.push(Mark::Line { points, color, width });
     }
@@ -63,7 +72,12 @@ impl Picture {
     }
 
     pub fn area(&mut self, points: Vec<(f64, f64)>, color: RGBColor) {
-        self.marks.push(Mark::Area { points, color });
+        self.marks.push(Mark::Area { points, color: color.to_rgba() });
+    }
+
+    /// A pale area through which others show.
+    pub fn shade(&mut self, points: Vec<(f64, f64)>, color: RGBColor) {
+        self.marks.push(Mark::Area { points, color: color.mix(0.18) });
     }
 
     /// The outline of an area.

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use plotters::style::RGBColor;
-
+use super::layout::{LINE, MARGIN, head, head_width, widest};
 use super::picture::{Align, Picture, text_width};
 use super::scale::{Scale, bounds, log_ticks};
-use super::style::{BLUE, FRAME, GRID, HEADING, LABEL, SMALL, TEXT, TITLE, VERMILLION};
+use super::style::{FRAME, GRID, HEADING, LABEL, SMALL, TEXT};
+use super::symbol::{COLORS, symbol};
 use crate::error::Result;
 use crate::stats::Summary;
 
@@ -45,13 +45,10 @@ pub struct RatioPlot {
     pub panels: Vec<RatioPanel>,
 }
 
-const MARGIN: f64 = 18.0;
 const PANEL_WIDTH: f64 = 420.0;
 const ROW_HEIGHT: f64 = 30.0;
-const LINE: f64 = 17.0;
 /// Width of a column of numbers to the right of a panel.
 const NUMBERS: f64 = 52.0;
-const COLORS: [RGBColor; 2] = [BLUE, VERMILLION];
 
 impl RatioPlot {
     /// Writes `<base>.png` and `<base>.svg`; returns their paths.
@@ -64,23 +61,17 @@ impl RatioPlot {
 
     pub(super) fn picture(&self) -> Picture {
         let rows = || self.panels.iter().flat_map(|panel| &panel.rows);
-        let labels = rows().map(|row| text_width(&row.label, LABEL)).fold(0.0, f64::max);
+        let labels = widest(rows().map(|row| &row.label), LABEL);
         // Room for what stands left of the line at 1, wherever that lies.
         let left = MARGIN + labels.max(text_width(&self.sides[0], SMALL)) + 12.0;
         let right = left + PANEL_WIDTH;
-        let notes = self.notes.iter().map(|note| text_width(note, SMALL));
-        let headings = self.panels.iter().map(|panel| text_width(&panel.heading, HEADING));
-        let longest = notes.chain(headings).fold(text_width(&self.title, TITLE), f64::max);
+        let headings = widest(self.panels.iter().map(|panel| &panel.heading), HEADING);
+        let longest = head_width(&self.title, &self.notes).max(headings);
         let width = (right + 2.0 * NUMBERS + MARGIN).max(longest + 2.0 * MARGIN);
         let scale = self.scale(left, right);
 
         let mut picture = Picture::new(width, 0.0);
-        picture.text(MARGIN, 30.0, &self.title, TITLE, Align::Left);
-        let mut y = 50.0;
-        for note in &self.notes {
-            picture.text(MARGIN, y, note, SMALL, Align::Left);
-            y += LINE;
-        }
+        let mut y = head(&mut picture, &self.title, &self.notes);
         self.legend(&mut picture, y + 4.0);
         y += 14.0;
         for panel in &self.panels {
@@ -131,7 +122,7 @@ impl RatioPlot {
                 let shift = if both { [-6.0, 6.0][series] } else { 0.0 };
                 let x = |ratio: f64| scale.at(ratio.log10());
                 picture.line(vec![(x(ratio.min), middle + shift), (x(ratio.max), middle + shift)], COLORS[series], 1.6);
-                mark(picture, series, x(ratio.median), middle + shift);
+                symbol(picture, series, (x(ratio.median), middle + shift), 1.0);
                 let column = scale.end + (series + 1) as f64 * NUMBERS;
                 picture.text(column, middle + 4.5, format!("{:.2}", ratio.median), LABEL, Align::Right);
             }
@@ -152,7 +143,7 @@ impl RatioPlot {
         let rows = || self.panels.iter().flat_map(|panel| &panel.rows);
         for (series, name) in self.series.iter().enumerate() {
             if rows().any(|row| row.ratios[series].is_some()) {
-                mark(picture, series, x, y - 4.0);
+                symbol(picture, series, (x, y - 4.0), 1.0);
                 picture.text(x + 10.0, y, name, SMALL, Align::Left);
                 x += 10.0 + text_width(name, SMALL) + 22.0;
             }
@@ -161,15 +152,5 @@ impl RatioPlot {
             picture.line(vec![(x, y - 4.0), (x + 20.0, y - 4.0)], FRAME, 1.6);
             picture.text(x + 27.0, y, "smallest to largest of the rounds", SMALL, Align::Left);
         }
-    }
-}
-
-/// The mark of a series: they differ in shape as well as in colour.
-fn mark(picture: &mut Picture, series: usize, x: f64, y: f64) {
-    if series == 0 {
-        picture.disc(x, y, 4.5, COLORS[0]);
-    } else {
-        let corners = vec![(x, y - 5.5), (x + 5.5, y), (x, y + 5.5), (x - 5.5, y)];
-        picture.area(corners, COLORS[1]);
     }
 }

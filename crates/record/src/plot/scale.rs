@@ -21,6 +21,11 @@ impl Scale {
         self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
     }
 
+    /// Whether a value lies on the scale; one that is not finite does not.
+    pub fn contains(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
     /// Round values within the scale, about `count` of them, each with its label.
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let raw = (self.high - self.low) / count.max(1) as f64;

@@ -16,7 +16,7 @@ pub(super) const GRID: RGBColor = RGBColor(228, 228, 228);
 const BLACK: RGBColor = RGBColor(0, 0, 0);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const SKY: RGBColor = RGBColor(86, 180, 233);
-const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const PALE_BLUE: RGBColor = RGBColor(150, 196, 224);
 pub(super) const VERMILLION: RGBColor = RGBColor(213, 94, 0);
@@ -29,7 +29,7 @@ pub(super) const SMALL: Ink = Ink { size: 12.0, bold: false, color: FAINT_TEXT }
 
 const WHOLE: &[f64] = &[];
 const DASHES: &[f64] = &[7.0, 3.5];
-const DOTS: &[f64] = &[2.0, 2.5];
+pub(super) const DOTS: &[f64] = &[2.0, 2.5];
 
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,9 +64,9 @@ pub(super) fn line_styles(labels: &[String]) -> Vec<LineStyle> {
         row.map(|&(_, color, dash, width)| LineStyle { color, dash, width })
     };
     let taken: Vec<LineStyle> = labels.iter().filter_map(known).collect();
-    let mut free = PATTERNS
-        .iter()
-        .flat_map(|dash| COLORS.iter().map(move |&color| LineStyle { color, dash, width: 1.4 }))
+    // Colour and dash change together, so that neighbours differ in both; 8 and 3 have no common factor.
+    let mut free = (0..COLORS.len() * PATTERNS.len())
+        .map(|n| LineStyle { color: COLORS[n % COLORS.len()], dash: PATTERNS[n % PATTERNS.len()], width: 1.4 })
         .filter(|style| !taken.iter().any(|other| other.color == style.color && other.dash == style.dash))
         .collect::<Vec<_>>()
         .into_iter()

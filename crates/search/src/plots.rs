@@ -1,0 +1,134 @@
+//! Pictures of a search.
+
+use crate::error::Result;
+use crate::history::History;
+use crate::journal::Proposal;
+use crate::space::Space;
+use swish_core::activation::{Activation, Binary, CoreUnits, Input, Unary};
+use swish_record::plot::{
+    CurveLine, FunctionPanel, FunctionPlot, GroupPanel, GroupPlot, GroupRow, ProgressPanel, ProgressPlot, Reference,
+};
+
+/// Share of the candidates below which a plot's axis may begin.
+const FLOOR: f64 = 0.1;
+
+/// Functions as in Figure 3 of the paper: two panels, x from -5 to 5, parameters at their initial values.
+pub fn functions(title: &str, notes: Vec<String>, functions: &[Activation]) -> FunctionPlot {
+    let line = |activation: &Activation| CurveLine {
+        label: activation.formula(),
+        points: (-500..=500).map(|i| f64::from(i) / 100.0).map(|x| (x, activation.eval(x, &[]))).collect(),
+    };
+    let panels = functions.chunks(functions.len().div_ceil(2).max(1)).map(|part| FunctionPanel {
+        heading: String::new(),
+        y_label: "f(x)".into(),
+        y_range: (-4.0, 6.0),
+        lines: part.iter().map(line).collect(),
+    });
+    FunctionPlot { title: title.into(), notes, x_range: (-5.0, 5.0), panels: panels.collect() }
+}
+
+/// Every evaluation and the best so far.
+pub fn progress(history: &History) -> ProgressPlot {
+    let percent: Vec<f64> = history.rewards().into_iter().map(|reward| 100.0 * reward).collect();
+    let mut panel = ProgressPanel::of_search("every proposal, and the best so far", ACCURACY, &percent);
+    panel.floor = floor(history);
+    panel.references = references(history);
+    let title = format!("Search by {}", history.config.strategy.name());
+    ProgressPlot { title, notes: notes(history), x_label: "proposals".into(), panels: vec![panel] }
+}
+
+/// Accuracy by number of core units, by unary and by binary operator.
+///
+/// # Errors
+/// A space that is none.
+pub fn groups(history: &History) -> Result<GroupPlot> {
+    let space = history.config.space.build()?;
+    let members: Vec<(CoreUnits, Option<f64>)> =
+        history.proposals.iter().filter_map(|proposal| member(history, &space, proposal)).collect();
+    let row = |label: &str, inside: &dyn Fn(&CoreUnits) -> bool| {
+        let own = || members.iter().filter(|(units, _)| inside(units)).map(|(_, top1)| top1);
+        let values: Vec<f64> = own().flatten().copied().collect();
+        GroupRow { label: label.into(), failed: own().count() - values.len(), values }
+    };
+    let unary = |u: Unary| row(u.notation(), &|units| units.units().iter().any(|unit| unit.unary.contains(&u)));
+    let binary = |b: Binary| row(b.notation(), &|units| units.units().iter().any(|unit| unit.binary == b));
+    let size = |n: usize| row(&format!("{n}"), &|units| used(units) == n);
+    let panel = |heading: &str, rows: Vec<GroupRow>| {
+        let rows = rows.into_iter().filter(|row| row.values.len() + row.failed > 0).collect();
+        GroupPanel { heading: heading.into(), rows }
+    };
+    let unary = panel("unary operator", space.unary().iter().copied().map(unary).collect());
+    let binary = panel("binary operator", space.binary().iter().copied().map(binary).collect());
+    let sizes = panel("core units that reach the output", (1..=space.units()).map(size).collect());
+    let right = if space.units() > 1 { vec![sizes, binary] } else { vec![binary] };
+    Ok(GroupPlot {
+        title: "Accuracy by what a function is made of".into(),
+        notes: notes(history),
+        axis: ACCURACY.into(),
+        floor: floor(history),
+        references: references(history),
+        columns: vec![vec![unary], right],
+    })
+}
+
+const ACCURACY: &str = "accuracy on held-out images (%)";
+
+/// A proposal's function and its accuracy, `None` where it failed; nothing for one that has no reward yet.
+fn member(history: &History, space: &Space, proposal: &Proposal) -> Option<(CoreUnits, Option<f64>)> {
+    let top1 = match history.trial(proposal) {
+        None => None,
+        Some(id) => history.outcomes.get(id)?.top1,
+    };
+    Some((space.decode(&proposal.choices), top1))
+}
+
+/// Number of units whose output reaches that of the last.
+fn used(units: &CoreUnits) -> usize {
+    let units = units.units();
+    let mut reach = vec![false; units.len()];
+    if let Some(last) = reach.last_mut() {
+        *last = true;
+    }
+    for k in (0..units.len()).rev() {
+        if reach[k] {
+            // A unary operator that is a parameter lets nothing of its input through.
+            let through = units[k].inputs.into_iter().zip(units[k].unary).filter(|(_, unary)| *unary != Unary::Beta);
+            for (input, _) in through {
+                if let Input::Unit(k) = input {
+                    reach[k] = true;
+                }
+            }
+        }
+    }
+    reach.into_iter().filter(|reached| *reached).count()
+}
+
+/// Where axes begin: what a tenth of the finished trainings stay below.
+fn floor(history: &History) -> Option<f64> {
+    let values: Vec<f64> = history.outcomes.values().filter_map(|outcome| outcome.top1).collect();
+    swish_record::stats::quantile(&values, FLOOR).map(f64::floor)
+}
+
+/// ReLU's and Swish's accuracies, where they are among the candidates.
+fn references(history: &History) -> Vec<Reference> {
+    let named = ["relu", "swish"].into_iter().filter_map(|name| {
+        let wanted = Activation::named(name).ok()?;
+        let own = history.proposals.iter().find(|p| p.formula.parse::<Activation>().is_ok_and(|a| a == wanted))?;
+        Some(Reference { value: history.outcome(own)?.top1?, label: name.into() })
+    });
+    named.collect()
+}
+
+/// What the numbers come from.
+fn notes(history: &History) -> Vec<String> {
+    let child = &history.config.child;
+    let data = history.starts.first().map_or("", |start| start.data.as_str());
+    let commit = history.starts.first().map_or("", |start| start.commit.get(..10).unwrap_or(&start.commit));
+    vec![
+        format!(
+            "child: {}, {} steps of {}, {}, seed {}",
+            child.recipe.model, child.recipe.steps, child.recipe.batch, child.precision, child.seed
+        ),
+        format!("profile {} · data {data} · commit {commit}", child.profile),
+    ]
+}

@@ -1,0 +1,67 @@
+//! Tables 1 and 2 of the paper: the functions that its search found, and ReLU, in ResNet-164, WRN-28-10 and DenseNet-100-12, on CIFAR-10
+//! and CIFAR-100; with `--from`, the best of a search of one's own as well.
+
+use anyhow::Result;
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use swish_core::activation::Activation;
+use swish_data::Dataset;
+use swish_experiments::args::TableArgs;
+use swish_experiments::cifar::{self, CifarTable};
+use swish_search::history::History;
+
+/// The rows, in the paper's order and notation.
+const ACTIVATIONS: &[&str] = &[
+    "max(x,0)",
+    "x*sigmoid(beta*x)",
+    "max(x,sigmoid(x))",
+    "cos(x)-x",
+    "min(x,sin(x))",
+    "atan(x)^2-x",
+    "max(x,tanh(x))",
+    "sinc(x)+x",
+    "x*asinh(x)^2",
+];
+
+/// Tables 1 and 2: the functions that a search found x three models on CIFAR-10 and CIFAR-100
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  table_cifar_search --profile reduced --data-dir DIR --from results/search/mine --top 5"
+)]
+struct Args {
+    #[command(flatten)]
+    table: TableArgs,
+    /// Folder of a search, whose best functions become rows too
+    #[arg(long, value_name = "SEARCH_DIR")]
+    from: Option<PathBuf>,
+    /// How many of its best functions
+    #[arg(long, default_value_t = 8)]
+    top: usize,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let mut activations = cifar::rows(ACTIVATIONS)?;
+    if let Some(dir) = &args.from {
+        for (proposal, _) in History::read(dir)?.ranking().into_iter().take(args.top) {
+            let found: Activation = proposal.formula.parse()?;
+            if !activations.contains(&found) {
+                activations.push(found);
+            }
+        }
+    }
+    let ending = if args.from.is_some() { "-found" } else { "" };
+    let table = |number, dataset| CifarTable { number, dataset, activations: activations.clone(), ending };
+    cifar::run("table-cifar-search", &[table(1, Dataset::Cifar10), table(2, Dataset::Cifar100)], &args.table)
+}
