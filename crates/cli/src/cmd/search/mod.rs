@@ -1,5 +1,6 @@
 //! `swish search`: a search begun, resumed, looked at.
 
+mod engine;
 mod run;
 mod show;
 

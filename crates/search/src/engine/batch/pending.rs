@@ -156,10 +156,12 @@ impl Pending {
     }
 
     fn came(&mut self, outcome: Outcome) -> Result<()> {
-        let task = self.waiting.remove(&outcome.id).and_then(|waiting| waiting.task);
-        if let (Some(task), None) = (task, &outcome.err) {
-            // Thousands of empty logs help nobody; one that cannot be removed does no harm.
-            let _ = std::fs::remove_file(self.log(task.ticket));
+        if let Some(task) = self.waiting.remove(&outcome.id).and_then(|waiting| waiting.task) {
+            let log = self.log(task.ticket);
+            // Thousands of logs that say nothing help nobody; one that cannot be removed does no harm.
+            if outcome.err.is_none() || log.metadata().is_ok_and(|log| log.len() == 0) {
+                let _ = std::fs::remove_file(log);
+            }
         }
         self.news = Instant::now();
         self.works = true;
