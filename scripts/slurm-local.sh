@@ -3,13 +3,14 @@
 #
 #   scripts/slurm-local.sh start DIR     set it up; prints the environment that makes sbatch and squeue find it
 #   scripts/slurm-local.sh restart DIR   kill slurmctld where it runs, start it again, bring the node back
+#   scripts/slurm-local.sh resume DIR    bring a drained node back, as an administrator would
 #   scripts/slurm-local.sh status DIR    say which daemons run
 #   scripts/slurm-local.sh stop DIR      end all of them
 #
 # Ends with 77 where Slurm is neither installed nor can be.
 set -euo pipefail
 
-usage() { sed -n '4,7s/^# *//p' "$0" >&2; exit 2; }
+usage() { sed -n '4,8s/^# *//p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || usage
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -129,7 +130,7 @@ start_slurmctld() {
 }
 
 bring_node_back() {
-    wait_for 3 node_is_up && return
+    wait_for 1 node_is_up && return
     # A controller that lost its last words drains a node which runs jobs that it does not know.
     scontrol update NodeName=localhost State=RESUME >/dev/null 2>&1 || true
     wait_for 20 node_is_up || failed "the node does not come up"
@@ -152,6 +153,9 @@ start)
 restart)
     end KILL slurmctld
     start_slurmctld
+    bring_node_back
+    ;;
+resume)
     bring_node_back
     ;;
 status)

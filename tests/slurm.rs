@@ -7,7 +7,7 @@ mod local;
 use local::{LocalSlurm, kill, processes};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const EVALUATIONS: usize = 60;
@@ -32,6 +32,15 @@ fn begin(slurm: &LocalSlurm, dir: &Path) -> Command {
     command
 }
 
+/// Does not outlive a test that fails.
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
 /// The whole lines of the journal with this event.
 fn events(dir: &Path, kind: &str) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(dir.join("mine/journal.jsonl")).unwrap_or_default();
@@ -53,7 +62,7 @@ fn a_search_outlives_its_tasks_its_controller_and_its_driver() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = || events(dir.path(), "outcome").len();
     let start = Instant::now();
-    let mut driver = begin(&slurm, dir.path()).spawn().unwrap();
+    let mut driver = Driver(begin(&slurm, dir.path()).stderr(Stdio::null()).spawn().unwrap());
 
     wait_for("three outcomes", || outcomes() >= 3);
     let task = || processes(&["search task", dir.path().to_str().unwrap()]).into_iter().next();
@@ -64,14 +73,32 @@ fn a_search_outlives_its_tasks_its_controller_and_its_driver() {
     std::thread::sleep(Duration::from_secs(2));
     slurm.restart();
 
-    wait_for("twenty outcomes", || outcomes() >= 20);
-    driver.kill().unwrap();
-    let killed = driver.wait_with_output().unwrap();
-    assert!(events(dir.path(), "end").is_empty(), "{}", String::from_utf8_lossy(&killed.stderr));
+    let mut looked = Instant::now();
+    let mut look_after_the_node = || {
+        if looked.elapsed() > Duration::from_secs(2) {
+            slurm.resume();
+            looked = Instant::now();
+        }
+    };
+    wait_for("twenty outcomes", || {
+        look_after_the_node();
+        outcomes() >= 20
+    });
+    driver.0.kill().unwrap();
+    driver.0.wait().unwrap();
+    assert!(events(dir.path(), "end").is_empty(), "it was killed before its end");
 
-    let out = swish(&slurm, dir.path()).args(["resume", "mine"]).args(SLURM).output().unwrap();
-    let talk = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{talk}");
+    let mut resume = swish(&slurm, dir.path());
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    let mut driver = Driver(resume.args(["resume", "mine"]).args(SLURM).stderr(log).spawn().unwrap());
+    let mut status = None;
+    wait_for("an end", || {
+        look_after_the_node();
+        status = driver.0.try_wait().unwrap();
+        status.is_some()
+    });
+    let talk = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(status.unwrap().success(), "{talk}");
     eprintln!("slurm: {EVALUATIONS} proposals in {:.0} s\n{talk}", start.elapsed().as_secs_f64());
 
     let proposals = events(dir.path(), "proposal");

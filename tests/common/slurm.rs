@@ -35,8 +35,17 @@ impl LocalSlurm {
 
     /// Starts the controller again.
     pub fn restart(&self) {
-        let out = self.script("restart");
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        self.succeed("restart");
+    }
+
+    /// Brings the node back where the controller has drained it, as an administrator would.
+    pub fn resume(&self) {
+        self.succeed("resume");
+    }
+
+    fn succeed(&self, action: &str) {
+        let out = self.script(action);
+        assert!(out.status.success(), "{action}: {}", String::from_utf8_lossy(&out.stderr));
     }
 
     fn script(&self, action: &str) -> Output {

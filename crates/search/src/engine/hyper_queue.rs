@@ -99,10 +99,10 @@ impl System for Hq {
         hq(&["task", "list", &jobs.join(",")])
     }
 
-    fn states(&self, printed: &str) -> Option<HashMap<Ticket, State>> {
-        let jobs: HashMap<u64, Vec<Task>> = serde_json::from_str(printed).ok()?;
+    fn states(&self, printed: &str) -> Result<HashMap<Ticket, State>, String> {
+        let jobs: HashMap<u64, Vec<Task>> = serde_json::from_str(printed).map_err(|e| e.to_string())?;
         let tasks = jobs.into_iter().flat_map(|(job, tasks)| tasks.into_iter().map(move |task| (job, task)));
-        Some(tasks.map(|(job, task)| (Ticket { job, task: task.id }, state(task))).collect())
+        Ok(tasks.map(|(job, task)| (Ticket { job, task: task.id }, state(task))).collect())
     }
 
     fn cancel_all(&self) -> Result<(), String> {
@@ -121,7 +121,7 @@ fn hq(arguments: &[&str]) -> Command {
 
 fn state(task: Task) -> State {
     match task.state.as_str() {
-        "waiting" => State::Waiting("no worker is free".into()),
+        "waiting" => State::Waiting(String::new()),
         "finished" => State::Done,
         "canceled" => State::Failed("canceled".into()),
         "failed" => State::Failed(task.error.unwrap_or_else(|| "failed".into())),

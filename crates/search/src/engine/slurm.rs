@@ -90,8 +90,11 @@ impl System for Cluster {
         command
     }
 
-    fn states(&self, printed: &str) -> Option<HashMap<Ticket, State>> {
-        printed.lines().filter(|line| !line.trim().is_empty()).map(state).collect()
+    fn states(&self, printed: &str) -> Result<HashMap<Ticket, State>, String> {
+        // What is cancelled of an array before it was looked at is one line without tasks; theirs count as gone.
+        let lines =
+            printed.lines().filter(|line| !line.trim().is_empty() && line.split_whitespace().nth(1) != Some("N/A"));
+        lines.map(|line| state(line).ok_or_else(|| format!("{:?}", line.trim()))).collect()
     }
 
     fn discard(&self, ticket: Ticket) -> Option<Command> {
@@ -114,6 +117,7 @@ fn state(line: &str) -> Option<(Ticket, State)> {
     let state = match name {
         // What Slurm does with a task whose start has failed; a hold by a person is left to that person.
         "PENDING" if reason.contains("requeued") || reason == "JobHoldMaxRequeue" => State::Stuck(reason),
+        "PENDING" if reason == "Priority" || reason == "None" => State::Waiting(String::new()),
         "PENDING" => State::Waiting(reason),
         "COMPLETED" => State::Done,
         "NODE_FAIL" | "BOOT_FAIL" | "PREEMPTED" | "REVOKED" => State::Evicted(name.into()),
@@ -158,6 +162,7 @@ mod tests {
             |state: &str, status: &str, reason: &str| format!("{:20}{:20}{state:20}{status:20}{reason:200}", 7, 3);
         for (name, status, reason, expected) in [
             ("PENDING", "0", "Resources", State::Waiting("Resources".into())),
+            ("PENDING", "0", "Priority", State::Waiting(String::new())),
             ("PENDING", "0", "launch failed requeued held", State::Stuck("launch failed requeued held".into())),
             ("PENDING", "0", "JobHeldUser", State::Waiting("JobHeldUser".into())),
             ("RUNNING", "0", "None", State::Running),

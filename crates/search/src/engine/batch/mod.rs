@@ -60,6 +60,8 @@ pub struct Batch<S: System> {
     grace: fn(&End) -> Duration,
     /// Number of the next batch file.
     batch: u32,
+    /// Whether anything was submitted.
+    used: bool,
     /// No submission before.
     submit_at: Instant,
     /// Since when the system does not answer.
@@ -91,6 +93,7 @@ impl<S: System> Batch<S> {
             notify,
             grace,
             batch,
+            used: false,
             submit_at: Instant::now(),
             away: None,
             idle: Some(Instant::now()),
@@ -144,6 +147,7 @@ impl<S: System> Batch<S> {
         }
         let printed = said.map_err(|why| refused::<S>(&why))?;
         let job = self.system.job(&printed).ok_or_else(|| refused::<S>(&format!("no job number in {printed:?}")))?;
+        self.used = true;
         self.submit_at = Instant::now() + started.elapsed() * BETWEEN;
         for (task, id) in (0..).zip(&ids) {
             self.pending.submitted(id, Ticket { job, task });
@@ -158,7 +162,10 @@ impl<S: System> Batch<S> {
             Err(why) => return self.is_away(&why),
         };
         let states = self.system.states(&printed);
-        let states = states.ok_or_else(|| refused::<S>(&format!("its list of tasks is unreadable: {printed:?}")))?;
+        let states = states.map_err(|what| Error::Engine {
+            engine: S::NAME,
+            reason: format!("its list of tasks cannot be read: {what}"),
+        })?;
         if self.away.take().is_some() {
             (self.notify)(&format!("{} answers again", S::NAME));
         }
@@ -180,13 +187,14 @@ impl<S: System> Batch<S> {
     fn tell_idle(&mut self, states: &HashMap<Ticket, State>) {
         let mine: Vec<&State> = self.pending.tasks().filter_map(|task| states.get(&task.ticket)).collect();
         let reason = mine.iter().find_map(|state| match state {
-            State::Waiting(reason) => Some(reason),
+            State::Waiting(reason) if !reason.is_empty() => Some(reason.as_str()),
             _ => None,
         });
-        let Some(reason) = reason.filter(|_| !mine.contains(&&State::Running)) else {
+        if mine.is_empty() || mine.contains(&&State::Running) {
             self.idle = Some(Instant::now());
             return;
-        };
+        }
+        let reason = reason.unwrap_or("no reason is given");
         if self.idle.is_some_and(|since| since.elapsed() > IDLE) {
             (self.notify)(&format!("{}: {} tasks wait and none runs: {reason}", S::NAME, mine.len()));
             self.idle = None;
@@ -264,9 +272,9 @@ impl<S: System> Engine for Batch<S> {
 }
 
 impl<S: System> Drop for Batch<S> {
-    /// A search that nobody drives occupies no machines.
+    /// A search that nobody drives occupies no machines. A restarted controller may even hold tasks that had come to their end.
     fn drop(&mut self) {
-        if !self.pending.is_empty()
+        if self.used
             && let Err(why) = self.system.cancel_all()
         {
             (self.notify)(&format!("{}: what is still in work could not be cancelled: {why}", S::NAME));

@@ -18,7 +18,7 @@ pub struct Ticket {
 /// What a batch system says of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It waits, for this reason where one is given.
+    /// It waits, for this reason; empty where it is only behind others.
     Waiting(String),
     /// It runs, or is about to or has just stopped.
     Running,
@@ -55,8 +55,11 @@ pub trait System {
     /// Asks for the state of the tasks of these jobs; others may be among them, and those long gone missing.
     fn list(&self, jobs: &BTreeSet<u64>) -> Command;
 
-    /// The states in what [`System::list`] printed; `None` where it makes no sense.
-    fn states(&self, printed: &str) -> Option<HashMap<Ticket, State>>;
+    /// The states in what [`System::list`] printed.
+    ///
+    /// # Errors
+    /// What makes no sense in it.
+    fn states(&self, printed: &str) -> Result<HashMap<Ticket, State>, String>;
 
     /// Takes a [`State::Stuck`] task out of the queue; for a system that knows such a state.
     fn discard(&self, _ticket: Ticket) -> Option<Command> {
