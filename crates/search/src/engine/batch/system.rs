@@ -46,7 +46,7 @@ pub trait System {
     fn job_size(&self) -> usize;
 
     /// Submits a job of tasks numbered from 0, each of which runs `script` with these arguments in the folder of the search,
-    /// its stderr going to [`log`].
+    /// its stderr going to `logs/JOB_TASK.err` there.
     fn submit(&self, tasks: usize, script: &Path, arguments: &[&OsStr]) -> Command;
 
     /// The job's number in what [`System::submit`] printed.
