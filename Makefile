@@ -22,7 +22,7 @@ table-cifar: ## Tables 4 and 5: nine activations, three models, CIFAR-10 and CIF
 	cargo build --release -p swish-experiments
 	$(RUN) table_cifar -- $(FLAGS)
 
-table-cifar-search: ## Tables 1 and 2: the functions that the search found, same models and data; ARGS="--from DIR": yours too
+table-cifar-search: ## Tables 1 and 2, Figure 3: the functions that the search found, same models and data; ARGS="--from DIR": yours too
 	cargo build --release -p swish-experiments
 	$(RUN) table_cifar_search -- $(FLAGS)
 

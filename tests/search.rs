@@ -11,9 +11,15 @@ use std::time::{Duration, Instant};
 const EVALUATIONS: usize = 24;
 
 fn begin(dir: &Path, strategy: &str) -> Command {
+    let mut command = begin_any(dir, strategy);
+    command.args(["--evaluations", &EVALUATIONS.to_string()]);
+    command
+}
+
+fn begin_any(dir: &Path, strategy: &str) -> Command {
     let mut command = swish();
     command.args(["search", "run"]).arg(dir).args(["--strategy", strategy, "--seed", "3", "--profile", "smoke"]);
-    command.args(["--data", "embedded", "--jobs", "2", "--batch", "6", "--evaluations", &EVALUATIONS.to_string()]);
+    command.args(["--data", "embedded", "--jobs", "2", "--batch", "6"]);
     quiet(&mut command, dir);
     command
 }
@@ -101,6 +107,11 @@ fn killed_and_resumed(strategy: &str) {
 }
 
 #[test]
+fn the_controller_killed_twice_proposes_what_it_would_have() {
+    killed_and_resumed("ppo");
+}
+
+#[test]
 fn a_random_search_killed_twice_ends_as_if_it_had_not_been() {
     killed_and_resumed("random");
 }
@@ -184,10 +195,11 @@ fn bad_requests_are_refused_in_one_line() {
 fn a_child_that_explodes_is_recorded_as_failed() {
     let dir = tempfile::tempdir().unwrap();
     let search = dir.path().join("search");
-    let mut command = begin(&search, "exhaustive");
-    command.args(["--unary", "cube;exp", "--binary", "mul", "--evaluations", "4"]);
+    let mut command = begin_any(&search, "exhaustive");
+    command.args(["--unary", "cube;exp", "--binary", "mul"]);
     succeed(command);
     let outcomes = events(&search, "outcome");
+    assert_eq!((events(&search, "proposal").len(), outcomes.len()), (4, 3), "x^3*exp(x) is proposed twice");
     let failed = |e: &&serde_json::Value| e["err"].as_str().is_some_and(|why| why.starts_with("diverged"));
     assert!(outcomes.iter().filter(failed).count() > 0, "{outcomes:?}");
 }

@@ -69,3 +69,18 @@ fn unknown_models_and_activations_are_named() {
     let out = command.args(["--activations", "swishh"]).output().unwrap();
     assert!(!out.status.success() && text(&out.stderr).contains("did you mean"), "{}", text(&out.stderr));
 }
+
+#[test]
+fn the_functions_that_a_search_found_have_tables_and_a_figure() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_table_cifar_search"));
+    command.args(["--profile", "smoke", "--data", "embedded", "--models", "densenet-100-12", "--datasets", "cifar10"]);
+    command.arg("--results").arg(dir.path()).env_remove("SWISH_DATA").env("SWISH_CACHE", dir.path().join("cache"));
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let csv = std::fs::read_to_string(dir.path().join("tables/table_01-smoke-embedded-partial.csv")).unwrap();
+    // The paper's densenet-100-12 column of Table 1.
+    let row = |name: &str| csv.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {csv}"));
+    assert!(row("max(x,sigmoid(x))").contains("94.8") && row("x*asinh(x)^2").contains("91.1"), "{csv}");
+    assert!(dir.path().join("figures/figure_03.png").exists());
+}

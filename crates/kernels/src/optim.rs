@@ -160,10 +160,10 @@ pub fn adam<T: Real>(step: &AdamStep, w: &mut [T], g: &[T], mean: &mut [T], mean
 
 simd_fn! {
     fn adam_chunk<T: Real>(step: &AdamStep, w: &mut [T], g: &[T], mean: &mut [T], mean_square: &mut [T]) {
-        // In double precision: 1 - beta^t cancels.
+        // In double precision: 1 - beta^t cancels. libm, not std: the same digits on every platform.
         let t = step.t as f64;
-        let rate = step.lr / (1.0 - step.beta1.powf(t));
-        let root = (1.0 - step.beta2.powf(t)).sqrt().recip();
+        let rate = step.lr / (1.0 - libm::pow(step.beta1, t));
+        let root = (1.0 - libm::pow(step.beta2, t)).sqrt().recip();
         let [rate, root, epsilon, weight_decay] = [rate, root, step.epsilon, step.weight_decay].map(T::from_f64);
         let [beta1, rest1, beta2, rest2] = [step.beta1, 1.0 - step.beta1, step.beta2, 1.0 - step.beta2].map(T::from_f64);
         for (((w, &g), m), v) in w.iter_mut().zip(g).zip(mean).zip(mean_square) {

@@ -8,7 +8,7 @@
 //! | [`provenance`] | commit and time that stand in every record |
 //! | [`atomic`] | files that are either whole or not there |
 //! | [`paper`] | the 323 numbers of the paper's tables, and which names mean the same |
-//! | [`stats`] | median, quantiles and spread |
+//! | [`stats`] | median, quantiles and spread, confidence intervals, tests and correlations of ranks |
 //! | [`table`] | our runs beside the paper's numbers, as CSV and Markdown |
 //! | [`mod@splice`] | generated text between two markers of a file |
 //! | [`plot`] | results, training curves, speed, functions and searches as pictures, PNG and SVG |

@@ -17,9 +17,6 @@ pub enum Error {
     /// From the text of an activation.
     #[error(transparent)]
     Activation(#[from] swish_core::activation::ParseError),
-    /// From the controller's arithmetic.
-    #[error("controller: {0}")]
-    Controller(#[from] candle_core::Error),
     /// A value that makes no sense.
     #[error("{what} is {value}, expected {expected}")]
     BadValue {

@@ -1,13 +1,17 @@
 //! Pictures of a search.
 
+use crate::compare::CurveRow;
 use crate::error::Result;
 use crate::history::History;
 use crate::journal::Proposal;
+use crate::rerun::{Again, Kind};
 use crate::space::Space;
 use swish_core::activation::{Activation, Binary, CoreUnits, Input, Unary};
 use swish_record::plot::{
-    CurveLine, FunctionPanel, FunctionPlot, GroupPanel, GroupPlot, GroupRow, ProgressPanel, ProgressPlot, Reference,
+    CurveLine, FunctionPanel, FunctionPlot, GroupPanel, GroupPlot, GroupRow, ProgressLine, ProgressPanel, ProgressPlot,
+    Reference, ScatterKind, ScatterPlot, ScatterPoint,
 };
+use swish_record::stats::spearman;
 
 /// Share of the candidates below which a plot's axis may begin.
 const FLOOR: f64 = 0.1;
@@ -33,7 +37,7 @@ pub fn progress(history: &History) -> ProgressPlot {
     let mut panel = ProgressPanel::of_search("every proposal, and the best so far", ACCURACY, &percent);
     panel.floor = floor(history);
     panel.references = references(history);
-    let title = format!("Search by {}", history.config.strategy.name());
+    let title = format!("Search: {}", history.config.strategy.name());
     ProgressPlot { title, notes: notes(history), x_label: "proposals".into(), panels: vec![panel] }
 }
 
@@ -69,6 +73,95 @@ pub fn groups(history: &History) -> Result<GroupPlot> {
         references: references(history),
         columns: vec![vec![unary], right],
     })
+}
+
+/// Strategies on a recorded table: means over the seeds, with 95 % confidence intervals. `best` is the table's best accuracy, in percent.
+pub fn compare(curves: &[CurveRow], best: f64) -> ProgressPlot {
+    let mut names: Vec<&str> = Vec::new();
+    for row in curves {
+        if !names.contains(&row.strategy.as_str()) {
+            names.push(&row.strategy);
+        }
+    }
+    type Point = fn(&CurveRow) -> (f64, Option<f64>, Option<f64>);
+    let panel = |heading: &str, point: Point| {
+        let line = |name: &&str| {
+            let own = || curves.iter().filter(|row| row.strategy == **name);
+            let at = |row: &CurveRow| row.evaluation as f64;
+            let band = |row: &CurveRow| match point(row) {
+                (_, Some(low), Some(high)) => Some((at(row), 100.0 * low, 100.0 * high)),
+                _ => None,
+            };
+            ProgressLine {
+                label: (*name).into(),
+                points: own().map(|row| (at(row), 100.0 * point(row).0)).collect(),
+                band: own().filter_map(band).collect(),
+                stepped: false,
+            }
+        };
+        ProgressPanel {
+            heading: heading.into(),
+            y_label: ACCURACY.into(),
+            floor: None,
+            lines: names.iter().map(line).collect(),
+            dots: Vec::new(),
+            references: Vec::new(),
+        }
+    };
+    let mut bests = panel("best so far", |row| (row.best, row.best_low, row.best_high));
+    bests.references.push(Reference { value: best, label: "best of the space".into() });
+    // The first proposals are drawn blindly; what matters lies near the best.
+    bests.floor = Some((0.75 * best).floor());
+    let recent = panel("mean of the last 100 proposals", |row| (row.recent, row.recent_low, row.recent_high));
+    ProgressPlot {
+        title: "Strategies on the recorded one-unit space".into(),
+        notes: vec!["means over seeds with 95 % confidence intervals; a failure counts as 0".into()],
+        x_label: "proposals".into(),
+        panels: vec![bests, recent],
+    }
+}
+
+/// Accuracies of a rerun against those of the search.
+pub fn rerun(history: &History, again: &[Again]) -> ScatterPlot {
+    let kind = |kind: Kind, name: &str| {
+        let points = again.iter().filter(|row| row.kind == kind).filter_map(|row| {
+            let label = (kind == Kind::Named).then(|| row.formula.clone());
+            Some(ScatterPoint { x: row.search_top1?, y: row.top1?, label })
+        });
+        ScatterKind { name: name.into(), points: points.collect() }
+    };
+    let steps = again.first().map_or(0, |row| row.steps);
+    let mut notes = notes(history);
+    notes.push(rank_correlations(again));
+    ScatterPlot {
+        title: "Does the search's ranking hold?".into(),
+        notes,
+        x_label: format!("{ACCURACY}, {} steps, one seed", history.config.child.recipe.steps),
+        y_label: format!(
+            "accuracy on test images (%), {steps} steps, median of {} seeds",
+            again.iter().map(|row| row.n).max().unwrap_or(0)
+        ),
+        kinds: vec![
+            kind(Kind::Drawn, "drawn among all"),
+            kind(Kind::Best, "best of the search"),
+            kind(Kind::Named, "named"),
+        ],
+    }
+}
+
+/// Rank correlations of both accuracies, in words.
+pub fn rank_correlations(again: &[Again]) -> String {
+    let of = |kind: Kind| {
+        let both: Vec<(f64, f64)> =
+            again.iter().filter(|row| row.kind == kind).filter_map(|row| Some((row.search_top1?, row.top1?))).collect();
+        let (a, b): (Vec<f64>, Vec<f64>) = both.iter().copied().unzip();
+        spearman(&a, &b).map_or_else(|| "none".into(), |rho| format!("{rho:.2} (n={})", both.len()))
+    };
+    format!(
+        "Spearman's rank correlation: functions drawn among all {}, the best of the search {}",
+        of(Kind::Drawn),
+        of(Kind::Best)
+    )
 }
 
 const ACCURACY: &str = "accuracy on held-out images (%)";
@@ -120,7 +213,7 @@ fn references(history: &History) -> Vec<Reference> {
 }
 
 /// What the numbers come from.
-fn notes(history: &History) -> Vec<String> {
+pub fn notes(history: &History) -> Vec<String> {
     let child = &history.config.child;
     let data = history.starts.first().map_or("", |start| start.data.as_str());
     let commit = history.starts.first().map_or("", |start| start.commit.get(..10).unwrap_or(&start.commit));

@@ -10,6 +10,20 @@ use swish_kernels::rng::Rng;
 use swish_record::{RunRecord, Summary};
 use swish_train::Cell;
 
+/// Functions that are always worth a look: those of the paper's baselines and findings that one core unit can make, and LReLU.
+pub const NAMED: [&str; 10] = [
+    "relu",
+    "lrelu",
+    "softplus",
+    "swish-1",
+    "swish",
+    "max_x_sigmoid",
+    "cos_minus_x",
+    "min_x_sin",
+    "max_x_tanh",
+    "sinc_plus_x",
+];
+
 /// Why a function is trained again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,11 +1,11 @@
-//! Puts the Markdown of every table in `results/tables`, and of the benchmark, between the markers of README.md.
+//! Puts the Markdown of every table in `results/tables`, of the search and of the benchmark between the markers of README.md.
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Write the tables of results/tables and results/bench into README.md
+/// Write the tables of results/tables, results/search and results/bench into README.md
 #[derive(Parser)]
 #[command(version, after_help = "Example:\n  readme --readme README.md --results results")]
 struct Args {
@@ -43,9 +43,39 @@ fn run(args: &Args) -> Result<()> {
         true => swish_record::splice(&text, "speed", &format!("{}{}", speed_plot(&args.results), read(&speed)?))?,
         false => text,
     };
+    let search = args.results.join("search/one-unit");
+    let text = match search.join("summary.md").exists() {
+        true => swish_record::splice(&text, "search", &found(&search)?)?,
+        false => text,
+    };
     swish_record::write_atomic(&args.readme, text)?;
     eprintln!("{}: {} tables", args.readme.display(), files.len());
     Ok(())
+}
+
+/// What the search of the one-unit space found: its summary, what its candidates are made of, strategies beside one another.
+fn found(folder: &Path) -> Result<String> {
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).with_context(|| folder.join(name).display().to_string())
+    };
+    let mut text = read("summary.md")?;
+    for (name, title) in [
+        ("groups", "Accuracy by operator"),
+        ("compare", "Strategies on the recorded space"),
+        ("rerun", "Trained again"),
+    ] {
+        if folder.join(name).with_extension("png").exists() {
+            text += &format!("\n![{title}]({})\n", folder.join(name).with_extension("png").display());
+        }
+        if name == "compare" && folder.join("compare.md").exists() {
+            text += &format!("\n{}", read("compare.md")?);
+        }
+    }
+    if folder.join("rerun.md").exists() {
+        text +=
+            &format!("\nAll functions that were trained again: [rerun.md]({}).\n", folder.join("rerun.md").display());
+    }
+    Ok(text)
 }
 
 /// The plot of the benchmark as Markdown, where there is one.

@@ -10,6 +10,7 @@ use swish_data::Dataset;
 use swish_experiments::args::TableArgs;
 use swish_experiments::cifar::{self, CifarTable};
 use swish_search::history::History;
+use swish_search::plots;
 
 /// The rows, in the paper's order and notation.
 const ACTIVATIONS: &[&str] = &[
@@ -24,7 +25,7 @@ const ACTIVATIONS: &[&str] = &[
     "x*asinh(x)^2",
 ];
 
-/// Tables 1 and 2: the functions that a search found x three models on CIFAR-10 and CIFAR-100
+/// Tables 1 and 2, and Figure 3: the functions that a search found x three models on CIFAR-10 and CIFAR-100
 #[derive(Parser)]
 #[command(
     version,
@@ -53,6 +54,12 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let mut activations = cifar::rows(ACTIVATIONS)?;
+    // All but ReLU are what the paper's search found: its Figure 3.
+    let notes = vec!["beta = 1".to_owned()];
+    let figure = plots::functions("Figure 3: functions that the paper's search found", notes, &activations[1..]);
+    if !args.table.dry_run {
+        figure.write(args.table.results.join("figures/figure_03"))?;
+    }
     if let Some(dir) = &args.from {
         for (proposal, _) in History::read(dir)?.ranking().into_iter().take(args.top) {
             let found: Activation = proposal.formula.parse()?;

@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn the_lines_of_squeue_are_read() {
         let line =
-            |state: &str, status: &str, reason: &str| format!("{:20}{:20}{state:20}{status:20}{reason:200}", 7, 3);
+            |state: &str, status: &str, reason: &str| format!("{:<20}{:<20}{state:20}{status:20}{reason:200}", 7, 3);
         for (name, status, reason, expected) in [
             ("PENDING", "0", "Resources", State::Waiting("Resources".into())),
             ("PENDING", "0", "Priority", State::Waiting(String::new())),

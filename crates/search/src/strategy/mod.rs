@@ -4,14 +4,20 @@
 //! |---|---|
 //! | [`Exhaustive`] | every member of the space in order (the paper's way for one core unit) |
 //! | [`Random`] | members drawn uniformly |
+//! | [`Evolution`] | regularized evolution (Real et al. 2018) |
+//! | [`Ppo`] | the paper's RNN controller, trained with PPO |
 //!
 //! A strategy depends on its seed and on the rewards that it is told, on nothing else: a search that was interrupted is rebuilt
 //! by asking it again and telling it what the journal holds.
 
+mod evolution;
 mod exhaustive;
+mod ppo;
 mod random;
 
+pub use evolution::{Evolution, EvolutionConfig};
 pub use exhaustive::Exhaustive;
+pub use ppo::{Ppo, PpoConfig};
 pub use random::Random;
 
 use crate::error::Result;
@@ -44,13 +50,13 @@ pub trait Strategy: Send {
     /// The next `n` proposals; fewer only when the space has no more to propose.
     ///
     /// # Errors
-    /// The controller's arithmetic.
+    /// A strategy's own; none of those here has any.
     fn propose(&mut self, n: usize) -> Result<Vec<CoreUnits>>;
 
     /// Is told the rewards of all proposals of the last [`Strategy::propose`], in their order.
     ///
     /// # Errors
-    /// The controller's arithmetic.
+    /// Functions that are not members of its space.
     fn learn(&mut self, batch: &[Scored]) -> Result<Option<Update>>;
 
     /// Whether rewards matter to it: if not, proposals need not wait for them.
@@ -65,6 +71,10 @@ pub enum StrategyConfig {
     Exhaustive,
     /// [`Random`].
     Random,
+    /// [`Evolution`].
+    Evolution(EvolutionConfig),
+    /// [`Ppo`].
+    Ppo(PpoConfig),
 }
 
 impl StrategyConfig {
@@ -73,6 +83,8 @@ impl StrategyConfig {
         match self {
             Self::Exhaustive => "exhaustive",
             Self::Random => "random",
+            Self::Evolution(_) => "evolution",
+            Self::Ppo(_) => "ppo",
         }
     }
 
@@ -81,6 +93,8 @@ impl StrategyConfig {
         match name {
             "exhaustive" => Some(Self::Exhaustive),
             "random" => Some(Self::Random),
+            "evolution" => Some(Self::Evolution(EvolutionConfig::default())),
+            "ppo" => Some(Self::Ppo(PpoConfig::default())),
             _ => None,
         }
     }
@@ -88,11 +102,13 @@ impl StrategyConfig {
     /// The strategy at its start.
     ///
     /// # Errors
-    /// Parameters that make no sense, or the controller's arithmetic.
+    /// Parameters that make no sense.
     pub fn build(&self, space: Space, seed: u64) -> Result<Box<dyn Strategy>> {
         Ok(match self {
             Self::Exhaustive => Box::new(Exhaustive::new(space)),
             Self::Random => Box::new(Random::new(space, seed)),
+            Self::Evolution(config) => Box::new(Evolution::new(space, config, seed)?),
+            Self::Ppo(config) => Box::new(Ppo::new(space, config, seed)?),
         })
     }
 }

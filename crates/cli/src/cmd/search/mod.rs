@@ -1,6 +1,9 @@
 //! `swish search`: a search begun, resumed, looked at.
 
+mod compare;
 mod engine;
+mod report;
+mod rerun;
 mod run;
 mod show;
 
@@ -21,11 +24,14 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Resume(run::ResumeArgs),
     Status(show::StatusArgs),
     Top(show::TopArgs),
     Table(show::TableArgs),
+    Report(report::ReportArgs),
+    Rerun(rerun::RerunArgs),
+    Compare(compare::CompareArgs),
     /// Run one trial of a list: what an engine's task does
     #[command(hide = true)]
     Task {
@@ -48,11 +54,14 @@ enum Command {
 
 pub fn run(args: Args) -> Result<()> {
     match args.command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Resume(args) => run::resume(args),
         Command::Status(args) => show::status(args),
         Command::Top(args) => show::top(args),
         Command::Table(args) => show::table(args),
+        Command::Report(args) => report::run(args),
+        Command::Rerun(args) => rerun::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Task { dir, trials, index } => Ok(worker::task(&dir, &trials, index)?),
         Command::Worker { dir } => Ok(worker::serve(&dir)?),
     }

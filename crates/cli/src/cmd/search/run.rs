@@ -125,7 +125,7 @@ pub fn resume(args: ResumeArgs) -> Result<()> {
 }
 
 /// The strategy of that name, with the parameters that are given.
-fn strategy(name: &str, parameters: Option<&str>) -> Result<StrategyConfig> {
+pub fn strategy(name: &str, parameters: Option<&str>) -> Result<StrategyConfig> {
     let known = StrategyConfig::named(name)
         .with_context(|| format!("--strategy {name}: expected exhaustive, random, evolution or ppo"))?;
     let Some(parameters) = parameters else { return Ok(known) };

@@ -1,4 +1,10 @@
-//! Median, quantiles and spread.
+//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks.
+
+mod interval;
+mod ranks;
+
+pub use interval::Interval;
+pub use ranks::{MannWhitney, mann_whitney, spearman};
 
 /// What is told of several runs of one cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
