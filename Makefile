@@ -1,6 +1,6 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt table-cifar table-cifar-search search bench-cpu results data-cifar10 data-cifar100 doc clean
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search search bench-cpu results data-cifar10 data-cifar100 doc clean
 
 PROFILE ?= reduced
 DATA_DIR ?=
@@ -53,6 +53,10 @@ test: ## formatting, clippy with warnings as errors, all tests
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace
+
+test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
+	cargo test -p swish-search --test slurm -- --nocapture
+	cargo test -p swish --test slurm -- --nocapture
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -179,7 +179,7 @@ fn bad_requests_are_refused_in_one_line() {
         (&["--child-batch", "20000"][..], "at most the"),
         (&["--units", "9"], "from 1 to 4"),
         (&["--unary", "sine"], "one of identity"),
-        (&["--engine", "cloud"], "expected local"),
+        (&["--engine", "cloud"], "possible values: local"),
         (&["--strategy-config", "{\"speed\":1}"], "no parameter"),
         (&["--model", "resnet21"], "resnet20"),
         (&["--device", "cuda:0"], "cuda"),

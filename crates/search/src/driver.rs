@@ -8,6 +8,7 @@ use crate::config::SearchConfig;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::journal::{Ended, Event, Fate, Journal, Learned, Proposal, Start};
+use crate::lock::lock;
 use crate::space::{Class, Classes, Rejection, Space, screen};
 use crate::strategy::{Scored, Strategy};
 use crate::trial::{Outcome, Outcomes, Trial};
@@ -18,11 +19,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use swish_core::activation::CoreUnits;
 use swish_record::provenance;
 
-/// The file that a driver holds locked.
-const LOCK: &str = "lock";
-/// How often, and how long apart, it is tried to lock it.
-const LOCK_TRIES: u32 = 10;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Time after which the driver looks up from waiting for an outcome.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// An engine that has lost trials so many times in a row, without an outcome in between, is given up.
@@ -418,24 +414,4 @@ impl Search {
 fn data_of(child: &Child) -> String {
     let data = child.data();
     format!("{} {} {}", data.dataset, data.source, data.version)
-}
-
-/// Takes the lock on a search's folder.
-fn lock(dir: &Path) -> Result<File> {
-    let path = dir.join(LOCK);
-    let file = File::create(&path).map_err(Error::io(&path, "write"))?;
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // Whoever asks whether a driver is at work holds it for a moment.
-            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(std::fs::TryLockError::Error(e)) => return Err(Error::io(&path, "lock")(e)),
-        }
-    }
-    Err(Error::Locked { dir: dir.to_path_buf() })
-}
-
-/// Whether a driver is at work on the search in `dir`.
-pub fn is_driven(dir: &Path) -> bool {
-    File::open(dir.join(LOCK)).is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }

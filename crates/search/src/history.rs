@@ -1,9 +1,9 @@
 //! A search looked at from outside: what its journal says, whether it runs or not.
 
 use crate::config::SearchConfig;
-use crate::driver::is_driven;
 use crate::error::Result;
 use crate::journal::{self, Event, Fate, Learned, Proposal, Start};
+use crate::lock::is_driven;
 use crate::trial::Outcome;
 use serde::Serialize;
 use std::collections::HashMap;

@@ -11,6 +11,7 @@
 //! | [`trial`] | one candidate's training: its identity and its result file |
 //! | [`engine`] | where trials run: local processes, Slurm, HyperQueue |
 //! | [`journal`] | the append-only log of a search |
+//! | [`lock`] | one driver a search |
 //! | [`worker`] | the process that runs trials |
 //! | [`driver`] | strategy, engine and journal put together |
 //! | [`history`] | a search looked at: status, ranking |
@@ -30,6 +31,7 @@ pub mod engine;
 pub mod error;
 pub mod history;
 pub mod journal;
+pub mod lock;
 pub mod markdown;
 pub mod plots;
 pub mod rerun;

@@ -74,6 +74,11 @@ impl Outcomes {
         Self { dir: search_dir.join("results") }
     }
 
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Where a trial's outcome lies.
     pub fn file(&self, id: &str) -> PathBuf {
         self.dir.join(format!("{id}.json"))

@@ -3,13 +3,21 @@
 //! | engine | what it does |
 //! |---|---|
 //! | [`Local`] | worker processes on this machine, each fed over a pipe (the default) |
+//! | [`Slurm`] | array jobs |
+//! | [`HyperQueue`] | jobs of `hq` |
 //!
 //! An engine only dispatches. Whether a trial is done is said by its outcome file ([`crate::trial::Outcomes`]); an engine may run a
 //! trial twice, lose it or be restarted, and the search is none the worse for it.
 
+mod batch;
+mod hyper_queue;
 mod local;
+mod slurm;
 
+pub use batch::{Batch, Notify, State, System, Ticket};
+pub use hyper_queue::{HyperQueue, HyperQueueConfig};
 pub use local::{Local, LocalConfig};
+pub use slurm::{Slurm, SlurmConfig};
 
 use crate::error::Result;
 use crate::trial::{Outcome, Trial};

@@ -1,6 +1,7 @@
 //! `swish search`: a search begun, resumed, looked at.
 
 mod compare;
+mod engine;
 mod report;
 mod rerun;
 mod run;

@@ -1,6 +1,7 @@
 //! `swish search run` and `swish search resume`.
 
 use super::super::space::SpaceArgs;
+use super::engine::EngineArgs;
 use crate::args::{ComputeArgs, DataArgs, say};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use swish_record::Profile;
 use swish_search::config::{ChildConfig, SearchConfig};
 use swish_search::driver::{News, Search};
-use swish_search::engine::{Engine, Local, LocalConfig};
+use swish_search::engine::Notify;
 use swish_search::strategy::StrategyConfig;
 use swish_train::cell::Precision;
 use swish_train::recipes;
@@ -82,31 +83,6 @@ pub struct ResumeArgs {
     engine: EngineArgs,
 }
 
-/// Where the children are trained.
-#[derive(clap::Args)]
-pub struct EngineArgs {
-    /// local (processes on this machine)
-    #[arg(long, default_value = "local")]
-    engine: String,
-    /// Children at the same time; for the local engine one a core unless given
-    #[arg(long)]
-    jobs: Option<NonZeroUsize>,
-}
-
-impl EngineArgs {
-    fn build(&self, dir: &std::path::Path) -> Result<Box<dyn Engine>> {
-        let program = std::env::current_exe().context("the path of this program")?;
-        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        match self.engine.as_str() {
-            "local" => {
-                let jobs = self.jobs.map_or_else(cores, NonZeroUsize::get);
-                Ok(Box::new(Local::new(LocalConfig { dir: dir.to_path_buf(), program, jobs })?))
-            }
-            other => bail!("--engine {other}: expected local"),
-        }
-    }
-}
-
 pub fn run(args: RunArgs) -> Result<()> {
     let mut recipe = recipes::search_child(args.data.dataset, args.profile);
     if let Some(model) = &args.model {
@@ -166,8 +142,8 @@ pub fn strategy(name: &str, parameters: Option<&str>) -> Result<StrategyConfig> 
 }
 
 fn drive(mut search: Search, engine: &EngineArgs) -> Result<()> {
-    let mut engine = engine.build(search.dir())?;
     let mut screen = Screen::new();
+    let mut engine = engine.build(search.dir(), screen.notify())?;
     let summary = search.run(engine.as_mut(), &mut |news| screen.show(news))?;
     screen.finish();
     let best =
@@ -195,6 +171,12 @@ impl Screen {
         Self { bar, said: Instant::now(), failed: 0 }
     }
 
+    /// Shows the notes of an engine.
+    fn notify(&self) -> Notify {
+        let bar = self.bar.clone();
+        Box::new(move |note| print(bar.as_ref(), note))
+    }
+
     fn show(&mut self, news: News<'_>) {
         match news {
             News::Outcome { outcome, .. } => self.failed += u64::from(outcome.err.is_some()),
@@ -217,5 +199,13 @@ impl Screen {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// A line above the bar, where there is one.
+fn print(bar: Option<&ProgressBar>, note: &str) {
+    match bar {
+        Some(bar) => bar.println(note),
+        None => eprintln!("{note}"),
     }
 }
