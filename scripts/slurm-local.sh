@@ -108,6 +108,8 @@ wait_for() { # SECONDS COMMAND..
     done
 }
 
+queue_is_empty() { [ -z "$(squeue --noheader)" ]; }
+
 node_is_up() { [[ $(sinfo --noheader --format=%T) =~ ^(idle|mixed|allocated) ]]; }
 
 failed() {
@@ -165,7 +167,10 @@ status)
     ;;
 stop)
     # Without a controller to ask, a running task goes on to its end.
-    is_gone slurmctld || scancel --user="$(id -un)" || true
+    if ! is_gone slurmctld; then
+        scancel --user="$(id -un)" || true
+        wait_for 5 queue_is_empty || true
+    fi
     end TERM slurmctld
     end TERM slurmd
     # It takes seconds to end by itself, and has nothing to save.
