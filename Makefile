@@ -55,8 +55,8 @@ test: ## formatting, clippy with warnings as errors, all tests
 	cargo test --workspace
 
 test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
-	cargo test -p swish-search --test slurm -- --nocapture
-	cargo test -p swish --test slurm -- --nocapture
+	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test slurm -- --nocapture
+	SWISH_INSTALL_SLURM=1 cargo test -p swish --test slurm -- --nocapture
 
 fmt: ## format the sources
 	cargo fmt --all
