@@ -37,7 +37,7 @@ pub struct Scored {
 /// What an update of a learning strategy did, for the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Update {
-    /// Moving average of the rewards, after the update.
+    /// Moving average of the rewards as the strategy takes them (PPO raises them to a power), after the update.
     pub baseline: f64,
     /// Mean entropy of a whole proposal's distribution, in nats, before the update.
     pub entropy: f64,

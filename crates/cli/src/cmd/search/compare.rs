@@ -25,9 +25,12 @@ pub struct CompareArgs {
     /// Strategies, separated by semicolons; parameters as JSON after the name: 'ppo {"learning_rate":0.01}'
     #[arg(long, value_delimiter = ';', default_value = "random;evolution;ppo", value_name = "S;S;..")]
     strategies: Vec<String>,
-    /// Seeds of each strategy, from 1
+    /// Seeds of each strategy
     #[arg(long, default_value = "20")]
     seeds: NonZeroU64,
+    /// The first of them: parameters are better chosen with other seeds than they are shown with
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
     /// Proposals of each search
     #[arg(long, default_value = "500")]
     evaluations: NonZeroUsize,
@@ -66,7 +69,7 @@ pub fn run(args: CompareArgs) -> Result<()> {
     if labels.len() < strategies.len() {
         bail!("--strategies {}: each at most once", args.strategies.join(";"));
     }
-    let seeds: Vec<u64> = (1..=args.seeds.get()).collect();
+    let seeds: Vec<u64> = (0..args.seeds.get()).map(|i| args.first_seed.wrapping_add(i)).collect();
     let comparison = compare(&space, &reward, &strategies, &seeds, args.evaluations.get(), args.batch.get())?;
 
     let folder = args.table.parent().context("the table's folder")?;

@@ -91,7 +91,8 @@ fn it_learns_which_operators_pay() {
 
 #[test]
 fn updates_are_told() {
-    let mut ppo = Ppo::new(Space::full(1).unwrap(), &PpoConfig::default(), 0).unwrap();
+    let config = PpoConfig { power: 2.0, ..PpoConfig::default() };
+    let mut ppo = Ppo::new(Space::full(1).unwrap(), &config, 0).unwrap();
     let scored = |rewards: [f64; 2], ppo: &mut Ppo| {
         let units = ppo.propose(2).unwrap();
         let batch: Vec<Scored> =
@@ -99,15 +100,28 @@ fn updates_are_told() {
         ppo.learn(&batch).unwrap().unwrap()
     };
     let first = scored([0.2, 0.4], &mut ppo);
-    // From the batch's mean: 0.95 (0.95 0.3 + 0.05 0.2) + 0.05 0.4.
-    assert!((first.baseline - 0.300_25).abs() < 1e-15, "{first:?}");
+    // From the mean of the squares: 0.95 (0.95 0.1 + 0.05 0.04) + 0.05 0.16.
+    assert!((first.baseline - 0.100_15).abs() < 1e-15, "{first:?}");
     // Small weights leave the choices all but equally likely.
     assert!((first.entropy - 6250_f64.ln()).abs() < 0.01, "{first:?}");
     let second = scored([1.0, 1.0], &mut ppo);
-    assert!((second.baseline - (0.9025 * 0.300_25 + 0.0975)).abs() < 1e-15, "{second:?}");
+    assert!((second.baseline - (0.9025 * 0.100_15 + 0.0975)).abs() < 1e-15, "{second:?}");
     // The surrogate grows in the passes.
     assert!(second.loss < -3.0 && second.entropy < first.entropy, "{second:?}");
     assert_eq!(ppo.learn(&[]).unwrap(), None);
+}
+
+/// The six functions of this space can be written in nine ways.
+#[test]
+fn nothing_is_proposed_twice_while_there_is_something_new() {
+    let space = Space::new(1, vec![Unary::Identity, Unary::Sin, Unary::Cos], vec![Binary::Max]).unwrap();
+    let forms = |draws| {
+        let config = PpoConfig { draws, ..PpoConfig::default() };
+        let proposals = Ppo::new(space.clone(), &config, 1).unwrap().propose(6).unwrap();
+        proposals.iter().map(form).collect::<HashSet<_>>().len()
+    };
+    assert_eq!(forms(200), 6);
+    assert!(forms(1) < 6);
 }
 
 #[test]
