@@ -6,6 +6,7 @@ use crate::history::History;
 use crate::journal::Proposal;
 use crate::rerun::{Again, Kind};
 use crate::space::Space;
+use std::collections::BTreeSet;
 use swish_core::activation::{Activation, Binary, CoreUnits, Input, Unary};
 use swish_record::plot::{
     CurveLine, FunctionPanel, FunctionPlot, GroupPanel, GroupPlot, GroupRow, ProgressLine, ProgressPanel, ProgressPlot,
@@ -111,7 +112,7 @@ pub fn compare(curves: &[CurveRow], best: f64) -> ProgressPlot {
     let mut bests = panel("best so far", |row| (row.best, row.best_low, row.best_high));
     bests.references.push(Reference { value: best, label: "best of the space".into() });
     // The first proposals are drawn blindly; what matters lies near the best.
-    bests.floor = Some((0.75 * best).floor());
+    bests.floor = Some((0.94 * best).floor());
     let recent = panel("mean of the last 100 proposals", |row| (row.recent, row.recent_low, row.recent_high));
     ProgressPlot {
         title: "Strategies on the recorded one-unit space".into(),
@@ -221,12 +222,15 @@ fn references(history: &History) -> Vec<Reference> {
 pub fn notes(history: &History) -> Vec<String> {
     let child = &history.config.child;
     let data = history.starts.first().map_or("", |start| start.data.as_str());
-    let commit = history.starts.first().map_or("", |start| start.commit.get(..10).unwrap_or(&start.commit));
+    // Those that trained: outcomes may have been there before the search was.
+    let commits: BTreeSet<&str> =
+        history.outcomes.values().map(|o| o.commit.get(..10).unwrap_or(&o.commit)).filter(|c| !c.is_empty()).collect();
+    let commits = commits.into_iter().collect::<Vec<_>>().join(" ");
     vec![
         format!(
             "child: {}, {} steps of {}, {}, seed {}",
             child.recipe.model, child.recipe.steps, child.recipe.batch, child.precision, child.seed
         ),
-        format!("profile {} · data {data} · commit {commit}", child.profile),
+        format!("profile {} · data {data} · commit {commits}", child.profile),
     ]
 }
