@@ -173,7 +173,7 @@ pub fn summarise(chosen: &[Chosen], records: &[RunRecord]) -> Vec<Again> {
         let summary = Summary::of(&values);
         Again {
             kinds: function.kinds.clone(),
-            formula: function.activation.to_string(),
+            formula: function.activation.formula(),
             rank: function.rank,
             search_top1: function.top1,
             top1: summary.map(|s| s.median),
