@@ -17,6 +17,9 @@ use swish_record::stats::spearman;
 /// Share of the candidates below which a plot's axis may begin.
 const FLOOR: f64 = 0.1;
 
+/// Functions that have their formula in a scatter plot; more of them would lie on one another.
+const LABELLED: [&str; 5] = ["max(x,0)", "x*sigmoid(beta*x)", "max(x,sigmoid(x))", "cos(x)-x", "sinc(x)+x"];
+
 /// Functions as in Figure 3 of the paper: two panels, x from -5 to 5, parameters at their initial values.
 pub fn functions(title: &str, notes: Vec<String>, functions: &[Activation]) -> FunctionPlot {
     let line = |activation: &Activation| CurveLine {
@@ -128,7 +131,7 @@ pub fn rerun(history: &History, again: &[Again]) -> ScatterPlot {
     let shown = |row: &Again| [Kind::Named, Kind::Best, Kind::Drawn].into_iter().find(|kind| row.kinds.contains(kind));
     let kind = |kind: Kind, name: &str| {
         let points = again.iter().filter(|row| shown(row) == Some(kind)).filter_map(|row| {
-            let label = (kind == Kind::Named).then(|| row.formula.clone());
+            let label = LABELLED.contains(&row.formula.as_str()).then(|| row.formula.clone());
             Some(ScatterPoint { x: row.search_top1?, y: row.top1?, label })
         });
         ScatterKind { name: name.into(), points: points.collect() }
