@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::{LINE, MARGIN, head, head_width, headings, widest};
-use super::picture::{Align, Picture, text_width};
+use super::picture::{Align, Picture};
 use super::scale::{Scale, bounds};
 use super::style::{BLUE, FAINT_TEXT, FRAME, GRID, HEADING, LABEL, PALE_BLUE, SMALL, VERMILLION};
 use super::symbol::beyond;
+use super::text::text_width;
 use crate::error::Result;
 use crate::stats::Summary;
 use crate::table::{Block, Section, Table};

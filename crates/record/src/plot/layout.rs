@@ -1,7 +1,8 @@
 //! Where the parts of a plot lie: the head and the headings of panels.
 
-use super::picture::{Align, Ink, Picture, text_width, wrap};
+use super::picture::{Align, Ink, Picture, wrap};
 use super::style::{HEADING, SMALL, TITLE};
+use super::text::text_width;
 
 /// Space between the edge of a picture and what is in it.
 pub(super) const MARGIN: f64 = 18.0;

@@ -13,6 +13,7 @@
 //! | `render` | a picture as PNG and SVG |
 //! | `layout` | the head and the headings of panels |
 //! | `frame` | a panel with two axes, and lines cut at its edge |
+//! | `text` | the built-in font: widths of texts and their pixels |
 //! | `scale` | axes: ticks and positions |
 //! | `references` | [`Reference`]: lines at values to compare with |
 //! | `beside` | labels beside points |
@@ -40,6 +41,7 @@ mod scale;
 mod scatter;
 mod style;
 mod symbol;
+mod text;
 
 pub use curves::{CurveLine, CurvePanel, CurvePlot};
 pub use dots::{DotPanel, DotPlot, DotRow};

@@ -1,10 +1,10 @@
 //! A picture as a list of marks, in pixels from the top left. It knows no file format, and a test can
 //! look at where everything lies.
 
-use plotters::style::{Color, FontStyle, IntoFont, RGBAColor, RGBColor};
+use plotters::style::{Color, RGBAColor, RGBColor};
 
 use super::layout::LINE;
-use super::render::{FAMILY, PNG_FONT_FACTOR, register_fonts};
+use super::text::text_width;
 
 /// Where a text lies about its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,16 +130,6 @@ impl Picture {
             self.line(dash, color, width);
         }
     }
-}
-
-/// Width of a text in pixels.
-pub(super) fn text_width(text: &str, ink: Ink) -> f64 {
-    register_fonts();
-    // Measured large, because widths come in whole pixels.
-    const ZOOM: f64 = 16.0;
-    let style = if ink.bold { FontStyle::Bold } else { FontStyle::Normal };
-    let font = (FAMILY, ink.size * ZOOM * PNG_FONT_FACTOR, style).into_font();
-    font.box_size(text).map_or(0.0, |(width, _)| f64::from(width) / ZOOM)
 }
 
 /// Breaks a heading at its ` · ` so that every line fits `width`; a part that is too long stays whole.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::{LINE, MARGIN, head, head_width, widest};
-use super::picture::{Align, Picture, text_width};
+use super::picture::{Align, Picture};
 use super::scale::{Scale, bounds, log_ticks};
 use super::style::{FRAME, GRID, HEADING, LABEL, SMALL, TEXT};
 use super::symbol::{COLORS, symbol};
+use super::text::text_width;
 use crate::error::Result;
 use crate::stats::Summary;
 

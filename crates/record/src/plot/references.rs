@@ -2,9 +2,10 @@
 
 use super::frame::Frame;
 use super::layout::widest;
-use super::picture::{Align, Picture, text_width};
+use super::picture::{Align, Picture};
 use super::scale::Scale;
 use super::style::{DOTS, FAINT_TEXT, SMALL};
+use super::text::text_width;
 
 /// A value others are compared with.
 #[derive(Clone, Debug, PartialEq)]

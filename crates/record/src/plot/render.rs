@@ -1,27 +1,22 @@
 //! A picture as PNG and SVG.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::{
-    FontStyle, register_font,
-    text_anchor::{HPos, Pos, VPos},
-};
+use plotters::style::FontStyle;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::picture::{Align, Mark, Picture};
+use super::text::Canvas;
 use crate::atomic::write_atomic;
 use crate::error::{RecordError, Result};
 
-/// Name the fonts are registered under; the generic family in SVG.
-pub(super) const FAMILY: &str = "sans-serif";
+/// The generic family in SVG.
+const FAMILY: &str = "sans-serif";
 
-/// Font size the PNG backend takes for one pixel of em: it scales ascent plus descent, which are
-/// 1.069 + 0.293 em in Noto Sans.
-pub(super) const PNG_FONT_FACTOR: f64 = 1.362;
 /// Font size the SVG backend takes for one pixel of em.
 const SVG_FONT_FACTOR: f64 = 1.24;
 /// Top of a text to its base line, in em, in the SVG backend (its `dy` of texts set from the top).
@@ -31,23 +26,12 @@ const ZOOM: f64 = 4.0;
 /// Pixels drawn that make one of the PNG: it has two for one of the picture, and smooth edges.
 const AVERAGED: usize = 2;
 
-/// Makes the fonts known to the drawing library, once.
-pub(super) fn register_fonts() {
-    static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        // Both fonts are built in and valid (a test draws with them); a failure shows as an error on drawing.
-        let _ = register_font(FAMILY, FontStyle::Normal, notosans::REGULAR_TTF);
-        let _ = register_font(FAMILY, FontStyle::Bold, notosans::BOLD_TTF);
-    });
-}
-
 impl Picture {
     /// Writes `<base>.png` and `<base>.svg`; returns their paths.
     ///
     /// # Errors
     /// A picture that cannot be drawn, a file that cannot be written.
     pub fn write(&self, base: &Path) -> Result<[PathBuf; 2]> {
-        register_fonts();
         // Not `with_extension`: a base such as `v1.2` has no ending to replace.
         let path = |ending: &str| {
             let mut name = base.as_os_str().to_owned();
@@ -74,8 +58,13 @@ impl Picture {
         let mut drawn = vec![0; width as usize * height as usize * 3];
         {
             let area = BitMapBackend::with_buffer(&mut drawn, (width, height)).into_drawing_area();
-            let baseline = PNG_FONT_FACTOR / 2.0;
-            self.draw(&area, PNG_FONT_FACTOR, baseline).map_err(|error| error.to_string())?;
+            self.draw(&area, false).map_err(|error| error.to_string())?;
+        }
+        let mut canvas = Canvas { pixels: &mut drawn, width: width as usize, height: height as usize, zoom: ZOOM };
+        for mark in &self.marks {
+            if let Mark::Text { x, y, text, ink, align } = mark {
+                canvas.text(*x, *y, text, *ink, *align);
+            }
         }
         let (small, width, height) = average(&drawn, width as usize, height as usize);
         let mut bytes = Vec::new();
@@ -90,7 +79,7 @@ impl Picture {
         let mut text = String::new();
         {
             let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-            self.draw(&area, SVG_FONT_FACTOR, SVG_BASELINE).map_err(|error| error.to_string())?;
+            self.draw(&area, true).map_err(|error| error.to_string())?;
         }
         // Drawn large for fine positions, shown at the size of the picture.
         let drawn = format!("width=\"{width}\" height=\"{height}\"");
@@ -98,18 +87,17 @@ impl Picture {
         Ok(text.replacen(&drawn, &shown, 1))
     }
 
-    /// Draws every mark. `font` and `baseline` are the backend's font size and top of text to base
-    /// line for one pixel of em.
+    /// Draws every mark, texts only `with_texts`, in the way of the SVG backend.
     fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
-        font: f64,
-        baseline: f64,
+        with_texts: bool,
     ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let at = |(x, y): (f64, f64)| ((x * ZOOM).round() as i32, (y * ZOOM).round() as i32);
         area.fill(&WHITE)?;
         for mark in &self.marks {
             match mark {
+                Mark::Text { .. } if !with_texts => {}
                 Mark::Text { x, y, text, ink, align } => {
                     let anchor = match align {
                         Align::Left => HPos::Left,
@@ -117,10 +105,10 @@ impl Picture {
                         Align::Right => HPos::Right,
                     };
                     let weight = if ink.bold { FontStyle::Bold } else { FontStyle::Normal };
-                    let style = TextStyle::from((FAMILY, ink.size * ZOOM * font, weight).into_font())
+                    let style = TextStyle::from((FAMILY, ink.size * ZOOM * SVG_FONT_FACTOR, weight).into_font())
                         .color(&ink.color)
                         .pos(Pos::new(anchor, VPos::Top));
-                    area.draw_text(text, &style, at((*x, y - baseline * ink.size)))?;
+                    area.draw_text(text, &style, at((*x, y - SVG_BASELINE * ink.size)))?;
                 }
                 Mark::Line { points, color, width } => {
                     let stroke = color.stroke_width((width * ZOOM).round() as u32);

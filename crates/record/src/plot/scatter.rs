@@ -6,10 +6,11 @@ use super::beside::{Area, Label, place};
 use super::frame::{BELOW, Frame, TICKS};
 use super::layout::{LINE, MARGIN, head, head_width};
 use super::legend::{Entry, legend, legend_width};
-use super::picture::{Align, Ink, Picture, text_width};
+use super::picture::{Align, Ink, Picture};
 use super::scale::bounds;
 use super::style::{FRAME, SMALL, TEXT};
 use super::symbol::symbol;
+use super::text::text_width;
 use crate::error::Result;
 
 /// One candidate.

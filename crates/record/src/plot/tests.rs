@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::picture::{Align, Mark, Picture, text_width};
+use super::picture::{Align, Mark, Picture};
+use super::text::text_width;
 use super::*;
 use crate::metrics::Row;
 use crate::paper::Metric;
