@@ -80,10 +80,10 @@ impl DataArgs {
 pub struct ComputeArgs {
     /// cpu, or cuda:N in a build with CUDA
     #[arg(long, default_value = "cpu")]
-    pub device: String,
+    device: String,
     /// CPU threads; all cores unless given
     #[arg(long)]
-    pub threads: Option<NonZeroUsize>,
+    threads: Option<NonZeroUsize>,
 }
 
 impl ComputeArgs {

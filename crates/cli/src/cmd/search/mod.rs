@@ -15,7 +15,7 @@ use swish_search::worker;
 /// Search for activation functions; killed at any time, a search goes on with `resume`
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  swish search run results/search/mine --strategy ppo --units 2 --evaluations 500 --data-dir DIR\n  swish search status results/search/mine\n  swish search resume results/search/mine\n  swish search top results/search/mine --n 20"
+    after_help = "Examples:\n  swish search run results/runs/mine --strategy ppo --units 2 --evaluations 500 --data-dir DIR\n  swish search status results/runs/mine\n  swish search resume results/runs/mine\n  swish search top results/runs/mine --n 20"
 )]
 pub struct Args {
     #[command(subcommand)]

@@ -18,7 +18,7 @@ use swish_train::trainer::RunOptions;
 /// Train the best functions of a search again: longer, with several seeds, on the test set
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  swish search rerun results/search/mine --top 20 --steps 1000 --seeds 3\n\nWrites rerun.csv, rerun.md and a scatter plot of both accuracies; the records of the runs go to rerun/runs. Started\nagain, it trains only what is missing."
+    after_help = "Example:\n  swish search rerun results/runs/mine --top 20 --steps 1000 --seeds 3\n\nWrites rerun.csv, rerun.md and a scatter plot of both accuracies; the records of the runs go to rerun/runs. Started\nagain, it trains only what is missing."
 )]
 pub struct RerunArgs {
     /// Folder of the search

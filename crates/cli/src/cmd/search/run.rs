@@ -2,7 +2,7 @@
 
 use super::super::space::SpaceArgs;
 use super::engine::EngineArgs;
-use crate::args::{ComputeArgs, DataArgs, say};
+use crate::args::{DataArgs, say};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -25,7 +25,7 @@ const TALK: Duration = Duration::from_secs(30);
 /// Begin a search
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  swish search run results/search/one-unit --strategy exhaustive --data-dir DIR\n  swish search run results/search/ppo --strategy ppo --units 2 --evaluations 500 --data-dir DIR\n\nThe folder keeps search.json (what was asked), journal.jsonl (what happened), results/ (an outcome a trial)."
+    after_help = "Examples:\n  swish search run results/runs/one-unit --strategy exhaustive --data-dir DIR\n  swish search run results/runs/ppo --strategy ppo --units 2 --evaluations 500 --data-dir DIR\n\nThe folder keeps search.json (what was asked), journal.jsonl (what happened), results/ (an outcome a trial)."
 )]
 pub struct RunArgs {
     /// Folder of the search; made if missing
@@ -67,15 +67,19 @@ pub struct RunArgs {
     precision: Precision,
     #[command(flatten)]
     data: DataArgs,
-    #[command(flatten)]
-    compute: ComputeArgs,
+    /// cpu, or cuda:N in a build with CUDA
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// CPU threads of a child: one wastes least, and many children share the cores
+    #[arg(long, default_value = "1")]
+    threads: NonZeroUsize,
     #[command(flatten)]
     engine: EngineArgs,
 }
 
 /// Go on with a search that was stopped
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish search resume results/search/ppo")]
+#[command(after_help = "Example:\n  swish search resume results/runs/ppo")]
 pub struct ResumeArgs {
     /// Folder of the search
     dir: PathBuf,
@@ -108,9 +112,8 @@ pub fn run(args: RunArgs) -> Result<()> {
             precision: args.precision.to_string(),
             seed: args.child_seed,
             profile: args.profile,
-            device: args.compute.device.clone(),
-            // One thread a child wastes least; many children share the cores.
-            threads: args.compute.threads.map_or(1, NonZeroUsize::get),
+            device: args.device,
+            threads: args.threads.get(),
             data: args.data.choice.to_string(),
             data_dir: args.data.absolute_dir()?,
         },

@@ -8,7 +8,7 @@ use swish_search::history::History;
 
 /// Show how a search stands
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish search status results/search/ppo --json")]
+#[command(after_help = "Example:\n  swish search status results/runs/ppo --json")]
 pub struct StatusArgs {
     /// Folder of the search
     dir: PathBuf,
@@ -19,7 +19,7 @@ pub struct StatusArgs {
 
 /// List the best functions of a search
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish search top results/search/ppo --n 20")]
+#[command(after_help = "Example:\n  swish search top results/runs/ppo --n 20")]
 pub struct TopArgs {
     /// Folder of the search
     dir: PathBuf,
@@ -33,7 +33,7 @@ pub struct TopArgs {
 
 /// Write every candidate of a search as CSV
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish search table results/search/one-unit --out candidates.csv")]
+#[command(after_help = "Example:\n  swish search table results/runs/one-unit --out candidates.csv")]
 pub struct TableArgs {
     /// Folder of the search
     dir: PathBuf,
