@@ -76,9 +76,6 @@ ReturnToService=2
 MaxArraySize=1001
 MaxJobCount=20000
 MinJobAge=300
-# What a killed controller has lost sight of is to be found soon.
-BatchStartTimeout=10
-SlurmdTimeout=30
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,default_queue_depth=2000,sched_min_interval=0
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 GresTypes=gpu
