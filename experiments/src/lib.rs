@@ -8,5 +8,18 @@
 pub mod args;
 pub mod cifar;
 
+use std::process::ExitCode;
+
+/// How a binary ends: a failure is one line on standard error.
+pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -7,6 +7,7 @@
 //! | [`metrics`] | `metrics.csv`, the curve of a run, written a row at a time |
 //! | [`provenance`] | commit and time that stand in every record |
 //! | [`atomic`] | files that are either whole or not there |
+//! | [`to_csv`] | rows as CSV |
 //! | [`paper`] | the 323 numbers of the paper's tables, and which names mean the same |
 //! | [`stats`] | median, quantiles and spread, confidence intervals, tests and correlations of ranks |
 //! | [`table`] | our runs beside the paper's numbers, as CSV and Markdown |
@@ -17,6 +18,7 @@
 //! the same kind (profile, data, recipe, steps, batch, precision) never share a column.
 
 pub mod atomic;
+mod csv_text;
 mod error;
 pub mod metrics;
 pub mod paper;
@@ -29,6 +31,7 @@ pub mod store;
 pub mod table;
 
 pub use atomic::write_atomic;
+pub use csv_text::to_csv;
 pub use error::{RecordError, Result};
 pub use metrics::{MetricsWriter, Row};
 pub use run::{DataSource, Profile, RunRecord, cell_id};

@@ -8,6 +8,12 @@ pub fn commit() -> &'static str {
     env!("SWISH_COMMIT")
 }
 
+/// The head of a commit, as people write it: ten digits.
+#[must_use]
+pub fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
 /// Whether the sources differed from [`commit`] at build time; true as well where that is not known.
 #[must_use]
 pub fn dirty() -> bool {

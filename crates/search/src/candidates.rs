@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 use swish_core::activation::{CoreUnit, Input};
+use swish_record::provenance;
 
 /// One candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,22 +77,9 @@ fn candidate(history: &History, space: &Space, proposal: &Proposal) -> Candidate
         train_loss: outcome.and_then(|o| o.train_loss),
         // A shared training is counted once.
         seconds: outcome.filter(|_| same_as.is_none()).map(|o| o.seconds),
-        commit: outcome.map_or_else(String::new, |o| o.commit.chars().take(10).collect()),
+        commit: outcome.map_or("", |o| provenance::short(&o.commit)).to_owned(),
         err: outcome.and_then(|o| o.err.clone()).unwrap_or_default(),
     }
-}
-
-/// Candidates as CSV.
-///
-/// # Errors
-/// None in practice: the writer is memory.
-pub fn to_csv(candidates: &[Candidate]) -> Result<Vec<u8>> {
-    let fail = |e: &dyn std::fmt::Display| Error::bad_file(Path::new("candidates.csv"), e.to_string());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for candidate in candidates {
-        writer.serialize(candidate).map_err(|e| fail(&e))?;
-    }
-    writer.into_inner().map_err(|e| fail(&e))
 }
 
 /// Reads candidates from CSV.

@@ -2,7 +2,7 @@
 
 use crate::config::SearchConfig;
 use crate::error::Result;
-use crate::journal::{self, Event, Fate, Learned, Proposal, Start};
+use crate::journal::{self, Event, Fate, Proposal, Start};
 use crate::lock::is_driven;
 use crate::trial::Outcome;
 use serde::Serialize;
@@ -23,8 +23,6 @@ pub struct History {
     pub proposals: Vec<Proposal>,
     /// Outcomes by trial.
     pub outcomes: HashMap<String, Outcome>,
-    /// What the strategy learned, in order.
-    pub updates: Vec<Learned>,
     /// When outcomes came in since the last start, seconds since 1970, in order.
     arrivals: Vec<f64>,
     /// Whether every proposal has its reward.
@@ -71,7 +69,6 @@ impl History {
             starts: Vec::new(),
             proposals: Vec::new(),
             outcomes: HashMap::new(),
-            updates: Vec::new(),
             arrivals: Vec::new(),
             ended: false,
         };
@@ -87,7 +84,7 @@ impl History {
                     history.arrivals.push(end.at);
                     history.outcomes.insert(end.outcome.id.clone(), end.outcome);
                 }
-                Event::Update(update) => history.updates.push(update),
+                Event::Update(_) => {}
                 Event::End { .. } => history.ended = true,
             }
             Ok(())

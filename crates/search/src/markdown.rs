@@ -4,8 +4,7 @@ use crate::candidates::Candidate;
 use crate::compare::SummaryRow;
 use crate::error::Result;
 use crate::history::History;
-use crate::plots::rank_correlations;
-use crate::rerun::{Again, Chosen, Kind, NAMED, choose, joined_kinds};
+use crate::rerun::{Again, Chosen, Kind, NAMED, choose, joined_kinds, rank_correlations};
 use swish_core::activation::Activation;
 
 /// Functions of a summary's list.

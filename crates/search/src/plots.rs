@@ -4,7 +4,7 @@ use crate::compare::CurveRow;
 use crate::error::Result;
 use crate::history::History;
 use crate::journal::Proposal;
-use crate::rerun::{Again, Kind};
+use crate::rerun::{Again, Kind, rank_correlations};
 use crate::space::Space;
 use std::collections::BTreeSet;
 use swish_core::activation::{Activation, Binary, CoreUnits, Input, Unary};
@@ -12,7 +12,7 @@ use swish_record::plot::{
     CurveLine, FunctionPanel, FunctionPlot, GroupPanel, GroupPlot, GroupRow, ProgressLine, ProgressPanel, ProgressPlot,
     Reference, ScatterKind, ScatterPlot, ScatterPoint,
 };
-use swish_record::stats::spearman;
+use swish_record::provenance;
 
 /// Share of the candidates below which a plot's axis may begin.
 const FLOOR: f64 = 0.1;
@@ -155,24 +155,6 @@ pub fn rerun(history: &History, again: &[Again]) -> ScatterPlot {
     }
 }
 
-/// Rank correlations of both accuracies, in words.
-pub fn rank_correlations(again: &[Again]) -> String {
-    let of = |kind: Kind| {
-        let both: Vec<(f64, f64)> = again
-            .iter()
-            .filter(|row| row.kinds.contains(&kind))
-            .filter_map(|row| Some((row.search_top1?, row.top1?)))
-            .collect();
-        let (a, b): (Vec<f64>, Vec<f64>) = both.iter().copied().unzip();
-        spearman(&a, &b).map_or_else(|| "none".into(), |rho| format!("{rho:.2} (n={})", both.len()))
-    };
-    format!(
-        "Spearman's rank correlation: functions drawn among all {}, the best of the search {}",
-        of(Kind::Drawn),
-        of(Kind::Best)
-    )
-}
-
 const ACCURACY: &str = "accuracy on held-out images (%)";
 
 /// A proposal's function and its accuracy, `None` where it failed; nothing for one that has no reward yet.
@@ -227,7 +209,7 @@ pub fn notes(history: &History) -> Vec<String> {
     let data = history.starts.first().map_or("", |start| start.data.as_str());
     // Those that trained: outcomes may have been there before the search was.
     let commits: BTreeSet<&str> =
-        history.outcomes.values().map(|o| o.commit.get(..10).unwrap_or(&o.commit)).filter(|c| !c.is_empty()).collect();
+        history.outcomes.values().map(|o| provenance::short(&o.commit)).filter(|c| !c.is_empty()).collect();
     let commits = commits.into_iter().collect::<Vec<_>>().join(" ");
     vec![
         format!(

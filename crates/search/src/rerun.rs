@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::fmt;
 use swish_core::activation::Activation;
 use swish_kernels::rng::Rng;
-use swish_record::{RunRecord, Summary};
+use swish_record::stats::spearman;
+use swish_record::{RunRecord, Summary, provenance};
 use swish_train::Cell;
 
 /// Functions that are always worth a look: those of the paper's baselines and findings that one core unit can make, and LReLU.
@@ -183,10 +184,28 @@ pub fn summarise(chosen: &[Chosen], records: &[RunRecord]) -> Vec<Again> {
             failed: own.len() - values.len(),
             seconds: own.iter().map(|record| record.seconds).sum(),
             steps: own.first().map_or(0, |record| record.steps),
-            commit: own.first().map_or_else(String::new, |record| record.commit.chars().take(10).collect()),
+            commit: own.first().map_or("", |record| provenance::short(&record.commit)).to_owned(),
         }
     };
     let mut all: Vec<Again> = chosen.iter().map(again).collect();
     all.sort_by(|a, b| b.top1.unwrap_or(0.0).total_cmp(&a.top1.unwrap_or(0.0)));
     all
+}
+
+/// Rank correlations of both accuracies, in words.
+pub fn rank_correlations(again: &[Again]) -> String {
+    let of = |kind: Kind| {
+        let both: Vec<(f64, f64)> = again
+            .iter()
+            .filter(|row| row.kinds.contains(&kind))
+            .filter_map(|row| Some((row.search_top1?, row.top1?)))
+            .collect();
+        let (a, b): (Vec<f64>, Vec<f64>) = both.iter().copied().unzip();
+        spearman(&a, &b).map_or_else(|| "none".into(), |rho| format!("{rho:.2} (n={})", both.len()))
+    };
+    format!(
+        "Spearman's rank correlation: functions drawn among all {}, the best of the search {}",
+        of(Kind::Drawn),
+        of(Kind::Best)
+    )
 }

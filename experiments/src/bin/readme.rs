@@ -18,13 +18,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e:#}");
-            ExitCode::FAILURE
-        }
-    }
+    swish_experiments::exit(run(&Args::parse()))
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -22,13 +22,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse().table) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e:#}");
-            ExitCode::FAILURE
-        }
-    }
+    swish_experiments::exit(run(&Args::parse().table))
 }
 
 fn run(args: &TableArgs) -> Result<()> {

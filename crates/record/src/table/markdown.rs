@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Block, Cell, Column, Provenance, Section, Table, TableSpec};
 use crate::paper::lookup_metric;
+use crate::provenance::short;
 
 /// A column of text: its heading, then a line a row.
 type TextColumn = (String, Vec<String>);
@@ -123,7 +124,7 @@ fn notes(spec: &TableSpec, section: &Section) -> String {
 /// `Provenance: profile reduced, data embedded, 27 runs (1 failed), seeds 1 2 3, commit 0123456789, cpu, 2 threads, 1 h 02 min in all.`
 fn provenance(section: &Section) -> String {
     let p: &Provenance = &section.provenance;
-    let commits: Vec<&str> = p.commits.iter().map(|commit| commit.get(..10).unwrap_or(commit)).collect();
+    let commits: Vec<&str> = p.commits.iter().map(|commit| short(commit)).collect();
     let failed = if p.failed > 0 { format!(" ({} failed)", p.failed) } else { String::new() };
     let s = if p.runs == 1 { "" } else { "s" };
     let changed = if p.dirty { " with changed sources" } else { "" };

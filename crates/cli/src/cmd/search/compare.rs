@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use swish_core::activation::CoreUnits;
-use swish_record::write_atomic;
+use swish_record::{to_csv, write_atomic};
 use swish_search::candidates::{accuracies, read_csv};
 use swish_search::compare::compare;
 use swish_search::space::Space;
@@ -75,17 +75,11 @@ pub fn run(args: CompareArgs) -> Result<()> {
     let folder = args.table.parent().context("the table's folder")?;
     let out = args.out.as_deref().unwrap_or(folder);
     let (curves, summary) = (comparison.curves(), comparison.summary());
-    write_atomic(out.join("compare.csv"), rows(&curves)?)?;
-    write_atomic(out.join("compare_summary.csv"), rows(&summary)?)?;
+    write_atomic(out.join("compare.csv"), to_csv("compare", &curves)?)?;
+    write_atomic(out.join("compare_summary.csv"), to_csv("compare_summary", &summary)?)?;
     let best = known.values().flatten().copied().fold(0.0, f64::max);
     let markdown = markdown::comparison(&summary, best);
     write_atomic(out.join("compare.md"), &markdown)?;
     plots::compare(&curves, best).write(out.join("compare"))?;
     say(markdown)
-}
-
-fn rows(rows: &[impl serde::Serialize]) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    rows.iter().try_for_each(|row| writer.serialize(row))?;
-    Ok(writer.into_inner()?)
 }

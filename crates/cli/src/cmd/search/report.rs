@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::path::PathBuf;
 use swish_core::activation::Activation;
-use swish_record::write_atomic;
+use swish_record::{to_csv, write_atomic};
 use swish_search::history::History;
 use swish_search::{candidates, markdown, plots};
 
@@ -27,7 +27,7 @@ pub fn run(args: ReportArgs) -> Result<()> {
     let history = History::read(&args.dir)?;
     let out = &args.out;
     let candidates = candidates::of(&history)?;
-    write_atomic(out.join("candidates.csv"), candidates::to_csv(&candidates)?)?;
+    write_atomic(out.join("candidates.csv"), to_csv("candidates", &candidates)?)?;
     write_atomic(out.join("summary.md"), markdown::summary(&history, &candidates)?)?;
     // The folder of the data is of no use to others; and under its own name the file would make a search of a report.
     let mut asked = history.config.clone();

@@ -6,7 +6,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 use swish_core::activation::Activation;
-use swish_record::{RunRecord, RunStore, write_atomic};
+use swish_record::{RunRecord, RunStore, to_csv, write_atomic};
 use swish_search::candidates;
 use swish_search::history::History;
 use swish_search::rerun::{self, Again};
@@ -74,9 +74,7 @@ pub fn run(args: RerunArgs) -> Result<()> {
     let again = rerun::summarise(&chosen, &records);
 
     let out = args.out.as_ref().unwrap_or(&args.dir);
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    again.iter().try_for_each(|row| csv.serialize(row))?;
-    write_atomic(out.join("rerun.csv"), csv.into_inner()?)?;
+    write_atomic(out.join("rerun.csv"), to_csv("rerun", &again)?)?;
     let markdown = markdown::rerun(&history, &again);
     write_atomic(out.join("rerun.md"), &markdown)?;
     plots::rerun(&history, &again).write(out.join("rerun"))?;

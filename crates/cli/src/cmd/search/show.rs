@@ -76,7 +76,7 @@ pub fn top(args: TopArgs) -> Result<()> {
 }
 
 pub fn table(args: TableArgs) -> Result<()> {
-    let csv = candidates::to_csv(&candidates::of(&History::read(&args.dir)?)?)?;
+    let csv = swish_record::to_csv("candidates", &candidates::of(&History::read(&args.dir)?)?)?;
     match args.out {
         Some(out) => Ok(swish_record::write_atomic(out, csv)?),
         None => std::io::Write::write_all(&mut std::io::stdout(), &csv).context("standard output"),

@@ -5,6 +5,7 @@ use super::table::Row;
 use std::fmt::Write as _;
 use swish_record::Summary;
 use swish_record::plot::{RatioPanel, RatioPlot, RatioRow};
+use swish_record::provenance::short;
 
 /// What stands where nothing was measured.
 const NOTHING: &str = "–";
@@ -103,7 +104,7 @@ fn notes(section: &[Row]) -> String {
             write!(text, " Failed on {} {} {}: {}.", row.key.model, row.key.activation, row.key.precision, row.failed);
     }
     let commit = |r: &Row| {
-        let commit = r.commit.get(..10).unwrap_or(&r.commit);
+        let commit = short(&r.commit);
         if r.dirty { format!("{commit} with changed sources") } else { commit.to_owned() }
     };
     let torch = joined(section, " ", |r| r.torch.clone());
