@@ -15,7 +15,7 @@ use super::Engine;
 use crate::error::{Error, Result};
 use crate::trial::{Outcome, Trial};
 use pending::{End, Pending, Task};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -64,6 +64,8 @@ pub struct Batch<S: System> {
     used: bool,
     /// No submission before.
     submit_at: Instant,
+    /// Tasks that the last listing called running although their outcomes are here.
+    ghosts: HashSet<Ticket>,
     /// Since when the system does not answer.
     away: Option<Instant>,
     /// Since when no task runs; `None` once that was told.
@@ -95,6 +97,7 @@ impl<S: System> Batch<S> {
             batch,
             used: false,
             submit_at: Instant::now(),
+            ghosts: HashSet::new(),
             away: None,
             idle: Some(Instant::now()),
         })
@@ -179,8 +182,24 @@ impl<S: System> Batch<S> {
             }
             note(task, state);
         }
+        self.lay_ghosts(&states);
         self.tell_idle(&states);
         Ok(())
+    }
+
+    /// Discards tasks that are listed as running twice in a row although their outcomes are here: a controller that was killed
+    /// without its last words holds machines for tasks that have long ended.
+    fn lay_ghosts(&mut self, states: &HashMap<Ticket, State>) {
+        let mine: HashSet<Ticket> = self.pending.tasks().map(|task| task.ticket).collect();
+        let running = states.iter().filter(|(ticket, state)| **state == State::Running && !mine.contains(ticket));
+        let ghosts: HashSet<Ticket> = running.map(|(ticket, _)| *ticket).collect();
+        for ticket in ghosts.intersection(&self.ghosts) {
+            if let Some(mut command) = self.system.discard(*ticket) {
+                // One that stays is tried again with the next listing.
+                let _ = run(&mut command);
+            }
+        }
+        self.ghosts = ghosts;
     }
 
     /// Says once why nothing runs, where that has been so for long.

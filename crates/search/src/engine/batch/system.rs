@@ -61,7 +61,8 @@ pub trait System {
     /// What makes no sense in it.
     fn states(&self, printed: &str) -> Result<HashMap<Ticket, State>, String>;
 
-    /// Takes a [`State::Stuck`] task out of the queue; for a system that knows such a state.
+    /// Takes a task out of the queue that is [`State::Stuck`], or that is called running after its end; for a system that can be
+    /// in such a state.
     fn discard(&self, _ticket: Ticket) -> Option<Command> {
         None
     }
