@@ -56,7 +56,7 @@ test: ## formatting, clippy with warnings as errors, all tests
 
 test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
 	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test slurm -- --nocapture
-	SWISH_INSTALL_SLURM=1 cargo test -p swish --test slurm -- --ignored --nocapture
+	SWISH_INSTALL_SLURM=1 cargo test -p swish --test slurm -- --nocapture
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -71,7 +71,6 @@ fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 #[test]
-#[ignore = "run by `make test-slurm`: a controller killed without its last words can hold tasks for minutes"]
 fn a_search_outlives_its_tasks_its_controller_and_its_driver() {
     let Some(slurm) = LocalSlurm::start() else { return };
     let dir = tempfile::tempdir().unwrap();

@@ -327,7 +327,13 @@ impl Search {
         if let Some((n, trial)) = self.firsts.get(&class) {
             return Ok((Fate::Same(*n), trial.clone()));
         }
-        let (fate, trial) = match screen(&activation) {
+        // What an earlier driver decided stands in the journal.
+        let rejection = match self.recorded.front().map(|recorded| &recorded.fate) {
+            Some(Fate::Rejected(why)) => Some(*why),
+            Some(Fate::Trial(_)) => None,
+            Some(Fate::Same(_)) | None => screen(&activation),
+        };
+        let (fate, trial) = match rejection {
             Some(why) => (Fate::Rejected(why), None),
             None => {
                 let trial = self.child.trial(&activation)?;
