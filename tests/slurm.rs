@@ -81,7 +81,7 @@ fn a_search_outlives_its_tasks_its_controller_and_its_driver() {
 
     wait_for("three outcomes", || outcomes() >= 3);
     let task = || processes(&["search task", dir.path().to_str().unwrap()]).into_iter().next();
-    wait_for("a task", || task().map(kill).is_some());
+    wait_for("a task", || task().is_some_and(kill));
 
     wait_for("ten outcomes", || outcomes() >= 10);
     slurm.kill_controller();

@@ -30,7 +30,7 @@ impl LocalSlurm {
     /// Kills the controller, `kill -9`.
     pub fn kill_controller(&self) {
         let pid = std::fs::read_to_string(self.dir.path().join("run/slurmctld.pid")).unwrap();
-        kill(pid.trim().parse().unwrap());
+        assert!(kill(pid.trim().parse().unwrap()));
     }
 
     /// Starts the controller again.
@@ -60,9 +60,9 @@ impl Drop for LocalSlurm {
     }
 }
 
-/// `kill -9`.
-pub fn kill(pid: u32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+/// `kill -9`; false where the process has ended by itself.
+pub fn kill(pid: u32) -> bool {
+    Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success()
 }
 
 /// Processes in whose command line all of these stand.

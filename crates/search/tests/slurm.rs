@@ -155,7 +155,7 @@ fn crashes() {
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    slow.into_iter().for_each(kill);
+    slow.into_iter().map(kill).for_each(|killed| assert!(killed));
     let outcomes = all(&mut engine);
     assert_eq!(outcomes.len(), 3);
     let lost: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.err.is_some()).collect();
