@@ -28,6 +28,12 @@ struct Layer {
     conv: Conv2d,
 }
 
+/// A depthwise layer for one image, which the caches hold as they do in a network's blocks.
+fn depthwise(count: usize, size: usize, c: usize, k: usize, stride: usize) -> Layer {
+    let Layer { conv, .. } = layer(count, 1, size, (c, c), k, stride);
+    Layer { count, conv: Conv2d { groups: c, ..conv } }
+}
+
 fn layer(count: usize, n: usize, size: usize, (c_in, c_out): (usize, usize), k: usize, stride: usize) -> Layer {
     let conv = Conv2d {
         n,
@@ -46,7 +52,7 @@ fn layer(count: usize, n: usize, size: usize, (c_in, c_out): (usize, usize), k: 
 }
 
 /// ResNet-20 has every layer of its list; the lists of the other networks are samples, except WRN-28-10's.
-fn networks() -> [(&'static str, Vec<Layer>); 5] {
+fn networks() -> [(&'static str, Vec<Layer>); 7] {
     [
         (
             "ResNet-20",
@@ -83,6 +89,32 @@ fn networks() -> [(&'static str, Vec<Layer>); 5] {
                 layer(7, 32, 8, (640, 640), 3, 1),
             ],
         ),
+        (
+            "MobileNet, depthwise",
+            vec![
+                depthwise(1, 112, 32, 3, 1),
+                depthwise(1, 112, 64, 3, 2),
+                depthwise(1, 56, 128, 3, 1),
+                depthwise(1, 56, 128, 3, 2),
+                depthwise(1, 28, 256, 3, 1),
+                depthwise(1, 28, 256, 3, 2),
+                depthwise(5, 14, 512, 3, 1),
+                depthwise(1, 14, 512, 3, 2),
+                depthwise(1, 7, 1024, 3, 1),
+            ],
+        ),
+        (
+            "NASNet, depthwise, some layers",
+            vec![
+                depthwise(1, 56, 22, 5, 2),
+                depthwise(1, 56, 22, 7, 2),
+                depthwise(1, 28, 44, 3, 1),
+                depthwise(1, 28, 44, 5, 1),
+                depthwise(1, 14, 88, 5, 1),
+                depthwise(1, 28, 88, 7, 2),
+                depthwise(1, 7, 176, 5, 1),
+            ],
+        ),
         ("Others", vec![layer(1, 128, 4, (128, 128), 3, 1), layer(1, 16, 35, (192, 64), 5, 1)]),
     ]
 }
@@ -115,7 +147,7 @@ fn main() {
                 let conv = Conv2d { operands, ..*conv };
                 let times = times(&conv);
                 let operations = 2.0 * conv.macs() as f64 * conv.n as f64;
-                let columns = times.map(|ms| format!("{ms:.2} ({:.2})", operations / ms / 1e9));
+                let columns = times.map(|ms| format!("{ms:.3} ({:.2})", operations / ms / 1e9));
                 let [f, d, w] = &columns;
                 let shape =
                     format!("{}x{}/{} {}->{} {}", conv.kh, conv.kw, conv.stride.0, conv.c_in, conv.c_out, conv.h);

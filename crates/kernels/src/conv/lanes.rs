@@ -35,6 +35,18 @@ pub(super) trait Lanes: Copy {
     /// Available, and `LEN` elements can be read.
     unsafe fn load(from: *const Self::Element) -> Self;
 
+    /// The first `len` elements at `from`, zeros after them.
+    ///
+    /// # Safety
+    /// Available, and `len` elements can be read, fewer than `LEN`.
+    unsafe fn load_some(from: *const Self::Element, len: usize) -> Self;
+
+    /// Adds the products of `xs` and `weights`, lane by lane; `FMA` as in [`mul_add`].
+    ///
+    /// # Safety
+    /// Available.
+    unsafe fn add_products<const FMA: bool>(&mut self, xs: &Self, weights: &Self);
+
     /// Adds `x * weights`; `FMA` as in [`mul_add`].
     ///
     /// # Safety
@@ -75,6 +87,23 @@ impl<T: Real, const N: usize> Lanes for [T; N] {
     }
 
     #[inline(always)]
+    unsafe fn load_some(from: *const T, len: usize) -> Self {
+        let mut some = [T::ZERO; N];
+        for (i, x) in some.iter_mut().enumerate().take(len) {
+            // SAFETY: the caller grants len elements.
+            *x = unsafe { *from.add(i) };
+        }
+        some
+    }
+
+    #[inline(always)]
+    unsafe fn add_products<const FMA: bool>(&mut self, xs: &Self, weights: &Self) {
+        for ((sum, &x), &w) in self.iter_mut().zip(xs).zip(weights) {
+            *sum = mul_add::<T, FMA>(x, w, *sum);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add_product<const FMA: bool>(&mut self, x: T, weights: &Self) {
         for (sum, &w) in self.iter_mut().zip(weights) {
             *sum = mul_add::<T, FMA>(x, w, *sum);
@@ -103,9 +132,10 @@ impl<T: Real, const N: usize> Lanes for [T; N] {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
-        _mm512_storeu_ps,
+        __m256, __m256i, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+        _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
     };
     use std::marker::PhantomData;
 
@@ -113,20 +143,47 @@ mod x86 {
     use crate::real::Real;
     use crate::simd::{Level, level};
 
-    /// Copies as many elements as `to` has. Not a part of the loops that call it, which are to be unrolled.
-    #[cold]
-    #[inline(never)]
-    fn copy_some<T: Real>(from: &[f32], to: &mut [T]) {
-        for (to, &x) in to.iter_mut().zip(from) {
-            *to = T::from_f32(x);
-        }
+    /// All bits of the first `len` lanes of eight.
+    ///
+    /// # Safety
+    /// AVX2 is there, and `len` is at most 8.
+    #[inline(always)]
+    unsafe fn first_of_8(len: usize) -> __m256i {
+        const BITS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+        // SAFETY: 8 elements from 8 - len on lie in the array; AVX2, says the caller.
+        unsafe { _mm256_loadu_si256(BITS.as_ptr().add(8 - len).cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_some_of_8(from: *const f32, len: usize) -> __m256 {
+        // SAFETY: as the caller grants.
+        unsafe { _mm256_maskload_ps(from, first_of_8(len)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_some_of_8(to: *mut f32, len: usize, xs: __m256) {
+        // SAFETY: as the caller grants.
+        unsafe { _mm256_maskstore_ps(to, first_of_8(len), xs) };
+    }
+
+    #[inline(always)]
+    unsafe fn load_some_of_16(from: *const f32, len: usize) -> __m512 {
+        // SAFETY: as the caller grants.
+        unsafe { _mm512_maskz_loadu_ps((1 << len) - 1, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_some_of_16(to: *mut f32, len: usize, xs: __m512) {
+        // SAFETY: as the caller grants.
+        unsafe { _mm512_mask_storeu_ps(to, (1 << len) - 1, xs) };
     }
 
     macro_rules! register {
         (
             $(#[$meta:meta])*
             $name:ident($inner:ident), $len:literal, $level:ident,
-            $zero:ident, $load:ident, $store:ident, $splat:ident, $fused:ident, $add:ident
+            $zero:ident, $load:ident, $store:ident, $splat:ident, $fused:ident, $add:ident,
+            $load_some:ident, $store_some:ident
         ) => {
             $(#[$meta])*
             #[derive(Clone, Copy)]
@@ -153,6 +210,18 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn load_some(from: *const T, len: usize) -> Self {
+                    // SAFETY: available, so that T is f32, and the elements can be read, says the caller.
+                    Self(unsafe { $load_some(from.cast(), len) }, PhantomData)
+                }
+
+                #[inline(always)]
+                unsafe fn add_products<const FMA: bool>(&mut self, xs: &Self, weights: &Self) {
+                    // SAFETY: available, says the caller.
+                    self.0 = unsafe { $fused(xs.0, weights.0, self.0) };
+                }
+
+                #[inline(always)]
                 unsafe fn add_product<const FMA: bool>(&mut self, x: T, weights: &Self) {
                     // SAFETY: available, says the caller.
                     self.0 = unsafe { $fused($splat(x.to_f32()), weights.0, self.0) };
@@ -170,10 +239,8 @@ mod x86 {
                         // SAFETY: available, so that T is f32, says the caller; the length is checked.
                         unsafe { $store(to.as_mut_ptr().cast(), self.0) };
                     } else {
-                        let mut all = [0f32; $len];
-                        // SAFETY: available, says the caller; the array has the register's length.
-                        unsafe { $store(all.as_mut_ptr(), self.0) };
-                        copy_some(&all, to);
+                        // SAFETY: the same; only the elements of `to` are written.
+                        unsafe { $store_some(to.as_mut_ptr().cast(), to.len(), self.0) };
                     }
                 }
             }
@@ -183,12 +250,14 @@ mod x86 {
     register! {
         /// A register of AVX2, for f32.
         Ymm(__m256), 8, Avx2,
-        _mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps
+        _mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps,
+        load_some_of_8, store_some_of_8
     }
 
     register! {
         /// A register of AVX-512, for f32.
         Zmm(__m512), 16, Avx512,
-        _mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps
+        _mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps,
+        load_some_of_16, store_some_of_16
     }
 }

@@ -7,7 +7,7 @@
 //! - `amx`: the matrix unit of x86 processors that have one, under Linux; everything ungrouped in f32;
 //! - `direct`: a register-blocked kernel on a zero-padded copy of the image; everything ungrouped, the data gradient with a stride as
 //!   several convolutions (`phases`);
-//! - `depthwise`: one filter a channel, vectorised over channels;
+//! - `depthwise`: one filter a channel, vectorised over channels, without a padded copy;
 //! - `im2col`: columns and matrix products, for whatever remains (other groups, data gradients with more padding than kernel).
 
 mod ahead;
@@ -60,7 +60,8 @@ pub enum Operands {
     /// As they are.
     #[default]
     Exact,
-    /// Both rounded to bfloat16 (nearest even) as they are packed; products are summed in the element type.
+    /// Both rounded to bfloat16 (nearest even) as they are packed; products are summed in the element type. Not in a depthwise
+    /// convolution, whose few products would not be faster for it.
     Bf16,
 }
 

@@ -72,11 +72,11 @@ impl<T: Real> Prepared<T> {
         }
         prepared.forward = Some(match prepared.route {
             Route::Direct => Packed::Direct(Panels::forward(conv, weight)),
-            Route::Depthwise => Packed::Depthwise(depthwise::pack(conv, weight, false)),
+            Route::Depthwise => Packed::Depthwise(depthwise::pack(conv, weight)),
             Route::Columns => Packed::Columns(im2col::pack(conv, weight)),
         });
         prepared.backward = backward.then(|| match (prepared.route, conv.adjoint()) {
-            (Route::Depthwise, adjoint) => Packed::Depthwise(depthwise::pack(conv, weight, adjoint.is_some())),
+            (Route::Depthwise, _) => Packed::Depthwise(depthwise::pack(conv, weight)),
             (Route::Direct, Some(_)) => Packed::Direct(Panels::adjoint(conv, weight)),
             (Route::Direct, None) => match phases::pack(conv, weight) {
                 Some(phases) => Packed::Phases(phases),
@@ -121,7 +121,7 @@ impl<T: Real> Prepared<T> {
         }
         match &self.forward {
             Some(Packed::Direct(panels)) => direct::forward(&conv, xs, panels, ys, scratch),
-            Some(Packed::Depthwise(filters)) => depthwise::forward(&conv, xs, filters, ys, scratch),
+            Some(Packed::Depthwise(filters)) => depthwise::forward(&conv, xs, filters, ys),
             Some(Packed::Columns(weights)) => im2col::forward(&conv, xs, weights, ys, scratch),
             Some(Packed::Phases(_)) | None => panic!("weights not packed for the forward pass: {conv:?}"),
         }
@@ -145,10 +145,7 @@ impl<T: Real> Prepared<T> {
         }
         match (&self.backward, conv.adjoint()) {
             (Some(Packed::Direct(panels)), Some(adjoint)) => direct::forward(&adjoint, d_ys, panels, d_xs, scratch),
-            (Some(Packed::Depthwise(filters)), Some(adjoint)) => {
-                depthwise::forward(&adjoint, d_ys, filters, d_xs, scratch)
-            }
-            (Some(Packed::Depthwise(filters)), None) => depthwise::backward_data(&conv, d_ys, filters, d_xs),
+            (Some(Packed::Depthwise(filters)), _) => depthwise::backward_data(&conv, d_ys, filters, d_xs),
             (Some(Packed::Phases(phases)), _) => phases::backward_data(&conv, d_ys, phases, d_xs, scratch),
             (Some(Packed::Columns(weights)), _) => im2col::backward_data(&conv, d_ys, weights, d_xs, scratch),
             (None | Some(Packed::Direct(_)), _) => panic!("weights not packed for the data gradient: {conv:?}"),
@@ -188,7 +185,7 @@ impl<T: Real> Prepared<T> {
         }
         match self.route {
             Route::Direct => direct_weight::backward_weight(&conv, xs, d_ys, partial, scratch),
-            Route::Depthwise => depthwise::backward_weight(&conv, xs, d_ys, partial, scratch),
+            Route::Depthwise => depthwise::backward_weight(&conv, xs, d_ys, partial),
             Route::Columns => im2col::backward_weight(&conv, xs, d_ys, partial, scratch),
         }
     }

@@ -322,6 +322,24 @@ macro_rules! call_with_tile {
 }
 pub(super) use call_with_tile;
 
+/// Calls `$block::<L>` with the processor's widest register of `$t`.
+macro_rules! call_with_lanes {
+    ($t:ty, $block:ident $args:tt) => {
+        match $crate::simd::level() {
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx512 | $crate::simd::Level::Amx if <$t as $crate::real::Real>::IS_F32 => {
+                $block::<$crate::conv::lanes::Zmm<$t>> $args
+            }
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx2 if <$t as $crate::real::Real>::IS_F32 => {
+                $block::<$crate::conv::lanes::Ymm<$t>> $args
+            }
+            _ => $block::<[$t; 8]> $args,
+        }
+    };
+}
+pub(super) use call_with_lanes;
+
 #[cfg(test)]
 mod tests {
     use super::{NARROW, blocks};

@@ -69,9 +69,10 @@ pub fn reference<T: Real>(conv: &Conv2d, xs: &[T], weight: &[T], d_ys: &[T]) -> 
     };
     let values = |values: &[T]| -> Vec<f64> {
         let exact = values.iter().map(|v| v.to_f64());
+        let depthwise = conv.groups > 1 && conv.groups == conv.c_in && conv.groups == conv.c_out;
         match conv.operands {
-            Operands::Exact => exact.collect(),
-            Operands::Bf16 => exact.map(bf16).collect(),
+            Operands::Bf16 if !depthwise => exact.map(bf16).collect(),
+            _ => exact.collect(),
         }
     };
     let (xs, weight, d_ys) = (values(xs), values(weight), values(d_ys));
