@@ -35,6 +35,7 @@ pub mod pool;
 pub mod real;
 pub mod rng;
 pub mod simd;
+mod spare;
 
 pub use element::Element;
 pub use real::Real;

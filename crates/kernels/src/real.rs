@@ -1,15 +1,13 @@
 //! [`Real`]: the element type of every kernel, `f32` for training and `f64` so that gradients can be checked by finite differences.
 
+use crate::spare::Plain;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// A floating-point element: `f32` or `f64`.
 pub trait Real:
-    Copy
-    + Send
-    + Sync
-    + Default
+    Default
     + PartialOrd
     + Debug
     + Display
@@ -23,7 +21,7 @@ pub trait Real:
     + MulAssign
     + DivAssign
     + Sum
-    + 'static
+    + Plain
 {
     /// 0.
     const ZERO: Self;

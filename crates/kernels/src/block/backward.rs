@@ -13,6 +13,7 @@ use crate::conv::Prepared;
 use crate::element::{self, Element};
 use crate::real::Real;
 use crate::simd::{mul_add, simd_fn};
+use crate::spare::Spare;
 
 /// Where the gradient of a block's input goes: that of `u` (with [`super::NormAct`]) or of `x`.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ pub fn backward<E: Element>(
         add: down.add,
         extra: down.extra,
     };
-    let mut partials = vec![E::Real::ZERO; partial_len * plan.tasks.len()];
+    let mut partials = Spare::new(partial_len * plan.tasks.len());
     let tasks: Vec<_> = plan
         .split_option(down.ds, down.lanes.len(in_pixels))
         .into_iter()
@@ -153,6 +154,7 @@ impl<E: Element> Job<'_, E> {
         workspace: &mut Workspace<E::Real>,
     ) -> Vec<f64> {
         let Geometry { in_pixels, out_pixels, c_in, c_out, .. } = self.geometry;
+        partial.fill(E::Real::ZERO);
         let mut scratch = TileScratch::new();
         let mut sweep = self.prologue.as_ref().map(|prologue| {
             let sums = Sums::new(prologue.tiling, prologue.program.n_params() + 2);

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{Conv2d, Prepared, Scratch};
 use crate::par::rows_per_task;
 use crate::real::Real;
+use crate::spare::Spare;
 
 /// Elements that all partial sums of one weight gradient may take together.
 const MAX_PARTIAL_ELEMENTS: usize = 4 << 20;
@@ -81,8 +82,9 @@ pub fn backward_weight<T: Real>(conv: &Conv2d, xs: &[T], d_ys: &[T], d_weight: &
     let (x_len, y_len) = (xs.len() / conv.n, d_ys.len() / conv.n);
     let len = prepared.partial_len();
     let tasks = (MAX_PARTIAL_ELEMENTS / len).clamp(PARTIALS.0, PARTIALS.1).min(conv.n);
-    let mut partials = vec![T::ZERO; tasks * len];
+    let mut partials = Spare::new(tasks * len);
     partials.par_chunks_mut(len).enumerate().for_each(|(task, partial)| {
+        partial.fill(T::ZERO);
         let (first, end) = (conv.n * task / tasks, conv.n * (task + 1) / tasks);
         let (xs, d_ys) = (&xs[first * x_len..end * x_len], &d_ys[first * y_len..end * y_len]);
         with_scratch(|scratch| prepared.backward_weight(end - first, xs, d_ys, partial, scratch));

@@ -3,13 +3,14 @@
 
 use super::ahead::{Ahead, input_end};
 use super::lanes::Lanes;
-use super::padded::{PaddedCopy, aligned};
+use super::padded::PaddedCopy;
 use super::prepared::Scratch;
 use super::tile::{Elements, NARROW, Products, SHARING_ROWS, Vectors, blocks, call_with_tile, fill_rows, widest};
 use super::{Conv2d, Operands, Pad};
 use crate::par::{for_each_unit, units};
 use crate::real::Real;
 use crate::simd::simd_fn;
+use crate::spare::Spare;
 
 /// Elements of input that one task copies: with its output and a panel of weights it stays in the second-level cache.
 const UNIT_ELEMENTS: usize = 16 << 10;
@@ -22,11 +23,7 @@ const SEGMENT_STEPS: usize = 32;
 
 /// Weights packed for [`forward`]: blocks of output channels, in each the kernel's rows, columns and input channels, then the lanes,
 /// zero where the last block is wider than the channels left.
-pub(super) struct Panels<T> {
-    data: Vec<T>,
-    /// Where the first block starts, with a cache line.
-    start: usize,
-}
+pub(super) struct Panels<T>(Spare<T>);
 
 impl<T: Real> Panels<T> {
     /// The weights of `conv` for its forward pass.
@@ -47,11 +44,12 @@ impl<T: Real> Panels<T> {
     pub(super) fn pack(conv: &Conv2d, from: usize, to: usize, weight: impl Fn(usize, usize, usize) -> T) -> Self {
         let taps = conv.kh * conv.kw;
         let depth = taps * from;
-        let mut data = Vec::new();
-        let len = depth * to.next_multiple_of(NARROW);
-        let packed = aligned(&mut data, len);
+        let mut packed = Spare::new(depth * to.next_multiple_of(NARROW));
         for (first, lanes) in blocks(to, widest::<T>()) {
             let panel = &mut packed[first * depth..][..lanes * depth];
+            if first + lanes > to {
+                panel.fill(T::ZERO);
+            }
             // Positions inside, since they lie next to each other in the weights.
             for c in 0..from {
                 for tap in 0..taps {
@@ -61,9 +59,7 @@ impl<T: Real> Panels<T> {
                 }
             }
         }
-        let first = packed.as_ptr().addr();
-        let start = (first - data.as_ptr().addr()) / size_of::<T>();
-        Self { data, start }
+        Self(packed)
     }
 }
 
@@ -107,7 +103,7 @@ pub(super) fn forward<T: Real>(conv: &Conv2d, xs: &[T], panels: &Panels<T>, ys: 
         };
         let depth = conv.kh * run_len;
         for (first, lanes) in blocks(conv.c_out, widest::<T>()) {
-            let panel = &panels.data[panels.start + first * depth..][..lanes * depth];
+            let panel = &panels.0[first * depth..][..lanes * depth];
             call_with_tile!(T, lanes, (8, 2), block(&run, panel, first, ys));
         }
     });

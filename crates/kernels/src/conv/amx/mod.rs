@@ -9,7 +9,6 @@
 #![allow(unsafe_code, reason = "vector and tile instructions; the level is checked before any of them")]
 
 mod canvas;
-mod lines;
 mod pass;
 mod products;
 mod reach;
@@ -21,21 +20,21 @@ mod weights;
 
 use std::any::TypeId;
 
-use self::lines::Lines;
 use self::pass::Pass;
 use self::tile::Steps;
 use self::weight_gradient::WeightGradient;
 use super::Conv2d;
 use crate::real::Real;
 use crate::simd::{Level, level};
+use crate::spare::Spare;
 
 /// What one thread reuses from call to call.
 #[derive(Default)]
 pub(super) struct Buffers {
-    xs: Lines,
-    d_ys: Lines,
-    left: Lines,
-    right: Lines,
+    xs: Spare<u16>,
+    d_ys: Spare<u16>,
+    left: Spare<u16>,
+    right: Spare<u16>,
     steps: Steps,
 }
 

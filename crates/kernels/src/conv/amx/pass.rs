@@ -168,7 +168,7 @@ impl Pass {
         let x_len = self.canvas.h * self.canvas.w * self.canvas.channels;
         let groups = xs.chunks(self.canvas.images * x_len).zip(ys.chunks_mut(self.canvas.images * self.image_len));
         for (xs, ys) in groups {
-            let buffer = buffers.xs.get(self.canvas.buffer_len(self.window_len));
+            let buffer = buffers.xs.grown(self.canvas.buffer_len(self.window_len));
             self.canvas.fill(xs.len() / x_len, xs, buffer);
             for phase in &self.phases {
                 phase.run(&tiles, &self.canvas, buffer, self.channels, ys);

@@ -167,9 +167,9 @@ impl WeightGradient {
     fn pack_input(&self, images: usize, xs: &[f32], buffers: &mut Buffers) {
         let canvas = &self.xs;
         let position_len = canvas.position_len();
-        let buffer = buffers.xs.get(canvas.buffer_len(self.channels));
+        let buffer = buffers.xs.grown(canvas.buffer_len(self.channels));
         canvas.fill(images, xs, buffer);
-        let packed = buffers.right.get(self.blocks_in() * canvas.planes * self.right_plane());
+        let packed = buffers.right.grown(self.blocks_in() * canvas.planes * self.right_plane());
         let read = self.positions(images).div_ceil(DEPTH) * ROWS + self.reach;
         for (i, dst) in packed.chunks_exact_mut(self.right_plane()).enumerate() {
             let (block, plane) = (i / canvas.planes, i % canvas.planes);
@@ -188,9 +188,9 @@ impl WeightGradient {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     fn transpose_gradient(&self, images: usize, d_ys: &[f32], buffers: &mut Buffers) {
         let canvas = &self.d_ys;
-        let buffer = buffers.d_ys.get(canvas.buffer_len(2 * DEPTH * canvas.channels));
+        let buffer = buffers.d_ys.grown(canvas.buffer_len(2 * DEPTH * canvas.channels));
         canvas.fill(images, d_ys, buffer);
-        let transposed = buffers.left.get(canvas.planes * self.left_plane());
+        let transposed = buffers.left.grown(canvas.planes * self.left_plane());
         for (plane, dst) in transposed.chunks_exact_mut(self.left_plane()).enumerate() {
             let counts = (self.positions(images), canvas.channels);
             let src = &buffer[plane * canvas.plane_len()..];
@@ -210,8 +210,8 @@ impl WeightGradient {
             left_plane: self.left_plane() * size_of::<u16>(),
             right_plane: self.right_plane() * size_of::<u16>(),
         };
-        let transposed = buffers.left.get(planes * self.left_plane());
-        let packed = buffers.right.get(self.blocks_in() * planes * self.right_plane());
+        let transposed = buffers.left.grown(planes * self.left_plane());
+        let packed = buffers.right.grown(self.blocks_in() * planes * self.right_plane());
         let items = self.items();
         let left = |block: usize| transposed[block * ROWS * self.channel_len..].as_ptr();
         let right = |item: usize| {

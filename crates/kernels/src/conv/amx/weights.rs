@@ -7,9 +7,9 @@ use std::arch::x86_64::{
 
 use rayon::prelude::*;
 
-use super::lines::Lines;
 use super::split::{Pair, lanes, round, store, subtract};
 use super::tile::{DEPTH, ROWS, TILE};
+use crate::spare::Spare;
 
 /// Where the factors of a window and its lanes lie in the original weights.
 pub(super) struct Source<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Source<'a> {
 
 /// Packed weights: blocks of 16 lanes, in each the planes, in each the steps of all rows of the window.
 pub(super) struct Packed {
-    lines: Lines,
+    tiles: Spare<u16>,
     steps: usize,
     planes: usize,
 }
@@ -43,15 +43,13 @@ impl Packed {
     pub(super) fn new(source: &Source<'_>, planes: usize) -> Self {
         let steps: usize = source.cells.iter().map(|row| source.row_steps(row.len())).sum();
         let blocks = source.lanes.div_ceil(ROWS);
-        let mut packed = Self { lines: Lines::zeros(blocks * planes * steps * TILE), steps, planes };
+        let mut packed = Self { tiles: Spare::new(blocks * planes * steps * TILE), steps, planes };
         // Gathers take 32-bit indices.
         assert!(source.weight.len() <= i32::MAX as usize, "more than 2^31 weights");
-        packed.lines.as_mut_slice().par_chunks_mut((planes * steps * TILE).max(1)).enumerate().for_each(
-            |(block, packed)| {
-                // SAFETY: weights are packed for AMX only where its level, which includes these instructions, is chosen.
-                unsafe { pack_block(source, block, planes, packed) };
-            },
-        );
+        packed.tiles.par_chunks_mut((planes * steps * TILE).max(1)).enumerate().for_each(|(block, packed)| {
+            // SAFETY: weights are packed for AMX only where its level, which includes these instructions, is chosen.
+            unsafe { pack_block(source, block, planes, packed) };
+        });
         packed
     }
 
@@ -63,7 +61,7 @@ impl Packed {
     /// One block, all planes.
     pub(super) fn block(&self, block: usize) -> &[u16] {
         let len = self.planes * self.plane_len();
-        &self.lines.as_slice()[block * len..][..len]
+        &self.tiles[block * len..][..len]
     }
 }
 
@@ -95,6 +93,14 @@ fn pack_block(source: &Source<'_>, block: usize, planes: usize, packed: &mut [u1
     let count = unsafe { _mm512_loadu_si512(COUNT.as_ptr().cast()) };
     let indices = _mm512_mullo_epi32(count, _mm512_set1_epi32(source.lane_step as i32));
     let plane_len = packed.len() / planes;
+    // Steps that a row of the window fills in part only.
+    let mut end = 0;
+    for cells in &source.cells {
+        end += source.row_steps(cells.len()) * TILE;
+        if !(cells.len() * source.channels).is_multiple_of(DEPTH) {
+            packed.chunks_exact_mut(plane_len).for_each(|plane| plane[end - TILE..end].fill(0));
+        }
+    }
     let factor = |cell: Option<&usize>, channel: usize| {
         let Some(cell) = cell.filter(|_| channel < source.channels) else { return _mm512_setzero_ps() };
         let weight = &source.weight[cell + channel * source.channel_step + first_lane * source.lane_step..];
