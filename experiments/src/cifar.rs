@@ -17,7 +17,7 @@ use swish_train::cell::Cell;
 use swish_train::jobs::{run_all, with_threads};
 use swish_train::progress::Progress;
 use swish_train::recipes::CifarModel;
-use swish_train::session::{Session, next};
+use swish_train::session::Session;
 use swish_train::trainer::RunOptions;
 
 /// One table of the paper: a data set and the functions of its rows.
@@ -230,9 +230,8 @@ fn time_step(cell: &Cell, data: &LoadedData, device: &Device) -> Result<f64> {
     let mut batches = session.batches(0)?;
     let mut fastest = f64::INFINITY;
     for step in 0..3 {
-        let batch = next(&mut batches)?;
         let start = Instant::now();
-        session.step(batch, step)?;
+        session.step(&mut batches, step)?;
         if step > 0 {
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }

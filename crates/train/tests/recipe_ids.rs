@@ -6,7 +6,7 @@ use swish_data::{DataSource, Dataset, Images, LoadedData};
 use swish_record::Profile;
 use swish_train::Recipe;
 use swish_train::cell::{Cell, Precision};
-use swish_train::recipes::{CifarModel, plain, search_child};
+use swish_train::recipes::{CifarModel, ImageNetModel, plain, search_child};
 
 /// Ids of Swish with seed 2 in f32 under the recipes of the three models and of the search's child, as they were when Tables 1, 2, 4
 /// and 5 were made.
@@ -56,4 +56,15 @@ fn a_recipe_is_written_as_it_was_and_read_back() {
     let recipe = plain("resnet20", Dataset::Cifar10, 2000);
     assert_eq!(serde_json::to_string(&recipe).unwrap(), text);
     assert_eq!(serde_json::from_str::<Recipe>(text).unwrap(), recipe);
+}
+
+#[test]
+fn what_the_imagenet_recipes_add_is_written_and_read_back() {
+    for model in ImageNetModel::ALL {
+        let recipe = model.recipe(Dataset::Cifar10, Profile::Paper);
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
+        let rule = r#""optimizer":{"rms_prop":{"decay":0.9,"momentum":0.9,"epsilon":1.0},"weight_decay":0.00004,"decay_on":""#;
+        assert!(text.contains(rule) && text.contains(r#""ema_decay":0.9999"#), "{text}");
+    }
 }
