@@ -1,7 +1,9 @@
 //! What a recipe says of its optimizer.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 use swish_core::nn::{Param, Role};
 
 /// Which parameters are decayed. An activation's own parameters never are: He et al. 2015 (PReLU), section 2.1.
@@ -81,6 +83,22 @@ impl fmt::Display for Rule {
             Rule::RmsProp { .. } => "RMSProp",
             Rule::Adam { .. } => "Adam",
         })
+    }
+}
+
+impl FromStr for Rule {
+    type Err = Error;
+
+    /// `sgd`, `rms-prop` (epsilon 1) and `adam` (beta2 0.98) with the values of the paper's recipes.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "sgd" => Ok(Rule::Sgd { momentum: 0.9, nesterov: false }),
+            "rms-prop" => Ok(Rule::RmsProp { decay: 0.9, momentum: 0.9, epsilon: 1.0 }),
+            "adam" => Ok(Rule::Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 }),
+            _ => {
+                Err(Error::BadValue { what: "optimizer", value: text.into(), expected: "sgd, rms-prop or adam".into() })
+            }
+        }
     }
 }
 

@@ -63,8 +63,7 @@ impl Optimizer {
     pub fn step(&mut self, gradient: &[f32], lr: f64) -> Result<()> {
         let n = self.flat.elem_count();
         if gradient.len() != n {
-            let (value, expected) =
-                (format!("{} values", gradient.len()), format!("one for each of {n} parameters"));
+            let (value, expected) = (format!("{} values", gradient.len()), format!("one for each of {n} parameters"));
             return Err(Error::BadValue { what: "gradient", value, expected });
         }
         let flat = self.flat.clone();
@@ -105,7 +104,9 @@ impl Optimizer {
     /// Candle's, when memory is out.
     pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
         let named = self.config.rule.state().iter().zip(&self.state);
-        named.map(|(name, values)| Ok(((*name).into(), Tensor::from_slice(values, values.len(), &Device::Cpu)?))).collect()
+        named
+            .map(|(name, values)| Ok(((*name).into(), Tensor::from_slice(values, values.len(), &Device::Cpu)?)))
+            .collect()
     }
 
     /// Goes on from the state among the tensors of a checkpoint, after so many steps.
