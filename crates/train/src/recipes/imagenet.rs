@@ -71,14 +71,14 @@ impl ImageNetModel {
         };
         match profile {
             Profile::Paper => full,
-            Profile::Reduced => self.reduced(full, 120),
-            Profile::Smoke => self.reduced(full, 4),
+            Profile::Reduced => self.reduced(full, 120, 4),
+            Profile::Smoke => self.reduced(full, 4, 1),
         }
     }
 
-    /// The small sister for `steps` steps of 32 images: the rate of a single replica falls along a cosine, BatchNorm's statistics follow
+    /// The small sister for `steps` steps of 32 images, evaluated so often: the rate of a single replica falls along a cosine, BatchNorm's statistics follow
     /// within some ten steps, all else as in the full recipe.
-    fn reduced(self, full: Recipe, steps: u64) -> Recipe {
+    fn reduced(self, full: Recipe, steps: u64, evaluations: u64) -> Recipe {
         let model = self.networks().1;
         let lr = if self == Self::MobileNasNetA { NASNET_RATE } else { full.schedule.lr };
         Recipe {
@@ -89,7 +89,7 @@ impl ImageNetModel {
             replicas: 1,
             steps,
             log_every: steps.div_ceil(16),
-            eval_every: steps.div_ceil(4),
+            eval_every: steps / evaluations,
             norm_momentum: Some(0.1),
             ..full
         }
