@@ -77,7 +77,7 @@ fn a_table_of_single_runs_has_one_run_a_rate_and_takes_other_rates() {
     assert!(diverged.iter().all(|r| r["chosen"] == "false" && r["failed"] == "1"), "{tried:?}");
     assert!(dir.path().join("figures/table_08-smoke-embedded-partial_curves.png").exists());
 
-    let out = table(binary, dir.path(), &["--rates", "-1"]);
+    let out = table(binary, dir.path(), &["--rates=-1"]);
     assert!(!out.status.success() && text(&out.stderr).contains("--rates"), "{}", text(&out.stderr));
 }
 
