@@ -1,6 +1,7 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test test-slurm fmt table-cifar table-cifar-search search bench-cpu results data-cifar10 data-cifar100 doc clean
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 doc clean
+.PHONY: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
 PROFILE ?= reduced
 DATA_DIR ?=
@@ -26,6 +27,14 @@ table-cifar: ## Tables 4 and 5: nine activations, three models, CIFAR-10 and CIF
 table-cifar-search: ## Tables 1 and 2, Figure 3: the functions that the search found, same models and data; ARGS="--from DIR": yours too
 	cargo build --release -p swish-experiments
 	$(RUN) table_cifar_search -- $(FLAGS)
+
+imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4: ## Tables 6 to 10: nine activations, three learning rates each
+	cargo build --release -p swish-experiments
+	$(RUN) $(subst -,_,$@) -- $(FLAGS)
+
+imagenet: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4 ## all five of them
+
+figure-8: imagenet-mobilenasnet ## Figure 8: training curves of Mobile NASNet-A, from the runs of Table 6
 
 search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
 	cargo build --release -p swish

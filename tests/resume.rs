@@ -54,6 +54,21 @@ fn checkpoint_step(results: &Path) -> Option<u64> {
 
 #[test]
 fn killed_at_any_step_a_run_ends_as_if_it_had_not_been() {
+    ends_as_if_not_killed(&[]);
+}
+
+#[test]
+fn so_does_one_with_rms_prop_and_averages() {
+    ends_as_if_not_killed(&["--optimizer", "rms-prop", "--ema-decay", "0.9999"]);
+}
+
+/// `flags`: those of `swish train` besides the usual ones.
+fn ends_as_if_not_killed(flags: &[&str]) {
+    let train = |results: &Path, seed| {
+        let mut command = train(results, seed);
+        command.args(flags);
+        command
+    };
     let dir = tempfile::tempdir().unwrap();
     let (whole, again, other, killed) = ("whole", "again", "other", "killed");
     for (name, seed) in [(whole, "3"), (again, "3"), (other, "4")] {
@@ -132,6 +147,8 @@ fn values_that_make_no_sense_are_refused_before_anything_is_made() {
         ["--label-smoothing", "5"],
         ["--lr", "inf"],
         ["--eval-every", "0"],
+        ["--ema-decay", "1"],
+        ["--optimizer", "sdg"],
     ] {
         let mut command = swish();
         command.args(["train", "--model", "wrn-10-1", "--activation", "relu", "--data", "embedded"]);

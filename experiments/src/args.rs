@@ -1,8 +1,8 @@
 //! The flags that every table has.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use swish_core::activation::Activation;
 use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
@@ -24,16 +24,6 @@ pub struct TableArgs {
     /// Only these activations, separated by semicolons: names or expressions
     #[arg(long, value_delimiter = ';', value_name = "A;A;..")]
     pub activations: Vec<Activation>,
-    /// Only these models of the paper, separated by commas, e.g. resnet-164
-    #[arg(long, value_delimiter = ',', value_name = "M,M,..")]
-    pub models: Vec<String>,
-    /// Only these data sets, separated by commas
-    #[arg(long, value_delimiter = ',', value_name = "D,D,..")]
-    pub datasets: Vec<Dataset>,
-    /// Seeds a cell. Default: 5 in the paper profile; reduced: 3 for CIFAR-10 and 1 for CIFAR-100 on real data, 1 on
-    /// embedded data
-    #[arg(long)]
-    pub seeds: Option<NonZeroU64>,
     /// cpu, or cuda:N in a build with CUDA
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -79,22 +69,40 @@ impl TableArgs {
         (jobs, (cores / jobs).max(1))
     }
 
-    /// Whether flags choose a part of the table, or another precision than the table's.
-    pub fn selects(&self) -> bool {
-        let all = self.activations.is_empty() && self.models.is_empty() && self.seeds.is_none();
-        !all || self.precision != Precision::default()
+    /// The functions asked for, else the table's own.
+    pub fn activations<'a>(&'a self, table: &'a [Activation]) -> &'a [Activation] {
+        if self.activations.is_empty() { table } else { &self.activations }
     }
 
-    /// The chosen ones of `all`, by name; all when nothing is chosen.
-    pub fn chosen<'a, T>(chosen: &[String], all: &'a [T], name: impl Fn(&T) -> &str) -> Result<Vec<&'a T>> {
-        let key = |s: &str| s.replace('_', "-").to_ascii_lowercase();
-        for c in chosen {
-            if !all.iter().any(|t| key(name(t)) == key(c)) {
-                let names: Vec<&str> = all.iter().map(&name).collect();
-                bail!("unknown model {c:?}: this table has {}", names.join(", "));
-            }
-        }
-        let wanted = |t: &&T| chosen.is_empty() || chosen.iter().any(|c| key(c) == key(name(t)));
-        Ok(all.iter().filter(wanted).collect())
+    /// Whether flags choose a part of the table, or another precision than the table's.
+    pub fn selects(&self) -> bool {
+        !self.activations.is_empty() || self.precision != Precision::default()
     }
+}
+
+/// The rows of Tables 4 to 10, in the paper's order.
+pub const ROWS: &[&str] = &["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
+
+/// The functions of a table's rows, written as in the paper.
+///
+/// # Errors
+/// A text that is no activation.
+pub fn rows(texts: &[&str]) -> Result<Vec<Activation>> {
+    texts.iter().map(|text| text.parse().with_context(|| format!("the row {text}"))).collect()
+}
+
+/// The chosen ones of `all`, by name; all when nothing is chosen.
+///
+/// # Errors
+/// A name that none of them has.
+pub fn chosen<'a, T>(chosen: &[String], all: &'a [T], name: impl Fn(&T) -> &str) -> Result<Vec<&'a T>> {
+    let key = |s: &str| s.replace('_', "-").to_ascii_lowercase();
+    for c in chosen {
+        if !all.iter().any(|t| key(name(t)) == key(c)) {
+            let names: Vec<&str> = all.iter().map(&name).collect();
+            bail!("unknown model {c:?}: this table has {}", names.join(", "));
+        }
+    }
+    let wanted = |t: &&T| chosen.is_empty() || chosen.iter().any(|c| key(c) == key(name(t)));
+    Ok(all.iter().filter(wanted).collect())
 }

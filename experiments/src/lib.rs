@@ -3,10 +3,14 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`args`] | the flags of every table |
-//! | [`cifar`] | cells of the CIFAR tables, their estimate of time, tables and plots |
+//! | [`runs`] | cells to records, or to an estimate of their time; files of a table |
+//! | [`cifar`] | the CIFAR tables |
+//! | [`imagenet`] | the ImageNet tables |
 
 pub mod args;
 pub mod cifar;
+pub mod imagenet;
+pub mod runs;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@
 //! | [`atomic`] | files that are either whole or not there |
 //! | [`to_csv`] | rows as CSV |
 //! | [`paper`] | the 323 numbers of the paper's tables, and which names mean the same |
+//! | [`rates`] | of several learning rates the best |
 //! | [`stats`] | median, quantiles and spread, confidence intervals, tests and correlations of ranks |
 //! | [`table`] | our runs beside the paper's numbers, as CSV and Markdown |
 //! | [`mod@splice`] | generated text between two markers of a file |
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod paper;
 pub mod plot;
 pub mod provenance;
+pub mod rates;
 pub mod run;
 pub mod splice;
 pub mod stats;

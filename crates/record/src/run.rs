@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::RecordError;
+use crate::paper::Metric;
 
 /// How large a run is. Numbers of different profiles never share a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,6 +154,25 @@ pub struct RunRecord {
     pub params: u64,
     /// Why the run failed (diverged, out of memory, ...); `None` when it finished.
     pub err: Option<String>,
+}
+
+impl RunRecord {
+    /// The result of a run, as it stands in the record. The counts of the paper's Table 3 are of many runs, not of one.
+    #[must_use]
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Top1 => self.top1,
+            Metric::Top5 => self.top5,
+            Metric::Bleu => self.bleu,
+            Metric::SwishBetter | Metric::SwishEqual | Metric::SwishWorse => None,
+        }
+    }
+
+    /// The result of a run that ended well: no error, and a number.
+    #[must_use]
+    pub fn finished(&self, metric: Metric) -> Option<f64> {
+        self.value(metric).filter(|value| value.is_finite() && self.err.is_none())
+    }
 }
 
 /// Name of a cell: the first 16 hexadecimal digits of the SHA-256 of its canonical text.

@@ -9,7 +9,7 @@ use swish_core::activation::Activation;
 use swish_data::LoadedData;
 use swish_record::provenance;
 use swish_train::Cell;
-use swish_train::session::{Session, next};
+use swish_train::session::Session;
 
 /// A candidate whose mean loss over a quarter of the steps is this many times that of blind guessing has diverged.
 const DIVERGED: f64 = 4.0;
@@ -98,7 +98,7 @@ impl Child {
         let (mut sum, mut end_sum) = (0.0, 0.0);
         let mut means: Vec<f64> = Vec::new();
         for step in 0..steps {
-            let loss = session.step(next(&mut batches)?, step)?;
+            let loss = session.step(&mut batches, step)?;
             if !loss.is_finite() {
                 return Ok(End::Failed(format!("diverged: training loss is {loss} at step {step}")));
             }

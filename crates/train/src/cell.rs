@@ -96,8 +96,9 @@ impl Cell {
         cell_id(&serde_json::to_string(&key).unwrap_or_else(|e| format!("{self:?} {e}")))
     }
 
-    /// A short name for progress lines, e.g. `resnet-preact-11 cifar10 swish #2`.
+    /// A short name for progress lines, e.g. `resnet-preact-11 cifar10 swish 0.1 #2`: the rate, and the seed.
     pub fn label(&self) -> String {
-        format!("{} {} {} #{}", self.recipe.model, self.recipe.dataset, self.activation, self.seed)
+        let Recipe { model, dataset, schedule, .. } = &self.recipe;
+        format!("{model} {dataset} {} {} #{}", self.activation, schedule.lr, self.seed)
     }
 }

@@ -1,15 +1,16 @@
 //! All that a run needs to go on after being killed, in one safetensors file.
 //!
-//! Parameters and running statistics stand under their own names, the optimizer's momentum under
-//! `optimizer.momentum`, and the step, sums and seconds in the metadata. Augmentation, dropout and order are
+//! Parameters and running statistics stand under their own names, what the optimizer remembers under
+//! `optimizer.momentum` and the like, moving averages under `averages.parameters` and `averages.statistics`, and the step,
+//! sums and seconds in the metadata. Augmentation, dropout and order are
 //! functions of the seed and the step, so no generator's state is needed.
 
 use crate::error::{Error, Result};
-use crate::optimizer::Sgd;
+use crate::session::Session;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
-use swish_core::nn::{Params, weights};
+use swish_core::nn::weights;
 use swish_record::write_atomic;
 
 /// Where a run stands.
@@ -32,23 +33,28 @@ pub struct Standing {
 }
 
 const STANDING: &str = "standing";
-const MOMENTUM: &str = "optimizer.momentum";
 
 /// Writes the checkpoint whole or not at all.
-pub fn save(file: &Path, params: &Params, optimizer: &Sgd, standing: &Standing) -> Result<()> {
-    let mut tensors = weights::state_dict(params)?;
-    tensors.push((MOMENTUM.to_string(), optimizer.state()?));
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save(file: &Path, session: &Session<'_>, standing: &Standing) -> Result<()> {
+    let mut tensors = weights::state_dict(&session.net.params)?;
+    tensors.extend(session.optimizer.tensors()?);
+    if let Some(averages) = &session.averages {
+        tensors.extend(averages.tensors()?);
+    }
     let bad = |e: serde_json::Error| Error::BadCheckpoint { file: file.to_path_buf(), reason: e.to_string() };
     let standing = serde_json::to_string(standing).map_err(bad)?;
     let bytes = weights::to_bytes(&tensors, Some(HashMap::from([(STANDING.to_string(), standing)])))?;
     Ok(write_atomic(file, bytes)?)
 }
 
-/// Goes back to a checkpoint: sets parameters, statistics and momentum. `None` when there is no file.
+/// Goes back to a checkpoint: sets parameters, statistics, the optimizer's state and averages. `None` when there is no file.
 ///
 /// # Errors
-/// [`Error::BadCheckpoint`] when the file is damaged or another cell's.
-pub fn load(file: &Path, id: &str, params: &Params, optimizer: &mut Sgd) -> Result<Option<Standing>> {
+/// [`Error::BadCheckpoint`] when the file is damaged, another cell's or another optimizer's.
+pub fn load(file: &Path, id: &str, session: &mut Session<'_>) -> Result<Option<Standing>> {
     let bad = |reason: String| Error::BadCheckpoint { file: file.to_path_buf(), reason };
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
@@ -67,10 +73,10 @@ pub fn load(file: &Path, id: &str, params: &Params, optimizer: &mut Sgd) -> Resu
         return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
     }
     let tensors = weights::read_file(file)?;
-    weights::load(params, &tensors, file)?;
-    let momentum = tensors.get(MOMENTUM).ok_or_else(|| bad(format!("holds no `{MOMENTUM}`")))?;
-    if optimizer.restore(momentum)?.is_none() {
-        return Err(bad("its optimizer state is another network's".into()));
+    weights::load(&session.net.params, &tensors, file)?;
+    session.optimizer.restore(&tensors, standing.step).map_err(bad)?;
+    if let Some(averages) = &mut session.averages {
+        averages.restore(&tensors).map_err(bad)?;
     }
     Ok(Some(standing))
 }

@@ -3,9 +3,10 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`recipe`] | what a recipe says: model, data, optimizer, schedule, batch, steps |
-//! | [`recipes`] | the recipes of the paper's CIFAR tables and their reduced forms, each with its source |
-//! | [`schedule`] | learning rates: constant, steps, cosine; warm-up |
-//! | [`optimizer`] | SGD with momentum over a network's flat variables, with groups of parameters |
+//! | [`recipes`] | the recipes of the paper's tables and their reduced forms, each with its source |
+//! | [`schedule`] | learning rates: constant, steps, staircase, cosine; warm-up |
+//! | [`optimizer`] | SGD, RMSProp, Adam over a network's flat variable, with groups of parameters and clipping |
+//! | [`averages`] | moving averages of parameters and running statistics |
 //! | [`cell`] | one cell of an experiment and its identity |
 //! | [`session`] | a cell's network at work: steps and evaluations |
 //! | [`trainer`] | a cell from start, or from its checkpoint, to its record |
@@ -14,6 +15,7 @@
 //! | [`jobs`] | many cells on one machine, several at a time |
 //! | [`progress`] | a progress bar on a terminal, plain lines elsewhere |
 
+pub mod averages;
 pub mod cell;
 pub mod checkpoint;
 pub mod error;
@@ -26,6 +28,7 @@ pub mod recipes;
 pub mod schedule;
 pub mod session;
 pub mod trainer;
+mod values;
 
 pub use cell::Cell;
 pub use error::{Error, Result};

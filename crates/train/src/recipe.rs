@@ -1,44 +1,10 @@
 //! What a recipe says. Recipes themselves are functions in [`crate::recipes`].
 
 use crate::error::{Error, Result};
-use crate::schedule::{Schedule, Warmup};
+use crate::optimizer::{OptimizerConfig, Rule};
+use crate::schedule::{Schedule, Shape, Warmup};
 use serde::{Deserialize, Serialize};
-use swish_core::nn::Role;
 use swish_data::{Augment, Dataset};
-
-/// Which parameters are decayed. An activation's own parameters never are: He et al. 2015 (PReLU), section 2.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecayOn {
-    /// All of them, BatchNorm's and biases included: Torch flattens the parameters into one vector.
-    All,
-    /// Weights of convolutions and linear layers (TensorFlow's ResNet).
-    Weights,
-}
-
-impl DecayOn {
-    /// Whether a parameter with this role is decayed.
-    pub fn covers(self, role: Role) -> bool {
-        match role {
-            Role::Activation => false,
-            Role::ConvWeight | Role::LinearWeight => true,
-            Role::Bias | Role::NormWeight | Role::NormBias => self == DecayOn::All,
-        }
-    }
-}
-
-/// SGD with momentum, in PyTorch's form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sgd {
-    /// Momentum.
-    pub momentum: f64,
-    /// Nesterov's form of it.
-    pub nesterov: bool,
-    /// Weight decay, added to the gradient as weight_decay * w.
-    pub weight_decay: f64,
-    /// Which parameters are decayed.
-    pub decay_on: DecayOn,
-}
 
 /// All that decides a training run besides the activation, the seed and the data themselves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,10 +16,10 @@ pub struct Recipe {
     /// Data set.
     pub dataset: Dataset,
     /// Optimizer.
-    pub optimizer: Sgd,
+    pub optimizer: OptimizerConfig,
     /// Learning rates.
     pub schedule: Schedule,
-    /// Examples a step.
+    /// Examples of a batch.
     pub batch: usize,
     /// Steps in all.
     pub steps: u64,
@@ -69,9 +35,42 @@ pub struct Recipe {
     /// and evaluates on the test set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holdout: Option<usize>,
+    /// Weight of the auxiliary head's loss, in models that have one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub aux_weight: f64,
+    /// Batches a step: its gradient is the mean of theirs, and each has BatchNorm statistics of its own, as on so many synchronous
+    /// replicas.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub replicas: u64,
+    /// Largest decay of the moving averages of parameters and running statistics on which evaluations are made
+    /// ([`crate::averages`]); `None` evaluates the network as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// Share of a batch in BatchNorm's running statistics (PyTorch's momentum), for runs too short for the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_momentum: Option<f64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_one(n: &u64) -> bool {
+    *n == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Recipe {
+    /// Examples a step, over all of its batches.
+    pub fn examples_a_step(&self) -> u64 {
+        self.batch as u64 * self.replicas
+    }
+
     /// The recipe over another number of steps, a linear warm-up and the intervals of logs and evaluations in proportion.
     #[must_use]
     pub fn with_steps(self, steps: u64) -> Self {
@@ -89,31 +88,53 @@ impl Recipe {
         }
     }
 
-    /// Checks the values that a command line can change.
+    /// Checks that the values make sense.
     ///
     /// # Errors
     /// [`Error::BadValue`].
     pub fn check(&self) -> Result<()> {
-        let bad = |what, value: String, expected: &str| Err(Error::BadValue { what, value, expected: expected.into() });
-        if self.batch == 0 {
-            return bad("batch", "0".into(), "at least 1");
+        at_least_1("batch", self.batch as u64)?;
+        at_least_1("steps", self.steps)?;
+        at_least_1("steps between evaluations", self.eval_every)?;
+        at_least_1("batches a step", self.replicas)?;
+        let OptimizerConfig { rule, weight_decay, clip_norm, .. } = self.optimizer;
+        number("weight decay", weight_decay, "0 or more", |x| x >= 0.0)?;
+        number("clip norm", clip_norm.unwrap_or(1.0), "above 0", |x| x > 0.0)?;
+        let share = |what, x| number(what, x, "from 0 to 1, 1 excluded", |x| (0.0..1.0).contains(&x));
+        match rule {
+            Rule::Sgd { momentum, .. } => share("momentum", momentum)?,
+            Rule::RmsProp { decay, momentum, epsilon } => {
+                share("decay of the mean square", decay)?;
+                share("momentum", momentum)?;
+                number("epsilon", epsilon, "0 or more", |x| x >= 0.0)?;
+            }
+            Rule::Adam { beta1, beta2, epsilon } => {
+                share("beta1", beta1)?;
+                share("beta2", beta2)?;
+                number("epsilon", epsilon, "0 or more", |x| x >= 0.0)?;
+            }
         }
-        if self.steps == 0 {
-            return bad("steps", "0".into(), "at least 1");
+        share("decay of the averages", self.ema_decay.unwrap_or(0.0))?;
+        number("label smoothing", self.label_smoothing, "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
+        number("auxiliary weight", self.aux_weight, "0 or more", |x| x >= 0.0)?;
+        number("norm momentum", self.norm_momentum.unwrap_or(1.0), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+        if let Shape::Exponential { decay_steps, .. } = self.schedule.shape {
+            number("steps of a decay", decay_steps, "above 0", |x| x > 0.0)?;
         }
-        if self.eval_every == 0 {
-            return bad("steps between evaluations", "0".into(), "at least 1");
-        }
-        let decay = self.optimizer.weight_decay;
-        if !(decay.is_finite() && decay >= 0.0) {
-            return bad("weight decay", decay.to_string(), "a number, 0 or more");
-        }
-        if !(0.0..=1.0).contains(&self.label_smoothing) {
-            return bad("label smoothing", self.label_smoothing.to_string(), "a number from 0 to 1");
-        }
-        if !(self.schedule.lr.is_finite() && self.schedule.lr > 0.0) {
-            return bad("learning rate", self.schedule.lr.to_string(), "a positive number");
-        }
-        Ok(())
+        number("learning rate", self.schedule.lr, "above 0", |x| x > 0.0)
+    }
+}
+
+fn at_least_1(what: &'static str, value: u64) -> Result<()> {
+    match value {
+        0 => Err(Error::BadValue { what, value: "0".into(), expected: "at least 1".into() }),
+        _ => Ok(()),
+    }
+}
+
+fn number(what: &'static str, value: f64, expected: &str, fits: impl Fn(f64) -> bool) -> Result<()> {
+    match value.is_finite() && fits(value) {
+        true => Ok(()),
+        false => Err(Error::BadValue { what, value: value.to_string(), expected: format!("a number, {expected}") }),
     }
 }

@@ -15,6 +15,13 @@ pub enum Shape {
         /// The factor.
         factor: f64,
     },
+    /// Multiplied by `factor` once every `decay_steps` steps (`tf.train.exponential_decay` with `staircase`).
+    Exponential {
+        /// The factor.
+        factor: f64,
+        /// Steps from one decay to the next; TensorFlow's scripts do not round them to a whole number.
+        decay_steps: f64,
+    },
     /// Half a cosine from the base rate to 0 at the last step (Loshchilov and Hutter 2016, without restarts).
     Cosine,
 }
@@ -61,6 +68,11 @@ impl Schedule {
         Self { lr, shape: Shape::Steps { at: at.to_vec(), factor }, warmup: Warmup::None }
     }
 
+    /// `lr`, multiplied by `factor` every `decay_steps` steps.
+    pub fn staircase(lr: f64, factor: f64, decay_steps: f64) -> Self {
+        Self { lr, shape: Shape::Exponential { factor, decay_steps }, warmup: Warmup::None }
+    }
+
     /// The learning rate of step `step` (0-based) out of `total`.
     pub fn at(&self, step: u64, total: u64) -> f64 {
         let base = match &self.shape {
@@ -68,6 +80,9 @@ impl Schedule {
             Shape::Steps { at, factor } => {
                 let passed = at.iter().filter(|&&s| s <= step).count();
                 self.lr * factor.powi(passed as i32)
+            }
+            Shape::Exponential { factor, decay_steps } => {
+                self.lr * factor.powi((step as f64 / decay_steps).floor() as i32)
             }
             Shape::Cosine => {
                 let t = step as f64 / total.max(1) as f64;
@@ -82,6 +97,12 @@ impl Schedule {
     }
 }
 
+/// Steps from one decay to the next where the rate falls every so many `epochs`, as slim's training script counts them
+/// (`train_image_classifier.py`): an epoch in batches of one replica, cut to a whole number, then shared out among the replicas.
+pub fn decay_steps(examples: u64, batch: usize, epochs: f64, replicas: u64) -> f64 {
+    (examples as f64 / batch as f64 * epochs).trunc() / replicas as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +113,19 @@ mod tests {
         assert_eq!(s.at(31_999, 64_000), 0.1);
         assert!((s.at(32_000, 64_000) - 0.01).abs() < 1e-15);
         assert!((s.at(63_999, 64_000) - 0.001).abs() < 1e-15);
+    }
+
+    /// Worked out by hand: 1,281,167 / 32 * 2 = 80,072.9, cut and shared out among 50 replicas: 1601.44, so that the rate falls at steps
+    /// 1602, 3203 and 4805.
+    #[test]
+    fn a_staircase_falls_where_tensorflows_does() {
+        let every = decay_steps(1_281_167, 32, 2.0, 50);
+        assert_eq!(every, 1601.44);
+        let s = Schedule::staircase(0.045, 0.94, every);
+        let falls = |k: i32| 0.045 * 0.94_f64.powi(k);
+        for (step, k) in [(0, 0), (1601, 0), (1602, 1), (3202, 1), (3203, 2), (4804, 2), (4805, 3)] {
+            assert_eq!(s.at(step, 100_000), falls(k), "step {step}");
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! A cell's network at work: its steps and evaluations, without records or checkpoints.
 
+use crate::averages::Averages;
 use crate::cell::Cell;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, evaluate, images};
-use crate::optimizer::Sgd;
+use crate::optimizer::Optimizer;
+use crate::recipe::Recipe;
 use candle_core::{DType, Device, Tensor};
 use std::sync::Arc;
 use swish_core::models::{self, Net};
-use swish_core::nn::Pass;
+use swish_core::nn::{LossAndGradient, Pass, Stored};
 use swish_data::{Batch, Images, LoadedData, TrainBatches, split};
 use swish_kernels::rng;
 
@@ -16,25 +18,32 @@ const EVAL_BATCH: usize = 250;
 /// Seed of the choice of validation images: the same for every run, so that runs compare.
 const HOLDOUT_SEED: u64 = 0;
 
-/// One training step: forward, loss, backward, update. Returns the loss before the update.
+/// The recipe's loss of one batch, and its gradient.
+fn loss_and_gradient(net: &Net, recipe: &Recipe, xs: &Tensor, labels: &[u32], pass: &Pass) -> Result<LossAndGradient> {
+    Ok(net.loss_and_gradient(xs, labels, recipe.label_smoothing, pass)?)
+}
+
+/// One training step on one batch: forward, loss, backward, update. Returns the loss before the update.
+///
+/// # Errors
+/// Memory.
 pub fn train_step(
     net: &Net,
-    optimizer: &mut Sgd,
-    xs: &Tensor,
-    labels: &[u32],
+    optimizer: &mut Optimizer,
+    recipe: &Recipe,
+    (xs, labels): (&Tensor, &[u32]),
     lr: f64,
-    label_smoothing: f64,
     pass: &Pass,
 ) -> Result<f64> {
-    let done = net.loss_and_gradient(xs, labels, label_smoothing, pass)?;
+    let done = loss_and_gradient(net, recipe, xs, labels, pass)?;
     if let Some(gradient) = &done.gradient {
-        optimizer.step(gradient, lr)?;
+        optimizer.step(f32::of(gradient)?, lr)?;
     }
     Ok(done.loss)
 }
 
 /// The next training batch; the stream has no end but an error.
-pub fn next(batches: &mut TrainBatches) -> Result<Batch> {
+fn next(batches: &mut TrainBatches) -> Result<Batch> {
     let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
     Ok(batches.next().ok_or_else(ended)??)
 }
@@ -47,12 +56,14 @@ struct Part {
     indices: Option<Arc<Vec<u32>>>,
 }
 
-/// A cell's network, optimizer and images.
+/// A cell's network, optimizer, averages and images.
 pub struct Session<'a> {
     /// The network.
     pub net: Net,
     /// The optimizer.
-    pub optimizer: Sgd,
+    pub optimizer: Optimizer,
+    /// The averages on which the network is evaluated, where the recipe wants them.
+    pub averages: Option<Averages>,
     cell: &'a Cell,
     device: &'a Device,
     train: Part,
@@ -68,7 +79,8 @@ impl<'a> Session<'a> {
         cell.recipe.check()?;
         let info = models::find(&cell.recipe.model)?;
         let net = Net::new(info, &cell.activation, data.train.classes, cell.seed, DType::F32, device)?;
-        let optimizer = Sgd::new(&net.params, &cell.recipe.optimizer);
+        let optimizer = Optimizer::new(&net.params, &cell.recipe.optimizer);
+        let averages = cell.recipe.ema_decay.map(|decay| Averages::new(&net.params, decay)).transpose()?;
         let part = |images: &Arc<Images>, indices| Part { images: images.clone(), indices };
         let (train, eval) = match cell.recipe.holdout {
             None => (part(&data.train, None), part(&data.test, None)),
@@ -77,7 +89,7 @@ impl<'a> Session<'a> {
                 (part(&data.train, Some(Arc::new(rest))), part(&data.train, Some(Arc::new(held))))
             }
         };
-        Ok(Self { net, optimizer, cell, device, train, eval })
+        Ok(Self { net, optimizer, averages, cell, device, train, eval })
     }
 
     /// Number of training images.
@@ -92,33 +104,76 @@ impl<'a> Session<'a> {
     pub fn batches(&self, step: u64) -> Result<TrainBatches> {
         let recipe = &self.cell.recipe;
         let Part { images, indices } = self.train.clone();
-        Ok(TrainBatches::new(images, indices, recipe.batch, recipe.augment, self.cell.seed, step)?)
+        Ok(TrainBatches::new(images, indices, recipe.batch, recipe.augment, self.cell.seed, step * recipe.replicas)?)
     }
 
-    /// Step number `step` (0-based) on its batch: returns the training loss.
+    /// Step number `step` (0-based) on the next batches of [`Session::batches`]: returns the mean training loss.
+    ///
+    /// A loss that is not finite leaves the network as it is.
     ///
     /// # Errors
     /// Memory.
-    pub fn step(&mut self, batch: Batch, step: u64) -> Result<f64> {
+    pub fn step(&mut self, batches: &mut TrainBatches, step: u64) -> Result<f64> {
         let recipe = &self.cell.recipe;
-        let (xs, labels) = images(batch, self.train.images.h, self.train.images.w, self.device)?;
-        let pass = Pass {
-            dropout_seed: Some(rng::at(self.cell.seed, step)),
-            operands: self.cell.precision.operands(),
-            ..Pass::train()
-        };
-        let lr = recipe.schedule.at(step, recipe.steps);
-        train_step(&self.net, &mut self.optimizer, &xs, &labels, lr, recipe.label_smoothing, &pass)
+        let replicas = recipe.replicas;
+        let (mut loss, mut gradient) = (0.0, None);
+        for replica in 0..replicas {
+            let (xs, labels) = images(next(batches)?, self.train.images.h, self.train.images.w, self.device)?;
+            let pass = Pass {
+                norm_momentum: recipe.norm_momentum,
+                dropout_seed: Some(rng::at(self.cell.seed, step * replicas + replica)),
+                operands: self.cell.precision.operands(),
+                ..Pass::train()
+            };
+            let done = loss_and_gradient(&self.net, recipe, &xs, &labels, &pass)?;
+            loss += done.loss;
+            gradient = match (gradient, done.gradient) {
+                (_, None) => return Ok(done.loss),
+                (None, first) => first,
+                (Some(mut sum), Some(next)) => {
+                    f32::of_mut(&mut sum)?.iter_mut().zip(f32::of(&next)?).for_each(|(sum, g)| *sum += g);
+                    Some(sum)
+                }
+            };
+        }
+        if let Some(mut gradient) = gradient {
+            let gradient = f32::of_mut(&mut gradient)?;
+            if replicas > 1 {
+                gradient.iter_mut().for_each(|g| *g /= replicas as f32);
+            }
+            self.optimizer.step(gradient, recipe.schedule.at(step, recipe.steps))?;
+        }
+        if let Some(averages) = &mut self.averages {
+            averages.update(&self.net.params, step + 1)?;
+        }
+        Ok(loss / replicas as f64)
     }
 
-    /// Loss and accuracy on the images that are not trained on.
+    /// Calls `f` while the network has the averages for its values, where there are averages.
+    ///
+    /// # Errors
+    /// Those of `f`; memory.
+    pub fn averaged<R>(&mut self, f: impl FnOnce(&Self) -> Result<R>) -> Result<R> {
+        let Some(mut averages) = self.averages.take() else {
+            return f(self);
+        };
+        averages.swap(&self.net.params)?;
+        let result = f(self);
+        averages.swap(&self.net.params)?;
+        self.averages = Some(averages);
+        result
+    }
+
+    /// Loss and accuracy on the images that are not trained on, of the averages where there are any.
     ///
     /// # Errors
     /// Memory.
-    pub fn evaluate(&self) -> Result<Evaluation> {
-        let pass = Pass { operands: self.cell.precision.operands(), ..Pass::eval() };
-        let normalise = self.cell.recipe.augment.normalise;
-        let Part { images, indices } = self.eval.clone();
-        evaluate(&self.net, &images, indices, normalise, EVAL_BATCH, &pass, self.device)
+    pub fn evaluate(&mut self) -> Result<Evaluation> {
+        self.averaged(|session| {
+            let pass = Pass { operands: session.cell.precision.operands(), ..Pass::eval() };
+            let normalise = session.cell.recipe.augment.normalise;
+            let Part { images, indices } = session.eval.clone();
+            evaluate(&session.net, &images, indices, normalise, EVAL_BATCH, &pass, session.device)
+        })
     }
 }

@@ -5,7 +5,7 @@ use crate::checkpoint::{self, Standing};
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::progress::{Progress, RunProgress};
-use crate::session::{Session, next};
+use crate::session::Session;
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub struct RunOptions {
     pub threads: usize,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
-    /// Whether `model.safetensors` is kept beside the record.
+    /// Whether `model.safetensors`, the weights that were evaluated, is kept beside the record.
     pub keep_weights: bool,
     /// Where the run is shown.
     pub progress: Progress,
@@ -78,8 +78,7 @@ impl<'a> Run<'a> {
         let recipe = serde_json::to_string_pretty(&cell.recipe).unwrap_or_default();
         write_atomic(dir.join("recipe.json"), recipe + "\n")?;
         let mut session = Session::new(cell, data, &options.device)?;
-        let Session { net, optimizer, .. } = &mut session;
-        let found = checkpoint::load(&checkpoint_file(&dir), &id, &net.params, optimizer)?;
+        let found = checkpoint::load(&checkpoint_file(&dir), &id, &mut session)?;
         let at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
         let metrics = match at.step {
             0 => MetricsWriter::create(dir.join("metrics.csv"))?,
@@ -96,7 +95,8 @@ impl<'a> Run<'a> {
         let seconds = self.seconds();
         let record = self.record(&end, seconds);
         if self.options.keep_weights {
-            let bytes = weights::to_bytes(&weights::state_dict(&self.session.net.params)?, None)?;
+            let tensors = self.session.averaged(|session| Ok(weights::state_dict(&session.net.params)?))?;
+            let bytes = weights::to_bytes(&tensors, None)?;
             write_atomic(weights_file(&self.options.store, &record.id), bytes)?;
         }
         self.options.store.write(&record)?;
@@ -115,9 +115,8 @@ impl<'a> Run<'a> {
         let mut last_save = Instant::now();
         let mut evaluation = Evaluation::default();
         while self.at.step < recipe.steps {
-            let batch = next(&mut batches)?;
             let lr = recipe.schedule.at(self.at.step, recipe.steps);
-            let loss = self.session.step(batch, self.at.step)?;
+            let loss = self.session.step(&mut batches, self.at.step)?;
             if !loss.is_finite() {
                 return Ok(End::Diverged(format!("diverged: training loss is {loss} at step {}", self.at.step)));
             }
@@ -150,7 +149,8 @@ impl<'a> Run<'a> {
         let train_loss = self.at.loss_sum / self.at.loss_steps.max(1) as f64;
         (self.at.loss_sum, self.at.loss_steps) = (0.0, 0);
         self.at.last_loss = Some(train_loss);
-        let epoch = (self.at.step * self.cell.recipe.batch as u64) as f64 / self.session.train_len() as f64;
+        let examples = self.at.step * self.cell.recipe.examples_a_step();
+        let epoch = examples as f64 / self.session.train_len() as f64;
         self.metrics.write(&Row {
             step: self.at.step,
             epoch,
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
 
     fn save(&mut self) -> Result<()> {
         self.at.seconds = self.seconds();
-        checkpoint::save(&checkpoint_file(&self.dir), &self.session.net.params, &self.session.optimizer, &self.at)
+        checkpoint::save(&checkpoint_file(&self.dir), &self.session, &self.at)
     }
 
     fn seconds(&self) -> f64 {
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
             seed: cell.seed,
             lr: recipe.schedule.lr,
             steps: recipe.steps,
-            batch: recipe.batch,
+            batch: recipe.examples_a_step() as usize,
             precision: cell.precision.to_string(),
             device: "cpu".into(),
             threads: self.options.threads,

@@ -4,11 +4,8 @@ use anyhow::Result;
 use clap::Parser;
 use std::process::ExitCode;
 use swish_data::Dataset;
-use swish_experiments::args::TableArgs;
-use swish_experiments::cifar::{self, CifarTable};
-
-/// The rows, in the paper's order.
-const ACTIVATIONS: &[&str] = &["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
+use swish_experiments::args::{ROWS, rows};
+use swish_experiments::cifar::{self, CifarArgs, CifarTable};
 
 /// Tables 4 and 5: nine activations x three models on CIFAR-10 and CIFAR-100
 #[derive(Parser)]
@@ -18,16 +15,15 @@ const ACTIVATIONS: &[&str] = &["lrelu", "prelu", "softplus", "elu", "selu", "gel
 )]
 struct Args {
     #[command(flatten)]
-    table: TableArgs,
+    cifar: CifarArgs,
 }
 
 fn main() -> ExitCode {
-    swish_experiments::exit(run(&Args::parse().table))
+    swish_experiments::exit(run(&Args::parse().cifar))
 }
 
-fn run(args: &TableArgs) -> Result<()> {
-    let table = |number, dataset| {
-        Ok::<_, anyhow::Error>(CifarTable { number, dataset, activations: cifar::rows(ACTIVATIONS)?, ending: "" })
-    };
+fn run(args: &CifarArgs) -> Result<()> {
+    let table =
+        |number, dataset| Ok::<_, anyhow::Error>(CifarTable { number, dataset, activations: rows(ROWS)?, ending: "" });
     cifar::run("table-cifar", &[table(4, Dataset::Cifar10)?, table(5, Dataset::Cifar100)?], args)
 }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use swish_core::activation::Activation;
 use swish_data::Dataset;
-use swish_experiments::args::TableArgs;
-use swish_experiments::cifar::{self, CifarTable};
+use swish_experiments::args::rows;
+use swish_experiments::cifar::{self, CifarArgs, CifarTable};
 use swish_search::history::History;
 use swish_search::plots;
 
@@ -33,7 +33,7 @@ const ACTIVATIONS: &[&str] = &[
 )]
 struct Args {
     #[command(flatten)]
-    table: TableArgs,
+    cifar: CifarArgs,
     /// Folder of a search, whose best functions become rows too
     #[arg(long, value_name = "SEARCH_DIR")]
     from: Option<PathBuf>,
@@ -47,12 +47,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let mut activations = cifar::rows(ACTIVATIONS)?;
+    let mut activations = rows(ACTIVATIONS)?;
     // All but ReLU are what the paper's search found: its Figure 3.
     let notes = vec!["beta = 1".to_owned()];
     let figure = plots::functions("Figure 3: functions that the paper's search found", notes, &activations[1..]);
-    if !args.table.dry_run {
-        figure.write(args.table.results.join("figures/figure_03"))?;
+    if !args.cifar.table.dry_run {
+        figure.write(args.cifar.table.results.join("figures/figure_03"))?;
     }
     if let Some(dir) = &args.from {
         for (proposal, _) in History::read(dir)?.ranking().into_iter().take(args.top) {
@@ -64,5 +64,5 @@ fn run(args: &Args) -> Result<()> {
     }
     let ending = if args.from.is_some() { "-found" } else { "" };
     let table = |number, dataset| CifarTable { number, dataset, activations: activations.clone(), ending };
-    cifar::run("table-cifar-search", &[table(1, Dataset::Cifar10), table(2, Dataset::Cifar100)], &args.table)
+    cifar::run("table-cifar-search", &[table(1, Dataset::Cifar10), table(2, Dataset::Cifar100)], &args.cifar)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use swish_record::{Profile, RunStore};
 use swish_train::cell::{Cell, Precision};
 use swish_train::jobs::with_threads;
+use swish_train::optimizer::Rule;
 use swish_train::progress::Progress;
 use swish_train::trainer::{RunOptions, run_cell, weights_file};
 use swish_train::{Recipe, recipes};
@@ -32,6 +33,12 @@ pub struct Args {
     /// Base learning rate of the cosine schedule
     #[arg(long, default_value_t = 0.1)]
     lr: f64,
+    /// sgd (momentum 0.9), rms-prop (TensorFlow's, epsilon 1) or adam
+    #[arg(long, default_value = "sgd")]
+    optimizer: Rule,
+    /// Evaluate moving averages of weights and statistics, of this decay at most
+    #[arg(long, value_name = "DECAY")]
+    ema_decay: Option<f64>,
     /// Weight decay
     #[arg(long, default_value_t = 1e-4)]
     weight_decay: f64,
@@ -65,7 +72,9 @@ pub fn run(args: Args) -> Result<()> {
     };
     let device = args.compute.device()?;
     let plain = recipes::plain(swish_core::models::find(&args.model)?.name, args.data.dataset, args.steps);
-    let mut recipe = Recipe { batch: args.batch, label_smoothing: args.label_smoothing, ..plain };
+    let (batch, label_smoothing, ema_decay) = (args.batch, args.label_smoothing, args.ema_decay);
+    let mut recipe = Recipe { batch, label_smoothing, ema_decay, ..plain };
+    recipe.optimizer.rule = args.optimizer;
     recipe.schedule.lr = args.lr;
     recipe.optimizer.weight_decay = args.weight_decay;
     recipe.eval_every = args.eval_every.unwrap_or(recipe.eval_every);

@@ -27,6 +27,7 @@ fn noise(a: usize, m: usize, seed: u64) -> f64 {
 fn table(profile: Profile, source: DataSource, activations: &[&str], models: usize) -> Table {
     let columns = MODELS[..models].iter().map(|(model, model_as_run)| Column {
         dataset: "cifar10".into(),
+        dataset_as_run: "cifar10".into(),
         model: (*model).into(),
         model_as_run: (*model_as_run).into(),
         metric: Metric::Top1,

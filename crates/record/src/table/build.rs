@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Block, Cell, Column, Provenance, Section, Setting, TableSpec};
-use crate::paper::{Metric, activation_key, lookup_metric, model_key};
+use super::{Block, Cell, Column, Provenance, Section, Setting, TableSpec, TriedRate};
+use crate::paper::{activation_key, lookup_metric, model_key};
+use crate::rates::{Rate, best, by_rate};
 use crate::run::{DataSource, Profile, RunRecord};
-use crate::stats::{self, Summary};
+use crate::stats;
 
 /// The sections of `spec`: larger profiles first, real data before stand-ins.
 pub(super) fn sections(spec: &TableSpec, records: &[RunRecord]) -> Vec<Section> {
@@ -29,6 +30,7 @@ fn section(spec: &TableSpec, profile: Profile, data_source: DataSource, records:
         for (setting, records) in settings {
             let comparable = profile == Profile::Paper
                 && data_source.is_real()
+                && column.dataset == column.dataset_as_run
                 && model_key(&column.model) == model_key(&column.model_as_run);
             let cells = rows.iter().map(|row| {
                 let of_row: Vec<&RunRecord> =
@@ -43,25 +45,9 @@ fn section(spec: &TableSpec, profile: Profile, data_source: DataSource, records:
 
 /// Whether a run fills a column: the model and data set, and a value of its metric or a failure.
 fn belongs(record: &RunRecord, column: &Column) -> bool {
-    record.dataset == column.dataset
+    record.dataset == column.dataset_as_run
         && model_key(&record.model) == model_key(&column.model_as_run)
-        && (record.err.is_some() || value(record, column.metric).is_some())
-}
-
-/// The value of a finished run. The counts of the paper's Table 3 are of many runs, not of one.
-fn value(record: &RunRecord, metric: Metric) -> Option<f64> {
-    match metric {
-        Metric::Top1 => record.top1,
-        Metric::Top5 => record.top5,
-        Metric::Bleu => record.bleu,
-        Metric::SwishBetter | Metric::SwishEqual | Metric::SwishWorse => None,
-    }
-}
-
-/// The value of a run that ended well: no error, and a number.
-fn finished(record: &RunRecord, metric: Metric) -> Option<f64> {
-    let value = value(record, metric).filter(|value| value.is_finite());
-    value.filter(|_| record.err.is_none())
+        && (record.err.is_some() || record.value(column.metric).is_some())
 }
 
 /// The rows asked for, then the activations they do not name, in alphabetical order.
@@ -88,38 +74,33 @@ fn row_of<'a>(record: &RunRecord, rows: &'a [String]) -> Option<&'a String> {
 }
 
 fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparable: bool) -> Cell {
-    let mut rates: BTreeMap<u64, Vec<&RunRecord>> = BTreeMap::new();
-    for record in records {
-        // Rates are positive and finite, so their bits stand in their order.
-        rates.entry(record.lr.to_bits()).or_default().push(record);
-    }
-    let lrs_tried = rates.len();
-    let best = rates
-        .into_iter()
-        .filter_map(|(lr, records)| {
-            let values: Vec<f64> = records.iter().filter_map(|r| finished(r, column.metric)).collect();
-            Some((Summary::of(&values)?, f64::from_bits(lr), records))
-        })
-        .max_by(|(a, lr_a, _), (b, lr_b, _)| {
-            let by_median = a.n.cmp(&b.n).then(a.median.total_cmp(&b.median));
-            by_median.then(lr_b.total_cmp(lr_a))
-        });
-    let (summary, lr, mut shown) = match best {
-        Some((summary, lr, records)) => (Some(summary), Some(lr), records),
-        None => (None, None, records.to_vec()),
+    let rates = by_rate(records.iter().copied());
+    let best = best(&rates, column.metric);
+    let finished = |record: &RunRecord| record.finished(column.metric);
+    let reasons = |runs: &[&RunRecord]| {
+        let ill = runs.iter().filter(|run| finished(run).is_none());
+        sorted(ill.map(|run| run.err.clone().unwrap_or_else(|| "result not finite".into())))
     };
+    let tried = |rate: &Rate<'_>| TriedRate {
+        lr: rate.lr,
+        summary: rate.summary(column.metric),
+        failed: rate.runs.iter().filter(|run| finished(run).is_none()).count(),
+        reasons: reasons(&rate.runs),
+        chosen: best.is_some_and(|best| best.lr == rate.lr),
+    };
+    let mut shown = best.map_or_else(|| records.to_vec(), |best| best.runs.clone());
     shown.sort_by_key(|record| record.seed);
-    let ended = |record: &&RunRecord| finished(record, column.metric).is_some();
-    let (well, ill): (Vec<&RunRecord>, Vec<&RunRecord>) = shown.iter().partition(|record| ended(record));
+    let well: Vec<&RunRecord> = shown.iter().copied().filter(|run| finished(run).is_some()).collect();
+    let summary = best.and_then(|best| best.summary(column.metric));
     let paper = lookup_metric(table, &column.dataset, &column.model, column.metric, row);
     let seconds: Vec<f64> = well.iter().map(|record| record.seconds).collect();
     Cell {
-        lr,
-        lrs_tried,
-        values: well.iter().filter_map(|record| finished(record, column.metric)).collect(),
+        lr: best.map(|best| best.lr),
+        rates: rates.iter().map(tried).collect(),
+        values: well.iter().filter_map(|run| finished(run)).collect(),
         summary,
-        failed: ill.len(),
-        reasons: sorted(ill.iter().map(|r| r.err.clone().unwrap_or_else(|| "result not finite".into()))),
+        failed: shown.len() - well.len(),
+        reasons: reasons(&shown),
         paper,
         difference: summary.zip(paper).filter(|_| comparable).map(|(ours, paper)| ours.median - paper),
         commits: sorted(shown.iter().map(|record| record.commit.clone())),

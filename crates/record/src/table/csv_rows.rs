@@ -4,9 +4,10 @@ use super::{Block, Cell, Section, Table};
 use crate::error::{RecordError, Result};
 
 /// First line. Accuracies in percent, times in seconds.
-const HEADER: [&str; 25] = [
+const HEADER: [&str; 26] = [
     "table",
     "dataset",
+    "dataset_as_run",
     "model",
     "model_as_run",
     "metric",
@@ -40,7 +41,7 @@ pub(super) fn render(table: &Table) -> Result<Vec<u8>> {
         for block in &section.blocks {
             let cells = section.rows.iter().zip(&block.cells);
             // A cell nobody has run yet is no result.
-            for (activation, cell) in cells.filter(|(_, cell)| cell.lrs_tried > 0) {
+            for (activation, cell) in cells.filter(|(_, cell)| !cell.rates.is_empty()) {
                 let fields = fields(table.spec.number, section, block, activation, cell);
                 writer.write_record(fields).map_err(fail)?;
             }
@@ -50,12 +51,13 @@ pub(super) fn render(table: &Table) -> Result<Vec<u8>> {
 }
 
 /// The fields of a cell, in the order of [`HEADER`].
-fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &Cell) -> [String; 25] {
+fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &Cell) -> [String; 26] {
     let Block { column, setting, .. } = block;
     let summary = cell.summary;
     [
         table.to_string(),
         column.dataset.clone(),
+        column.dataset_as_run.clone(),
         column.model.clone(),
         column.model_as_run.clone(),
         column.metric.to_string(),
@@ -68,7 +70,7 @@ fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &
         setting.batch.to_string(),
         setting.precision.clone(),
         cell.lr.map(|lr| lr.to_string()).unwrap_or_default(),
-        cell.lrs_tried.to_string(),
+        cell.rates.len().to_string(),
         summary.map_or(0, |s| s.n).to_string(),
         decimals(summary.map(|s| s.median)),
         decimals(summary.map(|s| s.min)),
@@ -83,7 +85,7 @@ fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &
 }
 
 /// Four decimals, more than any test set resolves, without trailing zeros; empty for no value.
-fn decimals(value: Option<f64>) -> String {
+pub(super) fn decimals(value: Option<f64>) -> String {
     let text = value.map(|value| format!("{value:.4}")).unwrap_or_default();
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),

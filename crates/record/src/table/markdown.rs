@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use super::{Block, Cell, Column, Provenance, Section, Table, TableSpec};
-use crate::paper::lookup_metric;
+use crate::paper::lookup_runs;
 use crate::provenance::short;
+use crate::stats::Summary;
 
 /// A column of text: its heading, then a line a row.
-type TextColumn = (String, Vec<String>);
+pub(super) type TextColumn = (String, Vec<String>);
 
 /// What stands where there is nothing to show.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 pub(super) fn render(table: &Table) -> String {
     let spec = &table.spec;
@@ -56,11 +57,15 @@ fn paper_column(block: &Block) -> (&str, &str, &str) {
 fn paper_columns(spec: &TableSpec, rows: &[String], columns: &[Column]) -> Vec<TextColumn> {
     let mut texts: Vec<TextColumn> = Vec::new();
     for column in columns {
-        let number = |row: &String| lookup_metric(spec.number, &column.dataset, &column.model, column.metric, row);
-        let numbers: Vec<Option<f64>> = rows.iter().map(number).collect();
+        let runs = |row: &String| lookup_runs(spec.number, &column.dataset, &column.model, column.metric, row);
+        let numbers: Vec<Option<Summary>> = rows.iter().map(|row| Summary::of(&runs(row))).collect();
         let heading = spec.paper_heading(column);
         if numbers.iter().any(Option::is_some) && !texts.iter().any(|(other, _)| *other == heading) {
-            let shown = |n: Option<f64>| n.map_or_else(|| NOTHING.into(), |n| format!("{n:.1}"));
+            let shown = |n: Option<Summary>| match n {
+                None => NOTHING.into(),
+                Some(s) if s.n == 1 => format!("{:.1}", s.median),
+                Some(s) => format!("{:.1} [{:.1}, {:.1}] n={}", s.median, s.min, s.max, s.n),
+            };
             texts.push((heading, numbers.into_iter().map(shown).collect()));
         }
     }
@@ -69,10 +74,15 @@ fn paper_columns(spec: &TableSpec, rows: &[String], columns: &[Column]) -> Vec<T
 
 /// `93.80 [93.61, 93.95] n=5, 1 failed`.
 fn ours(cell: &Cell) -> String {
-    let Some(s) = cell.summary else {
-        return match cell.failed {
+    outcome(cell.summary, cell.failed, &cell.reasons)
+}
+
+/// As [`ours`], of any runs.
+pub(super) fn outcome(summary: Option<Summary>, failed: usize, reasons: &[String]) -> String {
+    let Some(s) = summary else {
+        return match failed {
             0 => NOTHING.into(),
-            failed => format!("{failed} failed: {}", cell.reasons.join("; ").replace('|', "/")),
+            failed => format!("{failed} failed: {}", reasons.join("; ").replace('|', "/")),
         };
     };
     let mut text = format!("{:.2}", s.median);
@@ -80,8 +90,8 @@ fn ours(cell: &Cell) -> String {
         let _ = write!(text, " [{:.2}, {:.2}]", s.min, s.max);
     }
     let _ = write!(text, " n={}", s.n);
-    if cell.failed > 0 {
-        let _ = write!(text, ", {} failed", cell.failed);
+    if failed > 0 {
+        let _ = write!(text, ", {failed} failed");
     }
     text
 }
@@ -91,9 +101,9 @@ fn notes(spec: &TableSpec, section: &Section) -> String {
     let mut metrics: Vec<&str> = section.blocks.iter().map(|block| block.column.metric.label()).collect();
     metrics.dedup();
     let mut text = format!("{}: median [smallest, largest] over n seeds.", metrics.join(", "));
-    if section.blocks.iter().flat_map(|block| &block.cells).any(|cell| cell.lrs_tried > 1) {
+    if section.blocks.iter().flat_map(|block| &block.cells).any(|cell| cell.rates.len() > 1) {
         text.push_str(
-            " Of several learning rates the one with the most finished runs, then the best median, is shown.",
+            " Of several learning rates the one with the most finished runs, then the best median top-1 accuracy at the end, is shown.",
         );
     }
     if !section.blocks.iter().any(|block| block.comparable) {
@@ -104,20 +114,32 @@ fn notes(spec: &TableSpec, section: &Section) -> String {
         let _ = write!(text, " {why}: their numbers do not compare with the paper's.");
     }
     text.push_str("\n\n");
-    text.push_str(&provenance(section));
+    text.push_str(&made_with(section));
+    let _ = writeln!(text, "\nThe paper's numbers: Table {} of arXiv 1710.05941v2.", spec.number);
+    text
+}
+
+/// The runs of a section: how many, when and where, under which recipes.
+pub(super) fn made_with(section: &Section) -> String {
+    let mut text = provenance(section);
     let mut settings: Vec<String> = Vec::new();
     for block in &section.blocks {
         let s = &block.setting;
         let line = format!(
             "{}: recipe {}, {} steps of {}, {}, {} {}",
-            block.column.model_as_run, s.recipe, s.steps, s.batch, s.precision, block.column.dataset, s.data_version
+            block.column.model_as_run,
+            s.recipe,
+            s.steps,
+            s.batch,
+            s.precision,
+            block.column.dataset_as_run,
+            s.data_version
         );
         if !settings.contains(&line) {
             settings.push(line);
         }
     }
     let _ = writeln!(text, " Runs: {}.", settings.join("; "));
-    let _ = writeln!(text, "\nThe paper's numbers: Table {} of arXiv 1710.05941v2.", spec.number);
     text
 }
 
@@ -156,7 +178,7 @@ fn duration(seconds: u64) -> String {
 }
 
 /// A Markdown table: activations, then `columns`, every column as wide as its longest text.
-fn grid(rows: &[String], columns: &[TextColumn]) -> String {
+pub(super) fn grid(rows: &[String], columns: &[TextColumn]) -> String {
     let labels = rows.iter().map(|row| format!("`{}`", row.replace('|', "\\|"))).collect();
     let all: Vec<TextColumn> = [("activation".to_owned(), labels)].into_iter().chain(columns.iter().cloned()).collect();
     let width = |(heading, lines): &TextColumn| {

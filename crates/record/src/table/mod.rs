@@ -7,11 +7,14 @@
 //! A cell is one activation on one model, over seeds. Records of different profile or data source
 //! make different [`Section`]s; records of different data version, recipe, steps, batch or precision
 //! make different [`Block`]s (columns). The paper's numbers always have a column of their own, and a
-//! difference is only given where the run is the paper's: profile `paper`, real data, the same model.
+//! difference is only given where the run is the paper's: profile `paper`, real data, the same data set and model.
+//!
+//! Where several learning rates were tried, a second table beside the first has all of them.
 
 mod build;
 mod csv_rows;
 mod markdown;
+mod rates;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +29,8 @@ use crate::stats::Summary;
 pub struct Column {
     /// Data set, as in the paper's numbers: `cifar10`, `imagenet`, `wmt14-en-de/newstest2014`, ...
     pub dataset: String,
+    /// Data set as run: the same, or a smaller one that stands for it.
+    pub dataset_as_run: String,
     /// Model of the paper: `resnet-164`.
     pub model: String,
     /// Model as run: `resnet164`, or a smaller one that stands for it.
@@ -80,14 +85,13 @@ impl Setting {
 
 /// One activation on one model, over seeds.
 ///
-/// Where several learning rates were tried, the cell shows one of them, as the paper does: the rate
-/// with the most finished runs, then the best median.
+/// Where several learning rates were tried, the cell shows one of them, as the paper does ([`crate::rates::best`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// Learning rate shown; `None` when no run finished.
     pub lr: Option<f64>,
-    /// Number of learning rates tried.
-    pub lrs_tried: usize,
+    /// All learning rates tried, the lowest first.
+    pub rates: Vec<TriedRate>,
     /// One value a finished run, in the order of the seeds.
     pub values: Vec<f64>,
     /// Median and spread of `values`; `None` when no run finished.
@@ -106,6 +110,21 @@ pub struct Cell {
     pub devices: Vec<String>,
     /// Median wall-clock time of the finished runs.
     pub seconds_median: Option<f64>,
+}
+
+/// What came of one learning rate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriedRate {
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Median and spread over seeds; `None` when no run finished.
+    pub summary: Option<Summary>,
+    /// Runs that failed.
+    pub failed: usize,
+    /// Why, each reason once.
+    pub reasons: Vec<String>,
+    /// Whether this is the rate that the table shows.
+    pub chosen: bool,
 }
 
 /// One column as run: its cells stand in the order of [`Section::rows`].
@@ -189,16 +208,22 @@ impl Table {
         csv_rows::render(self)
     }
 
-    /// Writes `<results_dir>/tables/<stem>.csv` and `.md`; returns their paths.
+    /// Writes `<results_dir>/tables/<stem>.csv` and `.md`, and where several learning rates were tried `<stem>_rates.csv` and `.md`;
+    /// returns their paths.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write(&self, results_dir: impl AsRef<Path>) -> Result<[PathBuf; 2]> {
-        let base = results_dir.as_ref().join("tables").join(&self.spec.stem);
-        let (csv, markdown) = (base.with_extension("csv"), base.with_extension("md"));
-        write_atomic(&csv, self.csv()?)?;
-        write_atomic(&markdown, self.markdown())?;
-        Ok([csv, markdown])
+    pub fn write(&self, results_dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        let folder = results_dir.as_ref().join("tables");
+        let mut files = vec![
+            (folder.join(format!("{}.csv", self.spec.stem)), self.csv()?),
+            (folder.join(format!("{}.md", self.spec.stem)), self.markdown().into_bytes()),
+        ];
+        if rates::tried(self) {
+            files.push((folder.join(format!("{}_rates.csv", self.spec.stem)), rates::csv(self)?));
+            files.push((folder.join(format!("{}_rates.md", self.spec.stem)), rates::markdown(self).into_bytes()));
+        }
+        files.into_iter().map(|(file, text)| write_atomic(&file, text).map(|()| file)).collect()
     }
 }
 
@@ -206,7 +231,11 @@ impl Section {
     /// Heading of the column of our runs: model as run, profile, data source; what else tells two columns apart.
     #[must_use]
     pub fn heading(&self, block: &Block, spec: &TableSpec) -> String {
-        let mut parts = vec![block.column.model_as_run.clone(), self.profile.to_string(), self.data_source.to_string()];
+        let column = &block.column;
+        let mut parts = vec![column.model_as_run.clone(), self.profile.to_string(), self.data_source.to_string()];
+        if column.dataset_as_run != column.dataset {
+            parts.push(column.dataset_as_run.clone());
+        }
         parts.extend(spec.distinctions(&block.column));
         let twins = self.blocks.iter().filter(|other| other.column == block.column);
         if twins.count() > 1 {

@@ -14,7 +14,7 @@ use swish_kernels::rng::Rng;
 use swish_record::provenance;
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
-use swish_train::optimizer::Sgd;
+use swish_train::optimizer::{Optimizer, Rule};
 use swish_train::recipes;
 use swish_train::session::train_step;
 
@@ -54,8 +54,8 @@ fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
     let mut recipe = recipes::plain(info.name, swish_data::Dataset::Cifar10, 1);
     // As the recipes of the paper's networks have it.
-    recipe.optimizer.nesterov = true;
-    let mut optimizer = Sgd::new(&net.params, &recipe.optimizer);
+    recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };
+    let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);
     let [c, h, w] = info.input;
     let mut rng = Rng::new(1);
     let pixels: Vec<f32> = (0..args.batch * h * w * c).map(|_| rng.normal() as f32).collect();
@@ -65,7 +65,7 @@ fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     let mut milliseconds = Vec::new();
     for i in 0..args.steps + 2 {
         let start = Instant::now();
-        let loss = train_step(&net, &mut optimizer, &xs, &labels, 0.01, 0.0, &pass)?;
+        let loss = train_step(&net, &mut optimizer, &recipe, (&xs, &labels), 0.01, &pass)?;
         if !loss.is_finite() {
             bail!("the loss became {loss}: these times would mean nothing");
         }

@@ -1,10 +1,11 @@
-//! The recipes of the CIFAR tables (Tables 1, 2, 4 and 5 of the paper) and of the search's child network, and their reduced forms.
+//! The recipes of the CIFAR tables (Tables 1, 2, 4 and 5 of the paper) and their reduced forms.
 //!
 //! The paper trains with the hyper-parameters of each model's own authors; each function names its source and what
 //! those authors report. The reduced forms exist to see every row of a table within minutes on two CPU cores: smaller
 //! members of the same families, few steps. Their numbers say nothing about the paper's.
 
-use crate::recipe::{DecayOn, Recipe, Sgd};
+use crate::optimizer::{DecayOn, OptimizerConfig, Rule};
+use crate::recipe::Recipe;
 use crate::schedule::{Schedule, Shape, Warmup};
 use swish_data::{Augment, Dataset};
 use swish_record::Profile;
@@ -72,8 +73,10 @@ fn epochs(n: u64, batch: usize) -> u64 {
     n * (EXAMPLES / batch as u64)
 }
 
-fn nesterov(weight_decay: f64) -> Sgd {
-    Sgd { momentum: 0.9, nesterov: true, weight_decay, decay_on: DecayOn::All }
+/// SGD with momentum 0.9 that decays all parameters.
+pub(super) fn sgd(nesterov: bool, weight_decay: f64) -> OptimizerConfig {
+    let rule = Rule::Sgd { momentum: 0.9, nesterov };
+    OptimizerConfig { rule, weight_decay, decay_on: DecayOn::All, clip_norm: None }
 }
 
 /// Pre-activation ResNet-164: He et al. 2016 and fb.resnet.torch (`opts.lua`, `train.lua`). 64K steps of 128, rate 0.1
@@ -85,7 +88,7 @@ pub fn resnet164(dataset: Dataset) -> Recipe {
         name: "cifar/resnet164".into(),
         model: "resnet164".into(),
         dataset,
-        optimizer: nesterov(1e-4),
+        optimizer: sgd(true, 1e-4),
         schedule: Schedule { warmup: Warmup::Flat { steps: 400, lr: 0.01 }, ..steps },
         batch: 128,
         steps: 64_000,
@@ -94,6 +97,10 @@ pub fn resnet164(dataset: Dataset) -> Recipe {
         log_every: epochs(1, 128) / 4,
         eval_every: epochs(1, 128),
         holdout: None,
+        aux_weight: 0.0,
+        replicas: 1,
+        ema_decay: None,
+        norm_momentum: None,
     }
 }
 
@@ -106,7 +113,7 @@ pub fn wrn28_10(dataset: Dataset) -> Recipe {
         name: "cifar/wrn28_10".into(),
         model: "wrn28_10".into(),
         dataset,
-        optimizer: nesterov(5e-4),
+        optimizer: sgd(true, 5e-4),
         schedule: Schedule::steps(0.1, &at, 0.2),
         batch: 128,
         steps: epochs(200, 128),
@@ -115,6 +122,10 @@ pub fn wrn28_10(dataset: Dataset) -> Recipe {
         log_every: epochs(1, 128) / 4,
         eval_every: epochs(1, 128),
         holdout: None,
+        aux_weight: 0.0,
+        replicas: 1,
+        ema_decay: None,
+        norm_momentum: None,
     }
 }
 
@@ -127,7 +138,7 @@ pub fn densenet100_12(dataset: Dataset) -> Recipe {
         name: "cifar/densenet100_12_bc".into(),
         model: "densenet100_12_bc".into(),
         dataset,
-        optimizer: nesterov(1e-4),
+        optimizer: sgd(true, 1e-4),
         schedule: Schedule::steps(0.1, &at, 0.1),
         batch: 64,
         steps: epochs(300, 64),
@@ -136,33 +147,10 @@ pub fn densenet100_12(dataset: Dataset) -> Recipe {
         log_every: epochs(1, 64) / 4,
         eval_every: epochs(1, 64),
         holdout: None,
-    }
-}
-
-/// The search's child network (section 2 of the paper): ResNet-20 on CIFAR-10 for 10K steps, rewarded with its accuracy on
-/// 5,000 training images that are held out. The paper names no more than that; pre-activation, because superlinear functions
-/// among those it found explode in the residual stream of a v1 network, and the rest as in [`resnet164`] with a cosine.
-/// Reduced: a ResNet-8 on maps of half the size, so few steps that all functions of one core unit are tried within about an
-/// hour on two CPU cores.
-pub fn search_child(dataset: Dataset, profile: Profile) -> Recipe {
-    let (model, batch, steps) = match profile {
-        Profile::Paper => ("resnet20_v2", 128, 10_000),
-        Profile::Reduced => ("resnet8-v2-stride2", 64, 200),
-        Profile::Smoke => ("resnet8-v2-stride2", 32, 8),
-    };
-    Recipe {
-        name: format!("search-child/{model}"),
-        model: model.into(),
-        dataset,
-        optimizer: nesterov(1e-4),
-        schedule: Schedule { warmup: Warmup::Linear { steps: steps / 16 }, ..Schedule::cosine(0.1) },
-        batch,
-        steps,
-        label_smoothing: 0.0,
-        augment: Augment::fb_resnet(dataset),
-        log_every: steps,
-        eval_every: steps,
-        holdout: Some(5_000),
+        aux_weight: 0.0,
+        replicas: 1,
+        ema_decay: None,
+        norm_momentum: None,
     }
 }
 
@@ -174,7 +162,7 @@ pub fn plain(model: &str, dataset: Dataset, steps: u64) -> Recipe {
         name: "plain".into(),
         model: model.into(),
         dataset,
-        optimizer: Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4, decay_on: DecayOn::All },
+        optimizer: sgd(false, 1e-4),
         schedule: Schedule { lr: 0.1, shape: Shape::Cosine, warmup: Warmup::None },
         batch: 128,
         steps,
@@ -183,6 +171,10 @@ pub fn plain(model: &str, dataset: Dataset, steps: u64) -> Recipe {
         log_every: steps.div_ceil(40),
         eval_every: steps.div_ceil(5),
         holdout: None,
+        aux_weight: 0.0,
+        replicas: 1,
+        ema_decay: None,
+        norm_momentum: None,
     }
 }
 

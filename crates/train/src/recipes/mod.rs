@@ -1,0 +1,17 @@
+//! The recipes: functions that name their source and what it reports.
+//!
+//! | file | for |
+//! |---|---|
+//! | `cifar` | Tables 1, 2, 4 and 5; one plain recipe for any CIFAR model |
+//! | `imagenet` | Tables 6 to 10 |
+//! | `search` | the child network of the search |
+
+mod cifar;
+mod imagenet;
+mod search;
+
+pub use cifar::{CifarModel, densenet100_12, plain, resnet164, wrn28_10};
+pub use imagenet::{
+    ImageNetModel, RATE_FACTORS, inception_resnet_v2, inception_v3, inception_v4, mobile_nasnet_a, mobilenet,
+};
+pub use search::search_child;
