@@ -137,6 +137,7 @@ impl CifarTable {
         let name = match self.dataset {
             Dataset::Cifar10 => "CIFAR-10",
             Dataset::Cifar100 => "CIFAR-100",
+            Dataset::ImageNet => "ImageNet",
         };
         let table = Table::build(
             TableSpec {
