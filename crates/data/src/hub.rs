@@ -214,7 +214,13 @@ const GATED: &str = "the hub gives this only to accounts that accepted its terms
 
 /// The innermost cause of an error, which is the part that says what happened to the connection; or what to do about it.
 fn describe(error: &HFError) -> String {
-    if let HFError::AuthRequired { .. } | HFError::Forbidden { .. } = error {
+    // Lists come with the status alone, files with an error of its own.
+    let refused = match error {
+        HFError::AuthRequired { .. } | HFError::Forbidden { .. } => true,
+        HFError::Http { context } => matches!(context.status.as_u16(), 401 | 403),
+        _ => false,
+    };
+    if refused {
         return GATED.into();
     }
     let mut cause: &dyn Error = error;

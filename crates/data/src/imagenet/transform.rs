@@ -108,11 +108,11 @@ impl Colour {
 }
 
 /// Multiplies the saturation of HSV, at most to 1. Value and hue stay: every channel keeps its distance from the largest
-/// one, multiplied. Where brightness has left nothing above 0 there is no saturation, and the result is 0 or less too.
+/// one, multiplied. Where brightness has left nothing above 0 there is no saturation.
 fn saturate([r, g, b]: [f32; 3], factor: f32) -> [f32; 3] {
     let (largest, least) = (max(max(r, g), b), min(min(r, g), b));
-    // The saturation is 1 - least / largest; of grey, any factor gives the same.
-    let factor = min(largest / (largest - least), factor);
+    // The saturation is 1 - least / largest. Of grey, any finite factor gives the same: the quotient may be infinite or no number.
+    let factor = max(min(largest / (largest - least), factor), 0.0);
     [r, g, b].map(|value| largest - (largest - value) * factor)
 }
 
