@@ -79,11 +79,11 @@ mod tests {
     #[test]
     fn what_ends_and_what_errs_is_followed_by_nothing() {
         let mut left = 2;
-        let mut next = move || {
+        let next = move || {
             left -= 1;
             (left >= 0).then(|| Ok(Batch { xs: Vec::new(), labels: vec![left as u32], n: 1 }))
         };
-        assert_eq!(Ahead::start(1, move || next()).unwrap().count(), 2);
+        assert_eq!(Ahead::start(1, next).unwrap().count(), 2);
         let failed = || Some(Err(DataError::Worker { detail: String::new() }));
         assert_eq!(Ahead::start(1, failed).unwrap().count(), 1);
     }

@@ -1,7 +1,7 @@
 //! Image data as a trainer sees them, whichever they are.
 
 use crate::imagenet::stream::{self, Undecodable};
-use crate::imagenet::{ImageNet, ImageNetTransform, ImageSet};
+use crate::imagenet::{ImageNet, ImageNetTransform};
 use crate::{Augment, Batch, DataError, DataSource, Dataset, Images, LoadedData, TrainBatches, eval_batches, split};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -53,10 +53,25 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
 /// Images in memory (CIFAR).
 #[derive(Debug, Clone)]
 pub struct InMemory {
-    data: LoadedData,
+    dataset: Dataset,
+    source: DataSource,
+    version: String,
     augment: Augment,
-    /// Indices of training images that are trained on and that are evaluated on; `None`: all, and the test images.
-    held: Option<(Arc<Vec<u32>>, Arc<Vec<u32>>)>,
+    train: Part,
+    eval: Part,
+}
+
+/// Some of the images of a split, or all.
+#[derive(Debug, Clone)]
+struct Part {
+    images: Arc<Images>,
+    indices: Option<Arc<Vec<u32>>>,
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        self.indices.as_ref().map_or(self.images.len(), |indices| indices.len())
+    }
 }
 
 impl InMemory {
@@ -66,61 +81,55 @@ impl InMemory {
     /// # Errors
     /// A holdout that leaves nothing to train on.
     pub fn new(data: &LoadedData, augment: Augment, holdout: Option<usize>) -> Result<Self, DataError> {
-        let held = holdout.map(|holdout| split(data.train.len(), holdout, HOLDOUT_SEED)).transpose()?;
-        let held = held.map(|(train, eval)| (Arc::new(train), Arc::new(eval)));
-        Ok(Self { data: data.clone(), augment, held })
-    }
-
-    fn train_part(&self) -> (Arc<Images>, Option<Arc<Vec<u32>>>) {
-        (self.data.train.clone(), self.held.as_ref().map(|held| held.0.clone()))
-    }
-
-    fn eval_part(&self) -> (Arc<Images>, Option<Arc<Vec<u32>>>) {
-        match &self.held {
-            None => (self.data.test.clone(), None),
-            Some(held) => (self.data.train.clone(), Some(held.1.clone())),
-        }
+        let part = |images: &Arc<Images>, indices| Part { images: images.clone(), indices };
+        let (train, eval) = match holdout {
+            None => (part(&data.train, None), part(&data.test, None)),
+            Some(holdout) => {
+                let (rest, held) = split(data.train.len(), holdout, HOLDOUT_SEED)?;
+                (part(&data.train, Some(Arc::new(rest))), part(&data.train, Some(Arc::new(held))))
+            }
+        };
+        let (dataset, source, version) = (data.dataset, data.source, data.version.clone());
+        Ok(Self { dataset, source, version, augment, train, eval })
     }
 }
 
 impl ImageSource for InMemory {
     fn dataset(&self) -> Dataset {
-        self.data.dataset
+        self.dataset
     }
 
     fn source(&self) -> DataSource {
-        self.data.source
+        self.source
     }
 
     fn version(&self) -> &str {
-        &self.data.version
+        &self.version
     }
 
     fn classes(&self) -> usize {
-        self.data.train.classes
+        self.train.images.classes
     }
 
     fn image_size(&self) -> (usize, usize) {
-        (self.data.train.h, self.data.train.w)
+        (self.train.images.h, self.train.images.w)
     }
 
     fn train_len(&self) -> usize {
-        let (images, indices) = self.train_part();
-        indices.map_or(images.len(), |indices| indices.len())
+        self.train.len()
     }
 
     fn eval_len(&self) -> usize {
-        let (images, indices) = self.eval_part();
-        indices.map_or(images.len(), |indices| indices.len())
+        self.eval.len()
     }
 
     fn train_batches(&self, batch: usize, seed: u64, start_step: u64) -> Result<Batches, DataError> {
-        let (images, indices) = self.train_part();
+        let Part { images, indices } = self.train.clone();
         Ok(Box::new(TrainBatches::new(images, indices, batch, self.augment, seed, start_step)?))
     }
 
     fn eval_batches(&self, batch: usize) -> Result<Batches, DataError> {
-        let (images, indices) = self.eval_part();
+        let Part { images, indices } = self.eval.clone();
         Ok(Box::new(eval_batches(images, indices, batch, self.augment.normalise)?.map(Ok)))
     }
 }
@@ -152,10 +161,6 @@ impl Streamed {
             return Err(DataError::Argument { what: "evaluation size", value: eval.size.to_string(), expected });
         }
         Ok(Self { data: data.clone(), train, eval, workers, undecodable: Undecodable::default() })
-    }
-
-    fn set(&self) -> Arc<ImageSet> {
-        self.data.train.clone()
     }
 }
 
@@ -190,7 +195,15 @@ impl ImageSource for Streamed {
 
     fn train_batches(&self, batch: usize, seed: u64, start_step: u64) -> Result<Batches, DataError> {
         let undecodable = self.undecodable.clone();
-        Ok(Box::new(stream::train(self.set(), self.train, batch, seed, start_step, self.workers, undecodable)?))
+        Ok(Box::new(stream::train(
+            self.data.train.clone(),
+            self.train,
+            batch,
+            seed,
+            start_step,
+            self.workers,
+            undecodable,
+        )?))
     }
 
     fn eval_batches(&self, batch: usize) -> Result<Batches, DataError> {

@@ -47,7 +47,7 @@ impl Shards {
     /// # Errors
     /// A shard that is damaged, lacks a column or has a label outside the classes (the test split has -1).
     pub(crate) fn open(files: Vec<PathBuf>, classes: usize) -> Result<(Self, Vec<u16>), DataError> {
-        let parts: Vec<Result<(Columns, Vec<Group>, Vec<u16>), DataError>> = files
+        let parts: Vec<Result<Shard, DataError>> = files
             .par_iter()
             .enumerate()
             .map(|(shard, path)| guarded(path, || read_shard(path, shard, classes)))
@@ -130,7 +130,10 @@ impl Shards {
     }
 }
 
-fn read_shard(path: &Path, shard: usize, classes: usize) -> Result<(Columns, Vec<Group>, Vec<u16>), DataError> {
+/// The columns, row groups (rows counted within the shard) and labels of a shard.
+type Shard = (Columns, Vec<Group>, Vec<u16>);
+
+fn read_shard(path: &Path, shard: usize, classes: usize) -> Result<Shard, DataError> {
     let reader = open(path)?;
     let columns = Columns::find(&reader, path, COLUMNS)?;
     columns.check_metadata(&reader, path)?;

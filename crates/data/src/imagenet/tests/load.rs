@@ -116,10 +116,7 @@ fn a_list_of_classes_gives_the_labels_of_the_whole() {
     let data = with(&format!("index\twnid\tname\n{}\n", lines.join("\n"))).unwrap();
     assert_eq!((data.train.labels(), data.train.classes(), data.class_names.len()), (&[0, 2, 4][..], 6, 6));
     let message = |text| with(text).unwrap_err().to_string();
-    assert!(
-        message("n00001000\nn00001010\n").ends_with("class n00001020 is not among the 2 of ".to_owned().as_str())
-            || message("n00001000\nn00001010\n").contains("class n00001020 is not among the 2 of ")
-    );
+    assert!(message("n00001000\nn00001010\n").contains("class n00001020 is not among the 2 of "));
     assert!(message("tench\n").ends_with("classes.tsv: no class; expected a wnid such as n01440764 in each line"));
     assert!(message("n00001000\nn00001000\n").ends_with("class n00001000 is listed twice"));
 }
@@ -141,10 +138,7 @@ fn what_is_wrong_with_a_folder_is_said() {
         &both,
         "no imagenet in this folder; expected train/ and val/ with class folders, ILSVRC2012_img_{train,val}.tar",
     );
-    check(
-        &|dir| remove(dir, "train/n00001010"),
-        "class n00001010 is not among the 3 training classes".replace('3', "2").as_str(),
-    );
+    check(&|dir| remove(dir, "train/n00001010"), "class n00001010 is not among the 2 training classes");
     check(
         &|dir| remove(dir, "val/n00001010"),
         "val: class 1 (n00001010) has no image; expected every one of the 3 classes",
