@@ -111,6 +111,7 @@ impl CifarTable {
         let name = match self.dataset {
             Dataset::Cifar10 => "CIFAR-10",
             Dataset::Cifar100 => "CIFAR-100",
+            Dataset::ImageNet => "ImageNet",
         };
         let partial = args.table.selects() || !args.models.is_empty() || args.seeds.is_some();
         let table = Table::build(

@@ -20,11 +20,12 @@ pub enum Normalise {
 }
 
 impl Normalise {
-    /// fb.resnet.torch `datasets/cifar10.lua` and `cifar100.lua`; DenseNet uses the same files.
+    /// fb.resnet.torch `datasets/cifar10.lua`, `cifar100.lua` and `imagenet.lua`; DenseNet uses the same files.
     pub const fn fb_resnet(dataset: Dataset) -> Self {
         match dataset {
             Dataset::Cifar10 => Self::Channel { mean: [125.3, 123.0, 113.9], std: [63.0, 62.1, 66.7] },
             Dataset::Cifar100 => Self::Channel { mean: [129.3, 124.1, 112.4], std: [68.2, 65.4, 70.4] },
+            Dataset::ImageNet => Self::Channel { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] },
         }
     }
 

@@ -1,21 +1,14 @@
 //! Batches: an endless, shuffled, augmented stream for training, prepared on a thread beside it, and a plain pass for
 //! evaluation.
 
-use crate::stream::stream;
+use crate::ahead::Ahead;
+use crate::stream::{AUGMENT, SHUFFLE, SPLIT, stream};
 use crate::{Augment, DataError, Images, Normalise};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use swish_kernels::rng::Rng;
 
 /// Batches prepared ahead of the consumer.
 const AHEAD: usize = 3;
-
-/// Purposes of random numbers, so that streams of one seed never coincide.
-const SHUFFLE: u64 = 1;
-const AUGMENT: u64 = 2;
-const SPLIT: u64 = 3;
 
 /// Images ready for a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,8 +48,7 @@ pub fn split(n: usize, holdout: usize, seed: u64) -> Result<(Vec<u32>, Vec<u32>)
 /// resumed at it. A thread prepares a few batches ahead and ends when the iterator is dropped.
 #[derive(Debug)]
 pub struct TrainBatches {
-    batches: Option<Receiver<Result<Batch, DataError>>>,
-    thread: Option<JoinHandle<()>>,
+    batches: Ahead,
     steps_per_epoch: u64,
 }
 
@@ -76,15 +68,12 @@ impl TrainBatches {
         check_batch(&images, indices.as_deref(), batch)?;
         augment.check(images.h, images.w)?;
         let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
-        if batch > indices.len() {
-            let expected = format!("at most the {} images", indices.len());
-            return Err(DataError::Argument { what: "batch", value: batch.to_string(), expected });
-        }
+        check_size(batch, indices.len())?;
         let steps_per_epoch = (indices.len() / batch) as u64;
         let mut stream =
             Stream { images, indices, batch, augment, seed, step: start_step, epoch: None, order: Vec::new() };
-        let (batches, thread) = produce(move || stream.next_batch())?;
-        Ok(Self { batches: Some(batches), thread: Some(thread), steps_per_epoch })
+        let batches = Ahead::start(AHEAD, move || Some(Ok(stream.next_batch())))?;
+        Ok(Self { batches, steps_per_epoch })
     }
 
     /// Steps in an epoch.
@@ -98,47 +87,8 @@ impl Iterator for TrainBatches {
 
     /// Never `None` unless an error came before.
     fn next(&mut self) -> Option<Self::Item> {
-        self.batches.as_ref()?.recv().ok()
+        self.batches.next()
     }
-}
-
-impl Drop for TrainBatches {
-    fn drop(&mut self) {
-        // Without its receiver the thread's next send fails, which ends it.
-        self.batches = None;
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-/// What [`produce`] starts: the receiving end and the thread.
-type Producer = (Receiver<Result<Batch, DataError>>, JoinHandle<()>);
-
-/// Calls `next` on a thread of its own and sends what it returns; a panic in it becomes an error, the last item.
-fn produce(mut next: impl FnMut() -> Batch + Send + 'static) -> Result<Producer, DataError> {
-    let (sender, receiver): (SyncSender<_>, _) = sync_channel(AHEAD);
-    let run = move || {
-        loop {
-            let result = catch_unwind(AssertUnwindSafe(&mut next))
-                .map_err(|panic| DataError::Worker { detail: panic_text(panic.as_ref()) });
-            let last = result.is_err();
-            if sender.send(result).is_err() || last {
-                return;
-            }
-        }
-    };
-    let thread = std::thread::Builder::new()
-        .name("batches".into())
-        .spawn(run)
-        .map_err(|e| DataError::Worker { detail: e.to_string() })?;
-    Ok((receiver, thread))
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    crate::error::one_line(&text.unwrap_or_else(|| "panic".into()))
 }
 
 /// The state of the preparing thread.
@@ -219,10 +169,18 @@ fn all(images: &Images) -> Vec<u32> {
     (0..images.len() as u32).collect()
 }
 
+/// Errs on a batch of no image, or of more than there are.
+pub(crate) fn check_size(batch: usize, images: usize) -> Result<(), DataError> {
+    let expected = match batch {
+        0 => "at least 1".into(),
+        _ if batch > images => format!("at most the {images} images"),
+        _ => return Ok(()),
+    };
+    Err(DataError::Argument { what: "batch", value: batch.to_string(), expected })
+}
+
 fn check_batch(images: &Images, indices: Option<&Vec<u32>>, batch: usize) -> Result<(), DataError> {
-    if batch == 0 {
-        return Err(DataError::Argument { what: "batch", value: "0".into(), expected: "at least 1".into() });
-    }
+    check_size(batch, usize::MAX)?;
     match indices.and_then(|indices| indices.iter().find(|index| **index as usize >= images.len())) {
         None => Ok(()),
         Some(index) => Err(DataError::Argument {

@@ -15,6 +15,7 @@ pub(crate) fn file_names(dataset: Dataset) -> (&'static [&'static str], &'static
             &["test_batch.bin"],
         ),
         Dataset::Cifar100 => (&["train.bin"], &["test.bin"]),
+        Dataset::ImageNet => (&[], &[]),
     }
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn read(paths: &[PathBuf], dataset: Dataset) -> Result<Images, DataEr
 fn append(path: &Path, dataset: Dataset, images: &mut Images) -> Result<(), DataError> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io(path, &e))?;
     let label_bytes = match dataset {
-        Dataset::Cifar10 => 1,
+        Dataset::Cifar10 | Dataset::ImageNet => 1,
         Dataset::Cifar100 => 2,
     };
     let record = label_bytes + IMAGE_BYTES;

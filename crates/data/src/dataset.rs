@@ -6,12 +6,13 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Height and width of every image of both data sets, pixels.
+/// Height and width of every image of both CIFARs, pixels.
 pub const SIDE: usize = 32;
 /// Bytes of one image: 32 x 32 x 3.
 pub const IMAGE_BYTES: usize = SIDE * SIDE * 3;
 
-/// A data set this crate can load (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images").
+/// A data set this crate can load: CIFAR (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images") whole, by
+/// [`load`](crate::load()); ImageNet image by image, by [`imagenet::load`](crate::imagenet::load()).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dataset {
@@ -19,28 +20,36 @@ pub enum Dataset {
     Cifar10,
     /// A hundred classes (the fine labels), 50,000 training and 10,000 test images.
     Cifar100,
+    /// ILSVRC2012 (Russakovsky et al. 2015): a thousand classes, 1,281,167 training and 50,000 validation images.
+    ImageNet,
 }
 
 impl Dataset {
-    /// Number of classes: 10 or 100.
+    /// Number of classes: 10, 100 or 1000.
     pub const fn classes(self) -> usize {
         match self {
             Self::Cifar10 => 10,
             Self::Cifar100 => 100,
+            Self::ImageNet => 1000,
         }
     }
 
-    /// Images of the complete data set: (training, test).
+    /// Images of the complete data set: (training, test); for ImageNet (training, validation).
     pub const fn full_counts(self) -> (usize, usize) {
-        (50_000, 10_000)
+        match self {
+            Self::Cifar10 | Self::Cifar100 => (50_000, 10_000),
+            Self::ImageNet => (1_281_167, 50_000),
+        }
     }
 
-    /// Class names in label order: CIFAR's own, or for embedded data the shapes (and textures) the program draws.
+    /// Class names in label order: CIFAR's own, or for embedded data the shapes (and textures) the program draws. Those of
+    /// ImageNet's files are not known here; [`ImageNet`](crate::imagenet::ImageNet) has them.
     pub fn class_names(self, source: DataSource) -> Vec<String> {
         match (self, source) {
             (_, DataSource::Embedded) => embedded::class_names(self),
             (Self::Cifar10, _) => CIFAR10.iter().map(|name| (*name).to_owned()).collect(),
             (Self::Cifar100, _) => CIFAR100.split_whitespace().map(str::to_owned).collect(),
+            (Self::ImageNet, _) => Vec::new(),
         }
     }
 }
@@ -50,6 +59,7 @@ impl fmt::Display for Dataset {
         f.write_str(match self {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
+            Self::ImageNet => "imagenet",
         })
     }
 }
@@ -62,10 +72,11 @@ impl FromStr for Dataset {
         match name.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
             "cifar10" => Ok(Self::Cifar10),
             "cifar100" => Ok(Self::Cifar100),
+            "imagenet" | "imagenet1k" | "ilsvrc2012" => Ok(Self::ImageNet),
             _ => Err(DataError::Argument {
                 what: "data set",
                 value: name.to_owned(),
-                expected: "cifar10 or cifar100".into(),
+                expected: "cifar10, cifar100 or imagenet".into(),
             }),
         }
     }
@@ -146,14 +157,17 @@ mod tests {
 
     #[test]
     fn names_parse_and_print() {
-        for (name, dataset) in
-            [("cifar10", Dataset::Cifar10), ("CIFAR-10", Dataset::Cifar10), ("cifar_100", Dataset::Cifar100)]
-        {
+        for (name, dataset) in [
+            ("cifar10", Dataset::Cifar10),
+            ("CIFAR-10", Dataset::Cifar10),
+            ("cifar_100", Dataset::Cifar100),
+            ("ImageNet-1k", Dataset::ImageNet),
+        ] {
             assert_eq!(name.parse::<Dataset>().unwrap(), dataset);
             assert_eq!(dataset.to_string().parse::<Dataset>().unwrap(), dataset);
         }
         let message = "mnist".parse::<Dataset>().unwrap_err().to_string();
-        assert_eq!(message, "data set mnist: expected cifar10 or cifar100");
+        assert_eq!(message, "data set mnist: expected cifar10, cifar100 or imagenet");
     }
 
     #[test]

@@ -94,6 +94,40 @@ pub enum DataError {
         /// What is wrong.
         detail: String,
     },
+    /// An archive, a folder, a list or a file of labels is not what it should be.
+    #[error("{path}: {detail}")]
+    Archive {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// An entry of an archive or folder cannot be used.
+    #[error("{path}: {entry}: {detail}")]
+    Entry {
+        /// The archive or folder.
+        path: PathBuf,
+        /// Name of the entry.
+        entry: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// An image that an evaluation needs does not decode.
+    #[error("{name}: {detail}; an accuracy over fewer images would not compare")]
+    Undecodable {
+        /// The file, or the row of its shard.
+        name: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Too many training images do not decode.
+    #[error("{count} training images do not decode, more than one in a thousand; the first: {first}")]
+    TooManyUndecodable {
+        /// How many were met.
+        count: usize,
+        /// Name of one of them and what is wrong with it.
+        first: String,
+    },
     /// The training set has no image of some class.
     #[error("{path}: class {class} ({name}) has no image; expected every one of the {classes} classes")]
     EmptyClass {

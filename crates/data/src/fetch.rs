@@ -1,14 +1,15 @@
 //! Getting a data set from the hub once, and checking all of it.
 
 use crate::hub::{Hub, Progress};
+use crate::imagenet;
 use crate::{DataError, Dataset, Images, digest, hub, parquet_file};
 use std::path::{Path, PathBuf};
 
 /// What [`fetch`] got.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// The (training, test) files.
-    pub files: [PathBuf; 2],
+    /// The files, training before test.
+    pub files: Vec<PathBuf>,
     /// Images in them: (training, test).
     pub counts: (usize, usize),
     /// One line for the user: what was checked.
@@ -17,7 +18,7 @@ pub struct Fetched {
 
 /// Gets a data set from the hub (into the Hugging Face cache, where [`load`](crate::load()) finds it), and checks all of it: every image
 /// decodes, the counts are the complete ones, and for CIFAR-10 the content is exactly CIFAR-10, whatever the row order.
-/// With `dir`, the files are also copied to `dir` in the layout `load` reads from a folder.
+/// Of ImageNet the shards, rows and labels are checked; its images are not decoded. With `dir`, the files are also copied to `dir` in the layout `load` reads from a folder.
 ///
 /// # Errors
 /// [`DataError::Hub`] when the hub cannot be reached; [`DataError::NotGenuine`] when the content is not the data set.
@@ -31,15 +32,44 @@ pub(crate) fn fetch_with(
     progress: Progress,
     hub: &Hub,
 ) -> Result<Fetched, DataError> {
+    if dataset == Dataset::ImageNet {
+        return fetch_imagenet(dir, progress, hub);
+    }
     let files = hub.files(dataset, progress)?;
     let [train, test] = files.each_ref().map(|path| parquet_file::read(path, dataset));
     let (train, test) = (train?, test?);
     let note = check_genuine(dataset, &files, [&train, &test])?;
     let files = match dir {
-        None => files,
-        Some(dir) => copy_to(dir, dataset, &files)?,
+        None => files.to_vec(),
+        Some(dir) => {
+            let (_, name, in_hub) = hub::place(dataset);
+            copy_to(&dir.join(name), &in_hub, &files)?
+        }
     };
     Ok(Fetched { files, counts: (train.len(), test.len()), note })
+}
+
+fn fetch_imagenet(dir: Option<&Path>, progress: Progress, hub: &Hub) -> Result<Fetched, DataError> {
+    let dataset = Dataset::ImageNet;
+    let mut files = hub.shards(progress)?;
+    if let Some(dir) = dir {
+        let names: Vec<String> =
+            files.iter().filter_map(|path| Some(format!("data/{}", path.file_name()?.to_str()?))).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        files = copy_to(&dir.join("imagenet"), &names, &files)?;
+    }
+    let folder = files.first().and_then(|path| path.parent()).unwrap_or(Path::new("."));
+    let counts = imagenet::count_shards(folder)?;
+    if counts != dataset.full_counts() {
+        let (train, val) = dataset.full_counts();
+        let detail = format!("{} training and {} validation images; expected {train} and {val}", counts.0, counts.1);
+        return Err(DataError::NotGenuine { path: folder.to_path_buf(), detail });
+    }
+    let note = format!(
+        "{dataset}: {} training and {} validation images, each of the 1000 classes in both",
+        counts.0, counts.1
+    );
+    Ok(Fetched { files, counts, note })
 }
 
 /// The order-free digests of CIFAR-10, training and test. Computed from a copy whose pixels and labels were compared with
@@ -80,9 +110,9 @@ pub(crate) fn check_genuine(dataset: Dataset, paths: &[PathBuf; 2], images: [&Im
     Ok(format!("{dataset}: {full_train} training and {full_test} test images decoded, content digest as expected"))
 }
 
-fn copy_to(dir: &Path, dataset: Dataset, files: &[PathBuf; 2]) -> Result<[PathBuf; 2], DataError> {
-    let (_, name, in_hub) = hub::place(dataset);
-    let targets = in_hub.map(|file| dir.join(name).join(file));
+/// Copies `files` to the `names` under `dir`; returns the copies.
+fn copy_to(dir: &Path, names: &[&str], files: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    let targets: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
     for (source, target) in files.iter().zip(&targets) {
         let folder = target.parent().unwrap_or(dir);
         let failed = |e: std::io::Error| DataError::io(target, &e);

@@ -52,6 +52,7 @@ pub(crate) fn find_in(dir: &Path, dataset: Dataset) -> Result<Files, DataError> 
             "cifar-100-binary",
             "[cifar100/]cifar100/{train,test}-00000-of-00001.parquet or [cifar-100-binary/]{train,test}.bin",
         ),
+        Dataset::ImageNet => ("", "a data set that is held in memory"),
     };
     for base in [dir.join(name), dir.to_path_buf()] {
         for names in [in_hub, in_hub.map(base_name)] {

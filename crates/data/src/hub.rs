@@ -1,4 +1,4 @@
-//! The two parquet files of a data set from the Hugging Face cache, or from the hub into that cache.
+//! The parquet files of a data set from the Hugging Face cache, or from the hub into that cache.
 //!
 //! The client is `hf-hub` in the version `candle-datasets` uses. `candle_datasets::hub::from_hub` itself does not serve
 //! here: it asks the network even when everything is cached, waits as long as the system does, and returns readers that
@@ -7,6 +7,7 @@
 use crate::error::one_line;
 use crate::{DataError, Dataset};
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
+use hf_hub::repository::RepoTreeEntry;
 use hf_hub::{HFClient, HFError, HFRepositorySync, RepoTypeDataset};
 use std::error::Error;
 use std::path::PathBuf;
@@ -31,10 +32,12 @@ pub(crate) struct Hub {
 /// Bytes of one file that have arrived, of all its bytes (0 while unknown).
 pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
 
+type Repository = HFRepositorySync<RepoTypeDataset>;
+
 /// What the downloading thread tells.
 enum Message {
-    Progress { file: &'static str, done: u64, total: u64 },
-    Finished(Result<[PathBuf; 2], String>),
+    Progress { file: String, done: u64, total: u64 },
+    Finished(Result<Vec<PathBuf>, String>),
 }
 
 impl Hub {
@@ -45,21 +48,73 @@ impl Hub {
         Self { offline, cache: None, endpoint: None, contact: Duration::from_secs(8), stall: Duration::from_secs(60) }
     }
 
-    /// Paths of the (training, test) parquet files, downloaded where the cache lacks them.
-    ///
-    /// The client's own waiting cannot be bounded (it makes its connections itself), so it runs on a thread; when that
-    /// stays silent too long it is left behind and ends with its connection or with the program.
+    /// Paths of CIFAR's (training, test) parquet files, downloaded where the cache lacks them.
     ///
     /// # Errors
     /// [`DataError::Hub`] when neither the cache nor the hub gives the files.
     pub(crate) fn files(&self, dataset: Dataset, progress: Progress) -> Result<[PathBuf; 2], DataError> {
+        let (_, _, files) = place(dataset);
+        let paths = self.run(dataset, progress, move |hub, repo, sender| {
+            files.iter().map(|file| hub.file(repo, file, sender)).collect()
+        })?;
+        <[PathBuf; 2]>::try_from(paths)
+            .map_err(|paths| DataError::Hub { dataset, detail: format!("{} files; expected 2", paths.len()) })
+    }
+
+    /// Paths of ImageNet's parquet shards, training and validation, downloaded where the cache lacks them.
+    ///
+    /// # Errors
+    /// [`DataError::Hub`] as for [`Hub::files`]; the hub gives this data set only to those who have accepted its terms.
+    pub(crate) fn shards(&self, progress: Progress) -> Result<Vec<PathBuf>, DataError> {
+        let (_, _, beginnings) = place(Dataset::ImageNet);
+        self.run(Dataset::ImageNet, progress, move |hub, repo, sender| {
+            if hub.offline {
+                return Err("HF_HUB_OFFLINE is set".into());
+            }
+            let tree = repo.list_tree().path_in_repo("data").send().map_err(|e| describe(&e))?;
+            let mut names: Vec<String> = tree
+                .into_iter()
+                .filter_map(|entry| match entry {
+                    RepoTreeEntry::File { path, .. } => Some(path),
+                    RepoTreeEntry::Directory { .. } => None,
+                })
+                .filter(|path| path.ends_with(".parquet") && beginnings.iter().any(|start| path.starts_with(start)))
+                .collect();
+            names.sort();
+            if names.is_empty() {
+                return Err("no parquet shards there".into());
+            }
+            names.iter().map(|file| hub.file(repo, file, sender)).collect()
+        })
+    }
+
+    /// The folder of a data set's files in the cache.
+    ///
+    /// # Errors
+    /// [`DataError::Hub`] when nothing of it is there.
+    pub(crate) fn cached_folder(&self, dataset: Dataset) -> Result<PathBuf, DataError> {
+        let absent = |_| DataError::Hub { dataset, detail: "not in the Hugging Face cache".into() };
+        let failed = |detail| DataError::Hub { dataset, detail };
+        self.repository(dataset).map_err(failed)?.snapshot_download().local_files_only(true).send().map_err(absent)
+    }
+
+    /// Runs `work` with the client.
+    ///
+    /// The client's own waiting cannot be bounded (it makes its connections itself), so it runs on a thread; when that
+    /// stays silent too long it is left behind and ends with its connection or with the program.
+    fn run(
+        &self,
+        dataset: Dataset,
+        progress: Progress,
+        work: impl FnOnce(&Self, &Repository, &Sender<Message>) -> Result<Vec<PathBuf>, String> + Send + 'static,
+    ) -> Result<Vec<PathBuf>, DataError> {
         let failed = |detail: String| DataError::Hub { dataset, detail: one_line(&detail) };
         let (sender, messages) = channel();
         let hub = self.clone();
         std::thread::Builder::new()
             .name("hub".into())
             .spawn(move || {
-                let finished = hub.run(dataset, &sender);
+                let finished = hub.repository(dataset).and_then(|repo| work(&hub, &repo, &sender));
                 // Nobody listens any more when the wait was given up.
                 drop(sender.send(Message::Finished(finished)));
             })
@@ -67,14 +122,14 @@ impl Hub {
         self.wait(&messages, progress).map_err(failed)
     }
 
-    fn wait(&self, messages: &Receiver<Message>, progress: Progress) -> Result<[PathBuf; 2], String> {
+    fn wait(&self, messages: &Receiver<Message>, progress: Progress) -> Result<Vec<PathBuf>, String> {
         let mut patience = self.contact;
         loop {
             match messages.recv_timeout(patience) {
                 Ok(Message::Finished(result)) => return result,
                 Ok(Message::Progress { file, done, total }) => {
                     patience = self.stall;
-                    progress(file, done, total);
+                    progress(&file, done, total);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(format!("no answer for {} s", patience.as_secs()));
@@ -84,7 +139,7 @@ impl Hub {
         }
     }
 
-    fn run(&self, dataset: Dataset, sender: &Sender<Message>) -> Result<[PathBuf; 2], String> {
+    fn repository(&self, dataset: Dataset) -> Result<Repository, String> {
         let mut builder = HFClient::builder().retry_max_attempts(1);
         if let Some(cache) = &self.cache {
             builder = builder.cache_dir(cache);
@@ -92,25 +147,18 @@ impl Hub {
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint(endpoint);
         }
-        let (owner, name, files) = place(dataset);
-        let repo = builder.build_sync().map_err(|e| describe(&e))?.dataset(owner, name);
-        let [train, test] = files.map(|file| self.file(&repo, file, sender));
-        Ok([train?, test?])
+        let (owner, name, _) = place(dataset);
+        Ok(builder.build_sync().map_err(|e| describe(&e))?.dataset(owner, name))
     }
 
-    fn file(
-        &self,
-        repo: &HFRepositorySync<RepoTypeDataset>,
-        file: &'static str,
-        sender: &Sender<Message>,
-    ) -> Result<PathBuf, String> {
+    fn file(&self, repo: &Repository, file: &str, sender: &Sender<Message>) -> Result<PathBuf, String> {
         let cached = repo.download_file().filename(file).local_files_only(true).send();
         match cached {
             Err(HFError::LocalEntryNotFound { .. }) if self.offline => {
                 Err("not in the Hugging Face cache, and HF_HUB_OFFLINE is set".into())
             }
             Err(HFError::LocalEntryNotFound { .. }) => {
-                let watcher = Watcher { file, sender: sender.clone() };
+                let watcher = Watcher { file: file.to_owned(), sender: sender.clone() };
                 repo.download_file()
                     .filename(file)
                     .progress(watcher)
@@ -122,7 +170,7 @@ impl Hub {
     }
 }
 
-/// Owner, name and the (training, test) files of a data set on the hub.
+/// Owner, name and the (training, test) files of a data set on the hub; for ImageNet what its shards' names begin with.
 pub(crate) const fn place(dataset: Dataset) -> (&'static str, &'static str, [&'static str; 2]) {
     match dataset {
         Dataset::Cifar10 => (
@@ -133,12 +181,13 @@ pub(crate) const fn place(dataset: Dataset) -> (&'static str, &'static str, [&'s
         Dataset::Cifar100 => {
             ("uoft-cs", "cifar100", ["cifar100/train-00000-of-00001.parquet", "cifar100/test-00000-of-00001.parquet"])
         }
+        Dataset::ImageNet => ("ILSVRC", "imagenet-1k", ["data/train-", "data/validation-"]),
     }
 }
 
 /// Passes a download's progress on.
 struct Watcher {
-    file: &'static str,
+    file: String,
     sender: Sender<Message>,
 }
 
@@ -155,12 +204,25 @@ impl ProgressHandler for Watcher {
             },
             _ => return,
         };
-        drop(self.sender.send(Message::Progress { file: self.file, done, total }));
+        drop(self.sender.send(Message::Progress { file: self.file.clone(), done, total }));
     }
 }
 
-/// The innermost cause of an error, which is the part that says what happened to the connection.
+/// How to get what the hub does not give to everybody.
+const GATED: &str = "the hub gives this only to accounts that accepted its terms: accept them on the data set's page, and put a \
+    token of that account (with read access to gated repositories) into HF_TOKEN or $HF_HOME/token";
+
+/// The innermost cause of an error, which is the part that says what happened to the connection; or what to do about it.
 fn describe(error: &HFError) -> String {
+    // Lists come with the status alone, files with an error of its own.
+    let refused = match error {
+        HFError::AuthRequired { .. } | HFError::Forbidden { .. } => true,
+        HFError::Http { context } => matches!(context.status.as_u16(), 401 | 403),
+        _ => false,
+    };
+    if refused {
+        return GATED.into();
+    }
     let mut cause: &dyn Error = error;
     while let Some(next) = cause.source() {
         cause = next;

@@ -1,9 +1,11 @@
-//! Image data for training: CIFAR-10 and CIFAR-100 from a folder, from the hub, or stand-ins made by the program; and the
-//! batches made of it. NHWC everywhere.
+//! Image data for training: CIFAR-10, CIFAR-100 and ImageNet from a folder, from the hub, or stand-ins made by the program;
+//! and the batches made of it. NHWC everywhere.
 //!
 //! | module | for |
 //! |---|---|
-//! | `load` | which data a run gets, and the line that says so: [`load()`] |
+//! | `source` | [`ImageSource`]: any of the data sets with a recipe's preprocessing, as a trainer sees it |
+//! | [`imagenet`] | ImageNet, image by image |
+//! | `load` | CIFAR: which data a run gets, and the line that says so: [`load()`] |
 //! | `files` | finding a data set in a folder |
 //! | `hub` | the Hugging Face cache and hub |
 //! | `fetch` | getting a data set once, checked: [`fetch()`] |
@@ -13,10 +15,12 @@
 //! | `dataset` | [`Dataset`], [`Images`], class names |
 //! | `augment` | [`Normalise`], [`Augment`]: each recipe's own |
 //! | `batches` | [`TrainBatches`], [`eval_batches`], [`split`] |
+//! | `ahead` | batches made ahead, on a thread |
 //! | `digest` | content hashes |
 //! | `stream` | random streams by purpose, epoch and position |
 //! | `error` | [`DataError`] |
 
+mod ahead;
 mod augment;
 mod batches;
 mod binary;
@@ -28,8 +32,10 @@ mod error;
 mod fetch;
 mod files;
 mod hub;
+pub mod imagenet;
 mod load;
 mod parquet_file;
+mod source;
 mod stream;
 
 pub use augment::{Augment, Normalise, PadMode};
@@ -39,6 +45,7 @@ pub use error::DataError;
 pub use fetch::{Fetched, fetch};
 pub use hub::Progress;
 pub use load::{DataChoice, DataOptions, DataSource, LoadedData, load};
+pub use source::{Batches, ImageSource, InMemory, Streamed};
 
 #[cfg(test)]
 mod tests;

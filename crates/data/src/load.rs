@@ -118,12 +118,14 @@ pub struct LoadedData {
 /// embedded data. A folder that is given and does not hold the data set is an error, never a reason to take another.
 ///
 /// # Errors
-/// Any [`DataError`]; [`DataError::RealRequired`] when only embedded data could be had and `require_real` is set.
+/// Any [`DataError`]; [`DataError::RealRequired`] when only embedded data could be had and `require_real` is set;
+/// [`DataError::Argument`] for ImageNet, which [`imagenet::load`](crate::imagenet::load()) opens.
 pub fn load(dataset: Dataset, options: &DataOptions) -> Result<LoadedData, DataError> {
     load_with(dataset, options, &Hub::from_env())
 }
 
 pub(crate) fn load_with(dataset: Dataset, options: &DataOptions, hub: &Hub) -> Result<LoadedData, DataError> {
+    check_in_memory(dataset)?;
     match (options.choice, &options.dir) {
         (DataChoice::Embedded, _) => load_embedded(dataset, options, "asked for"),
         (DataChoice::Dir, None) => Err(DataError::Argument {
@@ -143,6 +145,18 @@ pub(crate) fn load_with(dataset: Dataset, options: &DataOptions, hub: &Hub) -> R
             }
             other => complete(other?, options),
         },
+    }
+}
+
+/// ImageNet is not read into memory.
+fn check_in_memory(dataset: Dataset) -> Result<(), DataError> {
+    match dataset {
+        Dataset::Cifar10 | Dataset::Cifar100 => Ok(()),
+        Dataset::ImageNet => Err(DataError::Argument {
+            what: "data set",
+            value: dataset.to_string(),
+            expected: "cifar10 or cifar100 where images are held in memory".into(),
+        }),
     }
 }
 

@@ -1,4 +1,5 @@
-//! CIFAR in the hub's parquet layout: a column `img` (struct of encoded `bytes` and `path`) and an integer label.
+//! CIFAR in the hub's parquet layout: a column `img` (struct of encoded `bytes` and `path`) and an integer label. The
+//! reading of the two columns serves ImageNet's shards too.
 //!
 //! `candle_datasets::vision::cifar` reads the same files, but stops the program on a damaged image and returns height and
 //! width exchanged, which changes what crops and flips mean; so this crate has its own reader.
@@ -12,9 +13,10 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use rayon::prelude::*;
 use std::fs::File;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+/// Name of the column of CIFAR's encoded images.
 const BYTES: &str = "img.bytes";
 /// Records asked for at a time.
 const BATCH: usize = 1 << 14;
@@ -22,7 +24,7 @@ const BATCH: usize = 1 << 14;
 /// Name of the label column; for CIFAR-100 the fine one.
 const fn label_column(dataset: Dataset) -> &'static str {
     match dataset {
-        Dataset::Cifar10 => "label",
+        Dataset::Cifar10 | Dataset::ImageNet => "label",
         Dataset::Cifar100 => "fine_label",
     }
 }
@@ -33,15 +35,20 @@ const fn label_column(dataset: Dataset) -> &'static str {
 /// Not a whole parquet file, a column that is missing or of another type, an empty value, a label outside the classes,
 /// an image that does not decode to 32x32 RGB.
 pub(crate) fn read(path: &Path, dataset: Dataset) -> Result<Images, DataError> {
-    // The `parquet` crate asserts some of what it reads in damaged metadata instead of returning an error.
-    catch_unwind(|| read_checked(path, dataset)).unwrap_or_else(|_| {
+    guarded(path, || read_checked(path, dataset))
+}
+
+/// Calls `read`; a panic is a damaged file: the `parquet` crate asserts some of what it reads in damaged metadata instead of
+/// returning an error.
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(DataError::Parquet { path: path.to_path_buf(), detail: "its metadata contradicts itself".into() })
     })
 }
 
 fn read_checked(path: &Path, dataset: Dataset) -> Result<Images, DataError> {
     let reader = open(path)?;
-    let columns = Columns::find(&reader, path, dataset)?;
+    let columns = Columns::find(&reader, path, [BYTES, label_column(dataset)])?;
     columns.check_metadata(&reader, path)?;
     let groups = reader.metadata().row_groups();
     // Where each group begins, for messages; the metadata of a damaged file may say anything.
@@ -72,7 +79,8 @@ fn read_checked(path: &Path, dataset: Dataset) -> Result<Images, DataError> {
     Ok(images)
 }
 
-fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
+/// Opens a file and reads its metadata.
+pub(crate) fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
     let file = File::open(path).map_err(|e| DataError::io(path, &e))?;
     SerializedFileReader::new(file).map_err(|e| broken(path, &e))
 }
@@ -91,7 +99,7 @@ fn read_group(
     let encoded = columns.encoded(group, path, first_row)?;
     if labels.len() != encoded.len() {
         let detail = format!("{} images for {} labels in one row group", encoded.len(), labels.len());
-        return Err(DataError::Column { path: path.to_path_buf(), column: BYTES, detail });
+        return Err(DataError::Column { path: path.to_path_buf(), column: columns.bytes_name, detail });
     }
     let pixels = decode_all(&encoded).map_err(|(row, detail)| DataError::Image {
         path: path.to_path_buf(),
@@ -101,30 +109,36 @@ fn read_group(
     Ok((labels, pixels))
 }
 
-/// Indices of the two columns that are read.
-struct Columns {
+/// The two columns that are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Columns {
     bytes: usize,
+    bytes_name: &'static str,
     label: usize,
     label_name: &'static str,
 }
 
 impl Columns {
-    fn find(reader: &SerializedFileReader<File>, path: &Path, dataset: Dataset) -> Result<Self, DataError> {
+    /// Finds the columns of these names: encoded images and labels.
+    pub(crate) fn find(
+        reader: &SerializedFileReader<File>,
+        path: &Path,
+        [bytes_name, label_name]: [&'static str; 2],
+    ) -> Result<Self, DataError> {
         let schema = reader.metadata().file_metadata().schema_descr();
         let names: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
         let find = |column: &'static str| {
             names.iter().position(|name| name == column).ok_or_else(|| DataError::Column {
                 path: path.to_path_buf(),
                 column,
-                detail: format!("missing; expected for {dataset}, found {}", names.join(", ")),
+                detail: format!("missing; found {}", names.join(", ")),
             })
         };
-        let label_name = label_column(dataset);
-        Ok(Self { bytes: find(BYTES)?, label: find(label_name)?, label_name })
+        Ok(Self { bytes: find(bytes_name)?, bytes_name, label: find(label_name)?, label_name })
     }
 
     /// Refuses the damage the crate would stop at, so that it is told in one line.
-    fn check_metadata(&self, reader: &SerializedFileReader<File>, path: &Path) -> Result<(), DataError> {
+    pub(crate) fn check_metadata(&self, reader: &SerializedFileReader<File>, path: &Path) -> Result<(), DataError> {
         let negative = reader.metadata().row_groups().iter().any(|group| {
             [self.bytes, self.label].into_iter().map(|column| group.column(column)).any(|column| {
                 let start = column.dictionary_page_offset().unwrap_or(0);
@@ -138,7 +152,8 @@ impl Columns {
         Ok(())
     }
 
-    fn labels(
+    /// The labels of a row group, each below `classes`.
+    pub(crate) fn labels(
         &self,
         group: &dyn RowGroupReader,
         path: &Path,
@@ -169,8 +184,14 @@ impl Columns {
         values.iter().enumerate().map(in_range).collect()
     }
 
-    fn encoded(&self, group: &dyn RowGroupReader, path: &Path, first_row: usize) -> Result<Vec<ByteArray>, DataError> {
-        let wrong = |detail: String| DataError::Column { path: path.to_path_buf(), column: BYTES, detail };
+    /// The encoded images of a row group.
+    pub(crate) fn encoded(
+        &self,
+        group: &dyn RowGroupReader,
+        path: &Path,
+        first_row: usize,
+    ) -> Result<Vec<ByteArray>, DataError> {
+        let wrong = |detail: String| DataError::Column { path: path.to_path_buf(), column: self.bytes_name, detail };
         let ColumnReader::ByteArrayColumnReader(mut reader) =
             group.get_column_reader(self.bytes).map_err(|e| broken(path, &e))?
         else {
@@ -217,6 +238,7 @@ fn decode(bytes: &[u8], out: &mut [u8]) -> Result<(), String> {
     }
 }
 
-fn broken(path: &Path, error: &ParquetError) -> DataError {
+/// An error of the `parquet` crate.
+pub(crate) fn broken(path: &Path, error: &ParquetError) -> DataError {
     DataError::Parquet { path: path.to_path_buf(), detail: one_line(&error.to_string()) }
 }

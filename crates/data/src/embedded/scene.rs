@@ -17,21 +17,22 @@ pub(super) struct Subject {
     pub(super) palette: usize,
 }
 
-/// Draws one image to `out`, (32, 32, 3) bytes.
-pub(super) fn draw(subject: Subject, rng: &mut Rng, out: &mut [u8]) {
+/// Draws one image to `out`, (side, side, 3) bytes. Scenes are measured in pixels of the 32; noise is a pixel's own.
+pub(super) fn draw(subject: Subject, rng: &mut Rng, side: usize, out: &mut [u8]) {
     let tones = Tones::random(subject.palette, rng);
     let ground = Ground::random(tones.ground, rng);
     let clutter: Vec<Blob> = (0..rng.below(2)).map(|_| Blob::clutter(rng)).collect();
     let shape = Shape::random(&subject, tones.shape, rng);
     let cover = (uniform(rng) < 0.3).then(|| Blob::cover(&shape, rng)).flatten();
     let light = Light::random(rng);
+    let scale = SIDE as f32 / side as f32;
     for (position, pixel) in out.chunks_exact_mut(3).enumerate() {
-        let (x, y) = ((position % SIDE) as f32, (position / SIDE) as f32);
+        let (x, y) = ((position % side) as f32, (position / side) as f32);
         let mut sum = [0.0; 3];
-        let under = ground.at(x + 0.5, y + 0.5);
+        let under = ground.at((x + 0.5) * scale, (y + 0.5) * scale);
         for sample in 0..SAMPLES * SAMPLES {
             let at = |k: usize| (k as f32 + 0.5) / SAMPLES as f32;
-            let (x, y) = (x + at(sample % SAMPLES), y + at(sample / SAMPLES));
+            let (x, y) = ((x + at(sample % SAMPLES)) * scale, (y + at(sample / SAMPLES)) * scale);
             let mut colour = under;
             for blob in &clutter {
                 colour = blob.over(colour, x, y);

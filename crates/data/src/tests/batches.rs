@@ -92,15 +92,6 @@ fn bad_arguments_are_errors() {
 }
 
 #[test]
-fn a_panic_on_the_thread_is_an_error_and_the_end() {
-    let (receiver, thread) = produce(|| panic!("no such\nimage")).unwrap();
-    let mut stream = TrainBatches { batches: Some(receiver), thread: Some(thread), steps_per_epoch: 1 };
-    let message = stream.next().unwrap().unwrap_err().to_string();
-    assert_eq!(message, "the thread that prepares batches stopped: no such image");
-    assert!(stream.next().is_none());
-}
-
-#[test]
 fn dropping_ends_the_thread() {
     let images = images(20);
     drop(TrainBatches::new(images.clone(), None, 4, Augment::none(PLAIN), 0, 0).unwrap());

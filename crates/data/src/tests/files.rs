@@ -140,7 +140,7 @@ fn a_missing_column_is_named() {
     let [train, _] = write_small(dir.path());
     write_parquet(&train, "category", &rows(Dataset::Cifar10));
     let message = fails(dir.path(), Dataset::Cifar10, Some(&train));
-    assert_eq!(message, "column label: missing; expected for cifar10, found img.bytes, img.path, category");
+    assert_eq!(message, "column label: missing; found img.bytes, img.path, category");
 }
 
 /// Writes binary batches of n records each whose label bytes are `labels(k)`.

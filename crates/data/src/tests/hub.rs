@@ -151,3 +151,33 @@ fn fetch_reports_progress_and_refuses_what_is_not_the_data_set() {
     assert_eq!(last.0, "plain_text/test-00000-of-00001.parquet");
     assert!(last.1 > 0 && last.1 == last.2, "{last:?}");
 }
+
+/// A server that answers every request with this status.
+fn refuse(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            drop(write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        }
+    });
+    address
+}
+
+#[test]
+fn what_is_given_only_to_those_who_accepted_the_terms_says_how() {
+    let dir = tempfile::tempdir().unwrap();
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let hub = hub(dir.path(), &refuse(status));
+        let message = fetch_with(Dataset::ImageNet, None, &mut |_, _, _| (), &hub).unwrap_err().to_string();
+        assert!(message.starts_with("hub: imagenet: the hub gives this only to accounts that accepted"), "{message}");
+        assert!(message.contains("HF_TOKEN"), "{message}");
+    }
+    let offline = Hub { offline: true, ..hub(dir.path(), "http://127.0.0.1:9") };
+    let message = fetch_with(Dataset::ImageNet, None, &mut |_, _, _| (), &offline).unwrap_err().to_string();
+    assert_eq!(message, "hub: imagenet: HF_HUB_OFFLINE is set");
+    let message = load_with(Dataset::ImageNet, &options(dir.path(), false), &offline).unwrap_err().to_string();
+    assert_eq!(message, "data set imagenet: expected cifar10 or cifar100 where images are held in memory");
+}

@@ -4,4 +4,5 @@
 mod files;
 mod hub;
 mod real;
-mod support;
+mod source;
+pub(crate) mod support;

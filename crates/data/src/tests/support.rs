@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A row of a parquet file; `None` is an empty value.
-pub(super) type Row = (Option<Vec<u8>>, Option<i64>);
+pub(crate) type Row = (Option<Vec<u8>>, Option<i64>);
 
 /// The pixels of small image number k.
-pub(super) fn pixels(k: usize) -> Vec<u8> {
+pub(crate) fn pixels(k: usize) -> Vec<u8> {
     (0..IMAGE_BYTES).map(|p| (p * 7 + k * 31) as u8).collect()
 }
 
 /// One PNG of each class, label = number.
-pub(super) fn rows(dataset: Dataset) -> Vec<Row> {
+pub(crate) fn rows(dataset: Dataset) -> Vec<Row> {
     (0..dataset.classes()).map(|k| (Some(png(&pixels(k), 32, 32)), Some(k as i64))).collect()
 }
 
-pub(super) fn png(rgb: &[u8], w: u32, h: u32) -> Vec<u8> {
+pub(crate) fn png(rgb: &[u8], w: u32, h: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let image = image::RgbImage::from_raw(w, h, rgb.to_vec()).unwrap();
     image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
@@ -30,7 +30,7 @@ pub(super) fn png(rgb: &[u8], w: u32, h: u32) -> Vec<u8> {
 }
 
 /// Writes rows in two row groups.
-pub(super) fn write_parquet(path: &Path, label: &str, rows: &[Row]) {
+pub(crate) fn write_parquet(path: &Path, label: &str, rows: &[Row]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let schema = format!(
         "message schema {{ optional group img {{ optional binary bytes; optional binary path (UTF8); }} optional int64 {label}; }}"
@@ -58,7 +58,7 @@ pub(super) fn write_parquet(path: &Path, label: &str, rows: &[Row]) {
 }
 
 /// Writes a whole small CIFAR-10 in the hub's layout under `dir` and returns the (training, test) paths.
-pub(super) fn write_small(dir: &Path) -> [PathBuf; 2] {
+pub(crate) fn write_small(dir: &Path) -> [PathBuf; 2] {
     ["train", "test"].map(|split| {
         let path = dir.join(format!("cifar10/plain_text/{split}-00000-of-00001.parquet"));
         write_parquet(&path, "label", &rows(Dataset::Cifar10));
@@ -67,7 +67,7 @@ pub(super) fn write_small(dir: &Path) -> [PathBuf; 2] {
 }
 
 /// Options that read `dir` and keep the decoded copies in it.
-pub(super) fn from_dir(dir: &Path) -> DataOptions {
+pub(crate) fn from_dir(dir: &Path) -> DataOptions {
     DataOptions {
         choice: DataChoice::Auto,
         dir: Some(dir.to_path_buf()),
@@ -77,7 +77,7 @@ pub(super) fn from_dir(dir: &Path) -> DataOptions {
 }
 
 /// The shared copy of a data set, or `None` with a loud word.
-pub(super) fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
     if dir.is_dir() {
         return Some(dir);
