@@ -7,7 +7,7 @@ use crate::optimizer::Sgd;
 use candle_core::{DType, Device, Tensor};
 use std::sync::Arc;
 use swish_core::models::{self, Net};
-use swish_core::nn::Pass;
+use swish_core::nn::{LossConfig, Pass};
 use swish_data::{Batch, Images, LoadedData, TrainBatches, split};
 use swish_kernels::rng;
 
@@ -26,7 +26,7 @@ pub fn train_step(
     label_smoothing: f64,
     pass: &Pass,
 ) -> Result<f64> {
-    let done = net.loss_and_gradient(xs, labels, label_smoothing, pass)?;
+    let done = net.loss_and_gradient(xs, labels, &LossConfig::smoothed(label_smoothing), pass)?;
     if let Some(gradient) = &done.gradient {
         optimizer.step(gradient, lr)?;
     }
