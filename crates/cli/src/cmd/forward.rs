@@ -93,7 +93,7 @@ fn train_outputs(net: &Net, xs: &Tensor, targets: &[u32], pass: &Pass) -> Result
     let gradient = done.gradient.with_context(|| format!("the loss is {}: it has no gradient", done.loss))?;
     let flat = gradient.to_tensor()?;
     for p in &net.params.params {
-        out.push((format!("grad/{}", p.name), p.view(&flat)?.copy()?));
+        out.push((format!("grad/{}", p.name), p.view(&flat)?.force_contiguous()?));
     }
     out.extend(net.params.buffers.iter().map(|b| (format!("buf/{}", b.name), b.get())));
     Ok(out)
