@@ -191,7 +191,7 @@ fn forward(dir: &Path, weights: &Path) -> Command {
 #[test]
 fn weights_with_a_missing_or_misshapen_tensor_or_no_weights_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    let generated = Generated::new("wrn-10-1", "swish", 1, 10);
+    let generated = Generated::new("wrn-10-1", "swish", 1);
     candle_core::safetensors::save(&generated.input(2), dir.path().join("i")).unwrap();
     let file = dir.path().join("weights.safetensors");
 

@@ -1,7 +1,7 @@
 //! `swish forward` against PyTorch in float64: logits, loss, and of every gradient its norm and a random projection.
 //!
-//! `golden/*.safetensors` are made by `golden/make.py`. Where `../shared/ref/out` exists, its files of all CIFAR models
-//! are checked too (made there by `ref_models.py` with PyTorch 2.15).
+//! `golden/*.safetensors` are made by `golden/make.py`. Where `../shared/ref/out` exists, its files of all models for
+//! images are checked too (made there by `ref_models.py` with PyTorch 2.15).
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
@@ -22,7 +22,14 @@ struct Reference {
     loss: f64,
     train_logits: Vec<f64>,
     eval_logits: Vec<f64>,
+    auxiliary: Option<Auxiliary>,
     grads: Vec<Grad>,
+}
+
+/// What a file says of the auxiliary head.
+struct Auxiliary {
+    loss: f64,
+    logits: Vec<f64>,
 }
 
 /// What a file says of one parameter's gradient.
@@ -30,8 +37,8 @@ struct Grad {
     name: String,
     norm: f64,
     projection: f64,
-    /// The norm from PyTorch's own run in float32.
-    norm_f32: f64,
+    /// The norm from PyTorch's own run in float32, if there was one.
+    norm_f32: Option<f64>,
 }
 
 /// How far a run is from the reference, relative.
@@ -67,9 +74,8 @@ impl Reference {
         let meta = meta.metadata().clone().unwrap();
         let activation = meta.get("activation").map_or(in_name, String::as_str).to_string();
         let t: Tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
-        let get = |key: &str| {
-            values(t.get(key).or_else(|| t.get(&format!("f64/{key}"))).unwrap_or_else(|| panic!("{name}: no {key}")))
-        };
+        let find = |key: &str| t.get(key).or_else(|| t.get(&format!("f64/{key}"))).map(values);
+        let get = |key: &str| find(key).unwrap_or_else(|| panic!("{name}: no {key}"));
         let mut grads: Vec<Grad> = t
             .iter()
             .filter_map(|(key, value)| {
@@ -79,7 +85,7 @@ impl Reference {
                     let both = values(value);
                     (key.strip_prefix("grad/")?, both[0], both[1])
                 };
-                let norm_f32 = get(&format!("f32/gn/{name}"))[0];
+                let norm_f32 = find(&format!("f32/gn/{name}")).map(|norm| norm[0]);
                 Some(Grad { name: name.to_string(), norm, projection, norm_f32 })
             })
             .collect();
@@ -92,6 +98,7 @@ impl Reference {
             loss: get("loss")[0],
             train_logits: get("train_logits"),
             eval_logits: get("eval_logits"),
+            auxiliary: find("train_aux_logits").map(|logits| Auxiliary { loss: get("loss_aux")[0], logits }),
             grads,
         }
     }
@@ -110,7 +117,7 @@ impl Reference {
 
     /// The errors of the norms in PyTorch's own float32, ascending.
     fn torch_f32(&self) -> Vec<f64> {
-        let mut errors: Vec<f64> = self.grads.iter().map(|g| (g.norm_f32 - g.norm).abs() / self.scale(g)).collect();
+        let mut errors: Vec<f64> = self.grads.iter().filter_map(|g| Some((g.norm_f32? - g.norm).abs() / self.scale(g))).collect();
         errors.sort_by(f64::total_cmp);
         errors
     }
@@ -119,12 +126,12 @@ impl Reference {
     fn compare(&self, precision: &str) -> Off {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name);
-        let generated = Generated::new(&self.model, &self.activation, self.seed, 10);
+        let generated = Generated::new(&self.model, &self.activation, self.seed);
         candle_core::safetensors::save(&generated.weights, file("w")).unwrap();
         candle_core::safetensors::save(&generated.input(self.batch), file("i")).unwrap();
         let run = |weights: &Path, output: &Path, more: &[&str]| -> Tensors {
             let mut command = swish();
-            command.args(["forward", "--model", &self.model, "--activation", &self.activation, "--classes", "10"]);
+            command.args(["forward", "--model", &self.model, "--activation", &self.activation]);
             command.args(["--precision", precision]).args(more);
             command.arg("--weights").arg(weights).arg("--input").arg(file("i")).arg("--output").arg(output);
             let out = command.output().unwrap();
@@ -142,9 +149,15 @@ impl Reference {
         let evaluated = run(&file("w2"), &file("e"), &[]);
 
         let loss_off = (values(&trained["loss"])[0] - self.loss).abs() / self.loss.abs();
-        let forward = loss_off
+        let mut forward = loss_off
             .max(Self::logits_off(&values(&trained["logits"]), &self.train_logits))
             .max(Self::logits_off(&values(&evaluated["logits"]), &self.eval_logits));
+        if let Some(aux) = &self.auxiliary {
+            let loss_off = (values(&trained["loss_aux"])[0] - aux.loss).abs() / aux.loss.abs();
+            let parts = values(&trained["loss_main"])[0] + 0.4 * values(&trained["loss_aux"])[0];
+            assert!((parts - values(&trained["loss"])[0]).abs() < 1e-5 * parts, "the loss is the sum of its parts");
+            forward = forward.max(loss_off).max(Self::logits_off(&values(&trained["aux_logits"]), &aux.logits));
+        }
         let ours = trained.keys().filter(|k| k.starts_with("grad/")).count();
         assert_eq!(ours, self.grads.len(), "every parameter has a gradient, and no other");
         let (mut norms, mut backward) = (Vec::new(), 0.0_f64);
@@ -243,5 +256,23 @@ fn the_cifar_models_agree_with_pytorch() {
         // x*asinh(x)^2 and 164 layers amplify rounding: PyTorch's own f32 is off by 8e-5 and 3e-5 there.
         let deep = name.starts_with("resnet164") || name.contains("asinh2");
         check_f32(&file, if deep { 2e-4 } else { 1e-5 });
+    }
+}
+
+#[test]
+fn the_imagenet_models_agree_with_pytorch() {
+    let Some(dir) = shared("ref/out") else { return };
+    let imagenet = |name: &str| ["nasnet", "mobilenet", "inception"].iter().any(|f| name.starts_with(f));
+    let files = files(&dir, imagenet);
+    assert!(files.len() >= 14, "only {} reference files", files.len());
+    for file in files {
+        for precision in ["f32", "f64"] {
+            let start = std::time::Instant::now();
+            let reference = Reference::read(&file);
+            let off = reference.compare(precision);
+            let torch = reference.torch_f32();
+            let t = if torch.is_empty() { (0.0, 0.0) } else { (median(&torch), worst(&torch)) };
+            println!("{:44} {precision} {:.1e} {:.1e} {:.1e} {:.1e} torch {:.1e} {:.1e} {:?}", file.file_name().unwrap().to_str().unwrap(), off.forward, off.backward, median(&off.norms), worst(&off.norms), t.0, t.1, start.elapsed());
+        }
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use swish_core::models::{self, Net};
+use swish_core::models::{self, ModelInfo, Net};
 use swish_kernels::rng::{at, fnv1a64};
 
 /// The tool, with an empty environment for data and no terminal.
@@ -30,14 +30,16 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 /// Weights and inputs that are functions of (seed, name, element index), see `golden/make.py`.
 pub struct Generated {
     seed: u64,
+    info: &'static ModelInfo,
     pub weights: HashMap<String, Tensor>,
 }
 
 impl Generated {
-    pub fn new(model: &str, activation: &str, seed: u64, classes: usize) -> Self {
-        let activation = activation.parse().unwrap();
-        let net = Net::new(models::find(model).unwrap(), &activation, classes, 0, DType::F32, &Device::Cpu).unwrap();
-        let mut generated = Self { seed, weights: HashMap::new() };
+    /// For as many classes as the model's data set has.
+    pub fn new(model: &str, activation: &str, seed: u64) -> Self {
+        let (info, activation) = (models::find(model).unwrap(), activation.parse().unwrap());
+        let net = Net::undrawn(info, &activation, info.classes, DType::F32, &Device::Cpu).unwrap();
+        let mut generated = Self { seed, info, weights: HashMap::new() };
         for p in &net.params.params {
             let u = generated.uniform(&p.name, p.elements());
             let fan_in: usize = p.shape[1..].iter().product();
@@ -60,14 +62,16 @@ impl Generated {
         (0..n as u64).map(|i| ((at(seed, i) >> 40) as f64 * 2f64.powi(-23) - 1.0) as f32).collect()
     }
 
-    /// `input` (batch, 3, 32, 32) and `target` (batch) out of ten classes.
+    /// `input` (batch, 3, height, width) and `target` (batch).
     pub fn input(&self, batch: usize) -> HashMap<String, Tensor> {
         let scale = 3f64.sqrt() as f32;
-        let xs: Vec<f32> = self.uniform("input", batch * 3 * 32 * 32).into_iter().map(|u| u * scale).collect();
+        let [c, h, w] = self.info.input;
+        let xs: Vec<f32> = self.uniform("input", batch * c * h * w).into_iter().map(|u| u * scale).collect();
+        let classes = self.info.classes as u64;
         let seed = fnv1a64(&format!("{}:target", self.seed));
-        let target: Vec<i64> = (0..batch as u64).map(|i| ((at(seed, i) >> 33) % 10) as i64).collect();
+        let target: Vec<i64> = (0..batch as u64).map(|i| ((at(seed, i) >> 33) % classes) as i64).collect();
         HashMap::from([
-            ("input".to_string(), Tensor::from_vec(xs, (batch, 3, 32, 32), &Device::Cpu).unwrap()),
+            ("input".to_string(), Tensor::from_vec(xs, (batch, c, h, w), &Device::Cpu).unwrap()),
             ("target".to_string(), Tensor::from_vec(target, batch, &Device::Cpu).unwrap()),
         ])
     }

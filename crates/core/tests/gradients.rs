@@ -1,63 +1,17 @@
 //! Gradients of the layers against finite differences in f64, through candle's backward pass over whole networks.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod common;
+
 use candle_core::{DType, Device, IndexOp, Tensor, Var};
-use swish_core::activation::Activation;
+use common::{builder, check, check_with, random};
 use swish_core::nn::init::Scheme;
 use swish_core::nn::shape::{dropout, from_nchw, global_mean, subsample_pad};
 use swish_core::nn::{
-    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, Map, Model, Network, NormConfig, Pass, Pool, PoolKind, Run,
-    Unit, softmax_cross_entropy,
+    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, LossConfig, Map, Model, Network, NormConfig, Padding, Pass,
+    Pool, PoolKind, Run, Unit, softmax_cross_entropy,
 };
 use swish_kernels::conv::Pad;
-use swish_kernels::rng::Rng;
-
-fn random(shape: &[usize], seed: u64) -> Tensor {
-    let mut rng = Rng::new(seed);
-    let values: Vec<f64> = (0..shape.iter().product()).map(|_| rng.normal()).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-}
-
-fn builder(activation: &str) -> Builder {
-    Builder::new(&activation.parse::<Activation>().unwrap(), Scheme::WIDE_RESNET, 5, DType::F64, &Device::Cpu)
-}
-
-/// sum(ys * fixed random numbers), whose gradients in the input and in all parameters are checked at some of their elements.
-fn check(vb: Builder, shape: &[usize], model: impl Model + 'static) {
-    check_with(vb, shape, Pass::train(), model);
-}
-
-fn check_with(vb: Builder, shape: &[usize], pass: Pass, model: impl Model + 'static) {
-    let network = Network::new(vb.finish().unwrap(), model);
-    let xs = Var::from_tensor(&random(shape, 1)).unwrap();
-    let value = || {
-        let ys = network.forward(xs.as_tensor(), &pass).unwrap();
-        let weights = random(ys.dims(), 99);
-        (ys * weights).unwrap().sum_all().unwrap()
-    };
-    let vars = if network.params.count() == 0 { vec![&xs] } else { vec![&xs, &network.params.flat] };
-    let grads = value().backward().unwrap();
-    for (v, var) in vars.iter().enumerate() {
-        let grad: Vec<f64> = grads.get(var.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        let original: Vec<f64> = var.as_tensor().flatten_all().unwrap().to_vec1().unwrap();
-        let set = |values: Vec<f64>| var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
-        let scale = grad.iter().fold(1.0, |m: f64, g| m.max(g.abs()));
-        let mut rng = Rng::new(v as u64);
-        for _ in 0..40.min(original.len()) {
-            let i = rng.below(original.len() as u64) as usize;
-            let h = 1e-5;
-            let at = |x: f64| {
-                let mut values = original.clone();
-                values[i] = x;
-                set(values);
-                value().to_scalar::<f64>().unwrap()
-            };
-            let numeric = (at(original[i] + h) - at(original[i] - h)) / (2.0 * h);
-            assert!((numeric - grad[i]).abs() < 1e-6 * scale, "variable {v}, element {i}: {numeric} and {}", grad[i]);
-        }
-        set(original);
-    }
-}
 
 /// 3 x 5 kernel, unequal strides and paddings, odd sizes: nothing that symmetry could hide.
 const ODD: ConvConfig = ConvConfig {
@@ -65,7 +19,7 @@ const ODD: ConvConfig = ConvConfig {
     c_out: 5,
     kernel: (3, 5),
     stride: (2, 1),
-    pad: Pad { top: 0, bottom: 1, left: 2, right: 1 },
+    pad: Padding::Fixed(Pad { top: 0, bottom: 1, left: 2, right: 1 }),
     groups: 1,
 };
 
@@ -141,7 +95,9 @@ fn the_first_norm_learns_too() {
     let logits = network.forward(xs.as_tensor(), &Pass::train()).unwrap();
     let graph = softmax_cross_entropy(&logits, &[0, 1, 2, 3], 0.0).unwrap().backward().unwrap();
     let tracked = graph.get(network.params.flat.as_tensor()).unwrap().to_vec1::<f64>().unwrap();
-    let direct = network.loss_and_gradient(&xs.as_detached_tensor(), &[0, 1, 2, 3], 0.0, &Pass::train()).unwrap();
+    let direct = network
+        .loss_and_gradient(&xs.as_detached_tensor(), &[0, 1, 2, 3], &LossConfig::smoothed(0.0), &Pass::train())
+        .unwrap();
     assert_eq!(direct.gradient.unwrap().to_tensor().unwrap().to_vec1::<f64>().unwrap(), tracked);
     assert!(tracked.iter().all(|&d| d != 0.0));
 }
@@ -169,7 +125,8 @@ fn what_a_network_cannot_do_is_refused() {
         (&[0, 1][..], Pass::eval(), "evaluation"),
         (&[0, 7], Pass::train(), "7"),
     ] {
-        let message = network.loss_and_gradient(&xs, targets, 0.0, &pass).unwrap_err().to_string();
+        let message =
+            network.loss_and_gradient(&xs, targets, &LossConfig::smoothed(0.0), &pass).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
     let message = network.forward(&random(&[0, 4, 4, 3], 1), &Pass::eval()).unwrap_err().to_string();
@@ -253,7 +210,7 @@ fn pooling_means_shortcut_and_dropout() {
     let shape = [2, 7, 6, 3];
     for kind in [PoolKind::Max, PoolKind::Average, PoolKind::AverageWithPadding] {
         let pad = Pad { top: 1, bottom: 0, left: 1, right: 2 };
-        let pool = Pool { kind, kernel: (3, 3), stride: (2, 1), pad };
+        let pool = Pool { kind, kernel: (3, 3), stride: (2, 1), pad: pad.into() };
         check(builder("relu"), &shape, move |xs: &Map, run: &mut Run<'_>| pool.forward(xs, run));
         check(builder("relu"), &shape, move |xs: &Map, run: &mut Run<'_>| Pool::square(kind, 3, 2, 1).forward(xs, run));
     }
@@ -270,7 +227,7 @@ fn pooling_means_shortcut_and_dropout() {
     });
     let pass = Pass { operands: swish_kernels::conv::Operands::Bf16, ..pass };
     let xs = random(&shape, 1).to_dtype(DType::F32).unwrap();
-    assert!(network.loss_and_gradient(&xs, &[0, 3], 0.0, &pass).unwrap().loss.is_finite());
+    assert!(network.loss_and_gradient(&xs, &[0, 3], &LossConfig::smoothed(0.0), &pass).unwrap().loss.is_finite());
 }
 
 #[test]
@@ -293,7 +250,8 @@ fn linear_and_cross_entropy() {
         let logits = network.forward(&xs, &Pass::train()).unwrap();
         let loss = softmax_cross_entropy(&logits, &[1, 3, 0], smoothing).unwrap();
         let graph = loss.backward().unwrap().get(network.params.flat.as_tensor()).unwrap().to_vec1::<f64>().unwrap();
-        let direct = network.loss_and_gradient(&xs, &[1, 3, 0], smoothing, &Pass::train()).unwrap();
+        let direct =
+            network.loss_and_gradient(&xs, &[1, 3, 0], &LossConfig::smoothed(smoothing), &Pass::train()).unwrap();
         assert_eq!(direct.loss, loss.to_scalar::<f64>().unwrap());
         assert_eq!(direct.gradient.unwrap().to_tensor().unwrap().to_vec1::<f64>().unwrap(), graph);
         let flat = network.params.flat.to_vec1::<f64>().unwrap();
@@ -303,7 +261,10 @@ fn linear_and_cross_entropy() {
                 values[i] = x;
                 let n = values.len();
                 network.params.flat.set(&Tensor::from_vec(values, n, &Device::Cpu).unwrap()).unwrap();
-                network.loss_and_gradient(&xs, &[1, 3, 0], smoothing, &Pass::train()).unwrap().loss
+                network
+                    .loss_and_gradient(&xs, &[1, 3, 0], &LossConfig::smoothed(smoothing), &Pass::train())
+                    .unwrap()
+                    .loss
             };
             let numeric = (at(flat[i] + 1e-5) - at(flat[i] - 1e-5)) / 2e-5;
             assert!((numeric - gradient).abs() < 1e-8, "{i}: {numeric} and {gradient}");
@@ -320,7 +281,7 @@ fn bf16_gradients_follow_those_in_f32() {
     let xs = random(&[8, 32, 32, 3], 1).to_dtype(DType::F32).unwrap();
     let gradient = |operands| {
         let pass = Pass { operands, ..Pass::train() };
-        let done = net.loss_and_gradient(&xs, &[0, 1, 2, 3, 4, 5, 6, 7], 0.0, &pass).unwrap();
+        let done = net.loss_and_gradient(&xs, &[0, 1, 2, 3, 4, 5, 6, 7], &LossConfig::smoothed(0.0), &pass).unwrap();
         done.gradient.unwrap().to_tensor().unwrap().to_vec1::<f32>().unwrap()
     };
     use swish_kernels::conv::Operands;

@@ -23,6 +23,22 @@ fn convolutions_are_normal_with_the_fan_of_their_family() {
     }
 }
 
+/// Cut at two standard deviations, a normal distribution has 0.8796 of its own; sqrt(1.3) makes up for it.
+#[test]
+fn the_papers_weights_are_cut_normal_over_the_fan_in() {
+    for (role, shape) in [(Role::ConvWeight, &[64, 32, 3, 3][..]), (Role::ConvWeight, &[2048, 1, 3, 3]), (Role::LinearWeight, &[64, 288])] {
+        let values = Scheme::SLIM.draw(role, shape, 1, "conv.weight");
+        let fan_in = shape[1..].iter().product::<usize>() as f64;
+        let (mean, std) = moments(&values);
+        let expected = (2.0 / fan_in).sqrt();
+        assert!(mean.abs() < 0.03 * expected && (std / expected - 1.003).abs() < 0.02, "{mean} {std}");
+        let bound = 2.0 * (2.6 / fan_in).sqrt();
+        let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        assert!(largest <= bound && largest > 0.99 * bound);
+    }
+    assert_eq!(Scheme::ZERO.draw(Role::ConvWeight, &[2, 2, 1, 1], 1, "conv.weight"), [0.0; 4]);
+}
+
 #[test]
 fn linear_weights_are_uniform_and_scales_follow_the_family() {
     let values = Scheme::RESNET.draw(Role::LinearWeight, &[100, 64], 1, "fc.weight");

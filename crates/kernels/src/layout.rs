@@ -31,8 +31,8 @@ fn transpose_images<T: Real>(rows: usize, columns: usize, xs: &[T], ys: &mut [T]
     });
 }
 
-/// The parameter-free shortcut of residual networks (He et al. 2015, option A): every `stride`-th pixel in both directions, and zero
-/// channels after the first `c_in`.
+/// Every `stride`-th pixel in both directions from pixel `offset` on, where those beyond the image are zeros, and zero channels after the
+/// first `c_in`: the parameter-free shortcut of residual networks (He et al. 2015, option A), and NASNet's factorised reduction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubsamplePad {
     /// Images.
@@ -47,6 +47,8 @@ pub struct SubsamplePad {
     pub c_out: usize,
     /// Step in both directions.
     pub stride: usize,
+    /// Row and column of the first pixel.
+    pub offset: usize,
 }
 
 impl SubsamplePad {
@@ -71,10 +73,11 @@ impl SubsamplePad {
         );
     }
 
-    /// First element of the input pixel that an output pixel of the same image takes.
-    fn source(&self, pixel: usize) -> usize {
-        let (y, x) = (pixel / self.out_w() * self.stride, pixel % self.out_w() * self.stride);
-        (y * self.w + x) * self.c_in
+    /// First element of the input pixel that an output pixel of the same image takes; `None` beyond the image.
+    fn source(&self, pixel: usize) -> Option<usize> {
+        let at = |i: usize| i * self.stride + self.offset;
+        let (y, x) = (at(pixel / self.out_w()), at(pixel % self.out_w()));
+        (y < self.h && x < self.w).then_some((y * self.w + x) * self.c_in)
     }
 }
 
@@ -85,8 +88,12 @@ pub fn subsample_pad_forward<T: Real>(shape: &SubsamplePad, xs: &[T], ys: &mut [
     let in_image = shape.h * shape.w * shape.c_in;
     ys.par_chunks_mut(out_image.max(1)).zip(xs.par_chunks(in_image.max(1))).for_each(|(ys, xs)| {
         for (pixel, ys) in ys.chunks_exact_mut(shape.c_out).enumerate() {
+            let Some(source) = shape.source(pixel) else {
+                ys.fill(T::ZERO);
+                continue;
+            };
             let (copied, zeros) = ys.split_at_mut(shape.c_in);
-            copied.copy_from_slice(&xs[shape.source(pixel)..][..shape.c_in]);
+            copied.copy_from_slice(&xs[source..][..shape.c_in]);
             zeros.fill(T::ZERO);
         }
     });
@@ -100,7 +107,9 @@ pub fn subsample_pad_backward<T: Real>(shape: &SubsamplePad, d_ys: &[T], d_xs: &
     d_xs.par_chunks_mut(in_image.max(1)).zip(d_ys.par_chunks(out_image.max(1))).for_each(|(d_xs, d_ys)| {
         d_xs.fill(T::ZERO);
         for (pixel, d_ys) in d_ys.chunks_exact(shape.c_out).enumerate() {
-            d_xs[shape.source(pixel)..][..shape.c_in].copy_from_slice(&d_ys[..shape.c_in]);
+            if let Some(source) = shape.source(pixel) {
+                d_xs[source..][..shape.c_in].copy_from_slice(&d_ys[..shape.c_in]);
+            }
         }
     });
 }

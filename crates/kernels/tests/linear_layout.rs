@@ -96,15 +96,22 @@ fn layouts_are_each_others_inverse() {
 
 #[test]
 fn shortcut_takes_every_second_pixel_and_appends_zeros() {
-    let shape = SubsamplePad { n: 2, h: 5, w: 4, c_in: 3, c_out: 6, stride: 2 };
+    for offset in [0, 1] {
+        check_subsampling(offset);
+    }
+}
+
+fn check_subsampling(offset: usize) {
+    let shape = SubsamplePad { n: 2, h: 5, w: 4, c_in: 3, c_out: 6, stride: 2, offset };
     assert_eq!((shape.out_h(), shape.out_w()), (3, 2));
     let xs = waves(2 * 5 * 4 * 3, 1);
     let mut ys = vec![9.0; 2 * 3 * 2 * 6];
     subsample_pad_forward(&shape, &xs, &mut ys);
     for (i, &y) in ys.iter().enumerate() {
         let (image, row, column, channel) = (i / 36, i / 12 % 3, i / 6 % 2, i % 6);
-        let expected = if channel < 3 { xs[((image * 5 + 2 * row) * 4 + 2 * column) * 3 + channel] } else { 0.0 };
-        assert_eq!(y, expected);
+        let (from, to) = (2 * row + offset, 2 * column + offset);
+        let inside = channel < 3 && from < 5;
+        assert_eq!(y, if inside { xs[((image * 5 + from) * 4 + to) * 3 + channel] } else { 0.0 });
     }
     // The adjoint identity fixes the gradient of a linear map.
     let d_ys = waves(ys.len(), 2);
@@ -112,7 +119,8 @@ fn shortcut_takes_every_second_pixel_and_appends_zeros() {
     subsample_pad_backward(&shape, &d_ys, &mut d_xs);
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     assert!((dot(&ys, &d_ys) - dot(&xs, &d_xs)).abs() < 1e-12);
-    assert_eq!(d_xs.iter().filter(|&&d| d != 0.0).count(), 2 * 3 * 2 * 3);
+    // With an offset the last of the three rows lies beyond the image.
+    assert_eq!(d_xs.iter().filter(|&&d| d != 0.0).count(), 2 * (3 - offset) * 2 * 3);
 }
 
 #[test]

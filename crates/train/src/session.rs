@@ -9,7 +9,7 @@ use crate::recipe::Recipe;
 use candle_core::{DType, Device, Tensor};
 use std::sync::Arc;
 use swish_core::models::{self, Net};
-use swish_core::nn::{LossAndGradient, Pass, Stored};
+use swish_core::nn::{LossAndGradient, LossConfig, Pass, Stored};
 use swish_data::{Batch, Images, LoadedData, TrainBatches, split};
 use swish_kernels::rng;
 
@@ -20,7 +20,8 @@ const HOLDOUT_SEED: u64 = 0;
 
 /// The recipe's loss of one batch, and its gradient.
 fn loss_and_gradient(net: &Net, recipe: &Recipe, xs: &Tensor, labels: &[u32], pass: &Pass) -> Result<LossAndGradient> {
-    Ok(net.loss_and_gradient(xs, labels, recipe.label_smoothing, pass)?)
+    let config = LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight };
+    Ok(net.loss_and_gradient(xs, labels, &config, pass)?)
 }
 
 /// One training step on one batch: forward, loss, backward, update. Returns the loss before the update.

@@ -60,7 +60,7 @@ fn eval(args: &Args, device: &Device) -> Result<()> {
     };
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
-    let net = Net::new(info, &activation, args.data.dataset.classes(), 0, DType::F32, device)?;
+    let net = Net::undrawn(info, &activation, args.data.dataset.classes(), DType::F32, device)?;
     let tensors = weights::read_file(&args.weights)?;
     weights::load(&net.params, &tensors, &args.weights)?;
     weights::require_buffers(&net.params, &tensors, &args.weights)?;

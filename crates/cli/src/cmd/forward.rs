@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
 use swish_core::models::{self, Net};
 use swish_core::nn::shape::from_nchw;
-use swish_core::nn::{Pass, weights};
+use swish_core::nn::{LossConfig, Pass, weights};
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 
 /// Run a model once on given weights and input: logits, and with --train loss and gradients
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own."
+    after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own. Networks with an auxiliary head\nalso give `aux_logits`, `loss_main` and `loss_aux`; their loss is loss_main + 0.4 loss_aux."
 )]
 pub struct Args {
     /// Model, as `swish models` lists them
@@ -24,9 +24,9 @@ pub struct Args {
     /// Activation: a name or an expression
     #[arg(long)]
     activation: String,
-    /// Number of classes
-    #[arg(long, default_value_t = 10, value_parser = CLASSES)]
-    classes: usize,
+    /// Number of classes; without it those of the data set that the model is made for
+    #[arg(long, value_parser = CLASSES)]
+    classes: Option<usize>,
     /// Weights and running statistics (safetensors)
     #[arg(long)]
     weights: PathBuf,
@@ -57,7 +57,8 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
         other => (DType::F32, other.parse()?),
     };
     let activation: Activation = args.activation.parse()?;
-    let net = Net::new(models::find(&args.model)?, &activation, args.classes, 0, dtype, device)?;
+    let info = models::find(&args.model)?;
+    let net = Net::undrawn(info, &activation, args.classes.unwrap_or(info.classes), dtype, device)?;
     let tensors = weights::read_file(&args.weights)?;
     weights::load(&net.params, &tensors, &args.weights)?;
     if !args.train {
@@ -80,14 +81,19 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
 }
 
 fn train_outputs(net: &Net, xs: &Tensor, targets: &[u32], pass: &Pass) -> Result<Vec<(String, Tensor)>> {
-    let done = net.loss_and_gradient(xs, targets, 0.0, pass)?;
+    let done = net.loss_and_gradient(xs, targets, &LossConfig::smoothed(0.0), pass)?;
     let dtype = net.params.flat.dtype();
-    let loss = Tensor::new(done.loss, xs.device())?.to_dtype(dtype)?;
-    let mut out = vec![("logits".to_string(), done.logits), ("loss".to_string(), loss)];
+    let scalar = |value: f64| Tensor::new(value, xs.device())?.to_dtype(dtype);
+    let mut out = vec![("logits".to_string(), done.logits), ("loss".to_string(), scalar(done.loss)?)];
+    if let (Some(logits), Some(loss)) = (done.aux_logits, done.aux) {
+        out.push(("aux_logits".to_string(), logits));
+        out.push(("loss_main".to_string(), scalar(done.main)?));
+        out.push(("loss_aux".to_string(), scalar(loss)?));
+    }
     let gradient = done.gradient.with_context(|| format!("the loss is {}: it has no gradient", done.loss))?;
     let flat = gradient.to_tensor()?;
     for p in &net.params.params {
-        out.push((format!("grad/{}", p.name), p.view(&flat)?.copy()?));
+        out.push((format!("grad/{}", p.name), p.view(&flat)?.force_contiguous()?));
     }
     out.extend(net.params.buffers.iter().map(|b| (format!("buf/{}", b.name), b.get())));
     Ok(out)

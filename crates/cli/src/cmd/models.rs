@@ -10,13 +10,13 @@ use swish_core::models::{MODELS, Net};
 use swish_core::nn::Pass;
 use swish_core::nn::pass::Tally;
 
-/// List the models: parameters, multiply-adds, activation sites
+/// List the models: parameters (without and with the auxiliary head), multiply-adds and activation sites (without it)
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  swish models --classes 100")]
 pub struct Args {
-    /// Number of classes
-    #[arg(long, default_value_t = 10, value_parser = CLASSES)]
-    classes: usize,
+    /// Number of classes; without it 10 for the models of CIFAR, 1000 for those of ImageNet
+    #[arg(long, value_parser = CLASSES)]
+    classes: Option<usize>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -25,28 +25,38 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     if !args.json {
         let title = format!(
-            "{:<24}{:>12}{:>16}{:>7}{:>11}  {}",
-            "model", "parameters", "MACs/example", "sites", "channels", "what it is"
+            "{:<29}{:>12}{:>12}{:>16}{:>7}{:>11}  {}",
+            "model", "parameters", "+ aux. head", "MACs/example", "sites", "channels", "what it is"
         );
         say(title)?;
     }
     let mut rows = Vec::new();
     for info in MODELS {
-        let net = Net::new(info, &Activation::named("relu")?, args.classes, 0, DType::F32, &Device::Cpu)?;
+        let classes = args.classes.unwrap_or(info.classes);
+        let net = Net::undrawn(info, &Activation::named("relu")?, classes, DType::F32, &Device::Cpu)?;
         let [c, h, w] = info.input;
         let tally = Arc::new(Tally::default());
         let pass = Pass { tally: Some(tally.clone()), ..Pass::eval() };
         net.forward(&Tensor::zeros((1, h, w, c), DType::F32, &Device::Cpu)?, &pass)?;
-        let (params, sites) = (net.params.count(), net.params.sites.len());
-        let channels: usize = net.params.sites.iter().map(|s| s.channels).sum();
+        let (main, aux) = (net.params.size(false), net.params.size(true));
         if args.json {
             rows.push(json!({
-                "name": info.name, "about": info.about, "input": info.input, "classes": args.classes,
-                "params": params, "macs": tally.macs(), "activation_sites": sites, "activation_channels": channels,
+                "name": info.name, "about": info.about, "input": info.input, "classes": classes, "macs": tally.macs(),
+                "params": main.params, "activation_sites": main.sites, "activation_channels": main.channels,
+                "norm_statistics": main.statistics, "aux_params": aux.params, "aux_activation_sites": aux.sites,
+                "aux_activation_channels": aux.channels, "aux_norm_statistics": aux.statistics,
             }));
         } else {
-            let name = info.name;
-            say(format_args!("{name:<24}{params:>12}{:>16}{sites:>7}{channels:>11}  {}", tally.macs(), info.about))?;
+            say(format_args!(
+                "{:<29}{:>12}{:>12}{:>16}{:>7}{:>11}  {}",
+                info.name,
+                main.params,
+                if aux.params > 0 { (main.params + aux.params).to_string() } else { String::new() },
+                tally.macs(),
+                main.sites,
+                main.channels,
+                info.about
+            ))?;
         }
     }
     if args.json { say(serde_json::Value::Array(rows)) } else { Ok(()) }

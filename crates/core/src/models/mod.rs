@@ -2,7 +2,11 @@
 //!
 //! No model names an activation: it comes in as a value and stands wherever the family has one.
 
+mod auxiliary;
 mod densenet;
+mod inception;
+mod mobilenet;
+mod nasnet;
 mod preact;
 mod registry;
 mod resnet;
@@ -10,6 +14,7 @@ mod resnet;
 pub use registry::{MODELS, ModelInfo, find};
 
 use crate::activation::Activation;
+use crate::nn::init::Scheme;
 use crate::nn::{Builder, Network, Result};
 use candle_core::{DType, Device};
 use std::ops::Deref;
@@ -39,7 +44,24 @@ impl Net {
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
-        let vb = Builder::new(activation, info.scheme, seed, dtype, device);
+        Self::build(info, classes, Builder::new(activation, info.scheme, seed, dtype, device))
+    }
+
+    /// Builds a registered model with weights of zero, for those that are read from a file.
+    ///
+    /// # Errors
+    /// Candle's, when the device is out of memory.
+    pub fn undrawn(
+        info: &'static ModelInfo,
+        activation: &Activation,
+        classes: usize,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        Self::build(info, classes, Builder::new(activation, Scheme::ZERO, 0, dtype, device))
+    }
+
+    fn build(info: &'static ModelInfo, classes: usize, vb: Builder) -> Result<Self> {
         let model = (info.build)(&vb, classes)?.into();
         Ok(Self { info, classes, network: Network::boxed(vb.finish()?, model) })
     }

@@ -2,7 +2,6 @@
 //! `models/resnet.lua`. ResNet-20 has 269,722 parameters (shortcut A, 10 classes), ResNet-32 464,154.
 
 use super::Model;
-use crate::activation::Activation;
 use crate::nn::shape::{global_mean, subsample_pad};
 use crate::nn::{Builder, ConvConfig, Linear, Map, NormConfig, Result, Run, Unit};
 
@@ -61,9 +60,8 @@ impl Basic {
             _ if c_in == c_out => Bypass::Identity,
             Shortcut::A => Bypass::Subsample { stride, c_out },
             Shortcut::B => {
-                let at = vb.pp("shortcut").with_activation(Activation::identity());
                 let conv = ConvConfig::same(c_in, c_out, 1, stride);
-                let unit = Unit::conv_norm_act(&at, "0", conv, ("1", "act"), norm)?;
+                let unit = Unit::conv_norm(&vb.pp("shortcut"), "0", conv, "1", norm)?;
                 Bypass::Projection(Box::new(unit))
             }
         };

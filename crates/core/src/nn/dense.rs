@@ -124,6 +124,7 @@ impl<E: Kind> Growing<E> {
                 };
                 let norm = Some(norm);
                 let (name, residual, kept, shortcut) = (unit.name.clone(), None, None, None);
+                let out_shared = !out_lanes.is_dense();
                 run.tape.push(UnitStep::<E> {
                     name,
                     geometry,
@@ -135,6 +136,7 @@ impl<E: Kind> Growing<E> {
                     conv,
                     out,
                     out_lanes,
+                    out_shared,
                     shortcut,
                 });
             }
@@ -170,7 +172,14 @@ impl<E: Kind> Growing<E> {
             &geometry,
             &Input { xs: Some(&self.values[..]), lanes: in_lanes, norm: Some(norm.kernel()), residual: None },
             conv.as_ref().map(|conv| &conv.prepared),
-            Output { ys: &mut ys, lanes: out_lanes, shortcut: None, activated: None, moments: run.pass.train },
+            Output {
+                ys: &mut ys,
+                lanes: out_lanes,
+                shortcut: None,
+                activated: None,
+                add: false,
+                moments: run.pass.train,
+            },
         );
         let between = Arc::new(Node::new([n, h, w, c_out], E::wrap(ys), true).with_moments(found));
         if run.pass.train {
@@ -204,7 +213,14 @@ impl<E: Kind> Growing<E> {
             &geometry,
             &Input { xs, lanes: in_lanes, norm: Some(norm.kernel()), residual: None },
             conv.as_ref().map(|conv| &conv.prepared),
-            Output { ys: &mut self.values, lanes: out_lanes, shortcut: None, activated: None, moments: run.pass.train },
+            Output {
+                ys: &mut self.values,
+                lanes: out_lanes,
+                shortcut: None,
+                activated: None,
+                add: false,
+                moments: run.pass.train,
+            },
         );
         if let Some(found) = found {
             self.moments.mean.extend(found.mean);

@@ -1,10 +1,80 @@
 //! The training loss.
 
+use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
+use super::map::Map;
 use super::params::Values;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Storage, Tensor};
 use std::sync::Arc;
 use swish_kernels::{Real, loss};
+
+/// How the logits of a training step make a loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossConfig {
+    /// Label smoothing e: a target is (1 - e) one-hot + e / classes, for the auxiliary head too.
+    pub smoothing: f64,
+    /// Weight of the auxiliary head's cross-entropy beside the main one's, for networks that have such a head. With 0 it is not run.
+    pub aux_weight: f64,
+}
+
+impl LossConfig {
+    /// With this label smoothing, and the weight 0.4 that all networks of slim with an auxiliary head have.
+    pub const fn smoothed(smoothing: f64) -> Self {
+        Self { smoothing, aux_weight: 0.4 }
+    }
+}
+
+/// What a training step starts from.
+#[derive(Debug)]
+pub struct LossAndGradient {
+    /// The loss: `main`, and `aux` times its weight.
+    pub loss: f64,
+    /// Mean softmax cross-entropy of the batch.
+    pub main: f64,
+    /// That of the auxiliary head, where the network has one.
+    pub aux: Option<f64>,
+    /// (n, classes).
+    pub logits: Tensor,
+    /// The auxiliary head's, (n, classes).
+    pub aux_logits: Option<Tensor>,
+    /// The gradient of the loss, laid out as `params.flat`; `None` where the loss is not finite.
+    pub gradient: Option<Data>,
+}
+
+/// Mean cross-entropy of logits (n, 1, 1, classes), and its gradient times `weight`.
+pub(super) fn weighted(
+    logits: &Map,
+    targets: &[u32],
+    smoothing: f64,
+    weight: f64,
+    memory: &Arc<Memory>,
+) -> Result<(f64, Data)> {
+    let [n, h, w, classes] = logits.shape();
+    if n != targets.len() || h * w != 1 {
+        let expected = format!("one target for each row of logits {:?}", logits.dims());
+        return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![targets.len()], expected });
+    }
+    fn typed<T: Real + Stored>(
+        classes: usize,
+        logits: &[T],
+        (targets, smoothing, weight): (&[u32], f64, f64),
+        memory: &Arc<Memory>,
+    ) -> Result<(f64, Data)> {
+        let mut d_logits = Buffer::<T>::new(memory, logits.len());
+        let loss = loss::softmax_cross_entropy(classes, logits, targets, smoothing, Some(&mut d_logits))
+            .map_err(candle_core::Error::wrap)?;
+        if weight != 1.0 {
+            d_logits.iter_mut().for_each(|d| *d *= T::from_f64(weight));
+        }
+        Ok((loss, T::wrap(d_logits)))
+    }
+    let rest = (targets, smoothing, weight);
+    match &logits.node.data {
+        Data::F64(values) => typed::<f64>(classes, values, rest, memory),
+        Data::F32(values) => typed::<f32>(classes, values, rest, memory),
+        Data::Bf16(_) => Err(Error::Mixed { found: "logits in bf16".into() }),
+    }
+}
 
 /// Mean softmax cross-entropy of `logits` (n, classes) against `targets` (n class numbers), a scalar tensor.
 ///

@@ -1,7 +1,7 @@
 //! [`Map`]: the images or features that flow from layer to layer.
 
 use super::buffer::Data;
-use super::unit::NormLayer;
+use super::norm::NormLayer;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use swish_kernels::block::Moments;

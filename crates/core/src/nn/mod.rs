@@ -5,6 +5,7 @@
 //! | [`mod@unit`] | the block: BatchNorm, activation, convolution, sum |
 //! | [`dense`] | DenseNet's block, in which all layers share one map |
 //! | [`shape`] | pooling, global mean, dropout, ResNet's shortcut A, the way in from PyTorch's layout |
+//! | [`mod@join`] | sums of maps, and maps side by side |
 //! | [`linear`], [`loss`] | the fully connected layer, softmax cross-entropy |
 //! | [`params`], [`init`] | parameters by PyTorch's names, how they are drawn |
 //! | [`weights`] | reading and writing them as safetensors |
@@ -21,11 +22,13 @@ pub mod dense;
 mod device;
 pub mod error;
 pub mod init;
+pub mod join;
 pub mod linear;
 pub mod loss;
 pub mod map;
 pub mod network;
 mod norm;
+mod padding;
 pub mod params;
 pub mod pass;
 pub mod run;
@@ -40,11 +43,13 @@ pub use dense::{DenseBlock, DenseLayer};
 pub use device::device;
 pub use error::{Error, Result};
 pub use linear::Linear;
-pub use loss::softmax_cross_entropy;
+pub use loss::{LossAndGradient, LossConfig, softmax_cross_entropy};
 pub use map::Map;
-pub use network::{LossAndGradient, Model, Network};
-pub use params::{Builder, Param, Params, Role};
+pub use network::{Model, Network};
+pub use norm::NormConfig;
+pub use padding::Padding;
+pub use params::{Builder, Param, Params, Role, Size};
 pub use pass::Pass;
 pub use run::Run;
 pub use shape::{Pool, PoolKind};
-pub use unit::{ConvConfig, NormConfig, Unit};
+pub use unit::{ConvConfig, Unit};

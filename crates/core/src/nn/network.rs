@@ -1,7 +1,8 @@
 //! [`Network`]: running a model, as one candle operator, and without candle's graph for training steps.
 
-use super::buffer::{Buffer, Data, Memory, Stored};
+use super::buffer::{Buffer, Data, Memory};
 use super::error::{Error, Result};
+use super::loss::{self, LossAndGradient, LossConfig};
 use super::map::Map;
 use super::params::{Params, Values, on_cpu};
 use super::pass::Pass;
@@ -11,18 +12,6 @@ use super::unit_step::settle;
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result as CandleResult, Shape, Storage, Tensor};
 use half::bf16;
 use std::sync::{Arc, Mutex, PoisonError};
-use swish_kernels::{Real, loss};
-
-/// What a training step starts from.
-#[derive(Debug)]
-pub struct LossAndGradient {
-    /// Mean softmax cross-entropy of the batch.
-    pub loss: f64,
-    /// (n, classes).
-    pub logits: Tensor,
-    /// The gradient of the loss, laid out as `params.flat`; `None` where the loss is not finite.
-    pub gradient: Option<Data>,
-}
 
 /// What a network computes.
 pub trait Model: Send + Sync {
@@ -60,7 +49,7 @@ impl Network {
 
     /// Images (n, h, w, c) to logits (n, classes).
     ///
-    /// In training the logits are part of candle's graph: their backward pass has a gradient for `params.flat`, and for `xs` if that is a
+    /// Auxiliary heads are not run. In training the logits are part of candle's graph: their backward pass has a gradient for `params.flat`, and for `xs` if that is a
     /// variable.
     ///
     /// # Errors
@@ -94,49 +83,39 @@ impl Network {
         &self,
         xs: &Tensor,
         targets: &[u32],
-        smoothing: f64,
+        config: &LossConfig,
         pass: &Pass,
     ) -> Result<LossAndGradient> {
         if !pass.train {
             return Err(Error::NotTraining);
         }
+        let &LossConfig { smoothing, aux_weight } = config;
         self.params.with_values(|values| {
             let mut run = Run::new(values, pass, &self.memory);
+            if aux_weight != 0.0 {
+                run = run.with_auxiliary();
+            }
             let xs = run.input(xs, false)?;
             let logits = self.made(&xs, &mut run)?;
-            let tape = run.tape;
-            let [n, h, w, classes] = logits.shape();
-            if n != targets.len() || h * w != 1 {
-                let expected = format!("one target for each row of logits {:?}", logits.dims());
-                return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![targets.len()], expected });
+            let aux_logits = run.take_auxiliary();
+            let (main, d_logits) = loss::weighted(&logits, targets, smoothing, 1.0, &self.memory)?;
+            let mut gradients = vec![(logits.node.id, d_logits)];
+            let mut aux = None;
+            if let Some(logits) = &aux_logits {
+                let (loss, d_logits) = loss::weighted(logits, targets, smoothing, aux_weight, &self.memory)?;
+                gradients.push((logits.node.id, d_logits));
+                aux = Some(loss);
             }
-            let (loss, d_logits) = match &logits.node.data {
-                Data::F64(values) => cross_entropy::<f64>(classes, values, targets, smoothing, &self.memory)?,
-                Data::F32(values) => cross_entropy::<f32>(classes, values, targets, smoothing, &self.memory)?,
-                Data::Bf16(_) => return Err(Error::Mixed { found: "logits in bf16".into() }),
-            };
-            let gradient = if loss.is_finite() {
-                Some(tape.backward(&self.memory, values, &logits.node, d_logits)?.0)
-            } else {
-                None
+            let loss = main + aux.map_or(0.0, |aux| aux_weight * aux);
+            let gradient = match loss.is_finite() {
+                true => Some(run.tape.backward(&self.memory, values, gradients)?.0),
+                false => None,
             };
             self.memory.end_pass();
-            Ok(LossAndGradient { loss, logits: to_tensor(&logits.node)?, gradient })
+            let aux_logits = aux_logits.map(|logits| to_tensor(&logits.node)).transpose()?;
+            Ok(LossAndGradient { loss, main, aux, logits: to_tensor(&logits.node)?, aux_logits, gradient })
         })
     }
-}
-
-fn cross_entropy<T: Real + Stored>(
-    classes: usize,
-    logits: &[T],
-    targets: &[u32],
-    smoothing: f64,
-    memory: &Arc<Memory>,
-) -> Result<(f64, Data)> {
-    let mut d_logits = Buffer::<T>::new(memory, logits.len());
-    let loss = loss::softmax_cross_entropy(classes, logits, targets, smoothing, Some(&mut d_logits))
-        .map_err(candle_core::Error::wrap)?;
-    Ok((loss, T::wrap(d_logits)))
 }
 
 /// The whole network as an operator on (xs, params.flat).
@@ -179,7 +158,7 @@ impl NetOp {
                 Values::F32(d) => Data::F32(Buffer::copy(&self.net.memory, d)),
                 Values::F64(d) => Data::F64(Buffer::copy(&self.net.memory, d)),
             };
-            tape.backward(&self.net.memory, values, &logits.node, d_logits)
+            tape.backward(&self.net.memory, values, [(logits.node.id, d_logits)])
         })?;
         self.net.memory.end_pass();
         let d_xs = of_input(&mut gradients, &input, &self.net.memory)?.map(|d| d.reshape(xs.dims())).transpose()?;

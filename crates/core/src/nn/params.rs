@@ -7,6 +7,7 @@ use super::error::{Error, Result};
 use super::init::Scheme;
 use crate::activation::Activation;
 use candle_core::{CpuStorage, DType, Device, Layout, Storage, Tensor, Var};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use swish_kernels::Real;
@@ -39,6 +40,8 @@ pub struct Param {
     pub role: Role,
     /// Where it starts in the flat variable.
     pub offset: usize,
+    /// Whether it belongs to an auxiliary head.
+    pub auxiliary: bool,
 }
 
 impl Param {
@@ -63,6 +66,8 @@ impl Param {
 pub struct Buffer {
     /// Name as in PyTorch's `state_dict`, e.g. `bn1.running_mean`.
     pub name: String,
+    /// Whether it belongs to an auxiliary head.
+    pub auxiliary: bool,
     value: Arc<RwLock<Tensor>>,
 }
 
@@ -85,12 +90,30 @@ pub struct Site {
     pub name: String,
     /// Channels of its input.
     pub channels: usize,
+    /// Whether it belongs to an auxiliary head.
+    pub auxiliary: bool,
+}
+
+/// How large a network, or its auxiliary head, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Trainable values.
+    pub params: usize,
+    /// Values of BatchNorm's running statistics.
+    pub statistics: usize,
+    /// Places where the activation stands.
+    pub sites: usize,
+    /// Channels of all of them.
+    pub channels: usize,
 }
 
 #[derive(Default)]
 struct Store {
-    values: Vec<f64>,
     params: Vec<Param>,
+    /// What each parameter starts at, where it is not drawn.
+    constants: Vec<Option<f64>>,
+    /// Values of all parameters.
+    len: usize,
     buffers: Vec<Buffer>,
     sites: Vec<Site>,
 }
@@ -112,6 +135,18 @@ impl Params {
     /// Number of trainable values.
     pub fn count(&self) -> usize {
         self.params.iter().map(Param::elements).sum()
+    }
+
+    /// Size of the auxiliary head, or of all but it.
+    pub fn size(&self, auxiliary: bool) -> Size {
+        let sites = || self.sites.iter().filter(|site| site.auxiliary == auxiliary);
+        let buffers = self.buffers.iter().filter(|buffer| buffer.auxiliary == auxiliary);
+        Size {
+            params: self.params.iter().filter(|p| p.auxiliary == auxiliary).map(Param::elements).sum(),
+            statistics: buffers.map(|buffer| buffer.get().elem_count()).sum(),
+            sites: sites().count(),
+            channels: sites().map(|site| site.channels).sum(),
+        }
     }
 
     /// Number of trainable values that belong to the activation (one a channel for Swish and PReLU).
@@ -194,6 +229,7 @@ impl Values<'_> {
 pub struct Builder {
     store: Arc<Mutex<Store>>,
     path: String,
+    auxiliary: bool,
     activation: Activation,
     scheme: Scheme,
     seed: u64,
@@ -207,6 +243,7 @@ impl Builder {
         Self {
             store: Arc::default(),
             path: String::new(),
+            auxiliary: false,
             activation: activation.clone(),
             scheme,
             seed,
@@ -221,14 +258,14 @@ impl Builder {
         Self { path, ..self.clone() }
     }
 
+    /// The same builder for an auxiliary head.
+    pub fn for_auxiliary_head(&self) -> Self {
+        Self { auxiliary: true, ..self.clone() }
+    }
+
     /// The activation under study.
     pub fn activation(&self) -> &Activation {
         &self.activation
-    }
-
-    /// The same builder with another activation (identity for a block that ends without one).
-    pub fn with_activation(&self, activation: Activation) -> Self {
-        Self { activation, ..self.clone() }
     }
 
     /// Where in the tree of names this builder stands.
@@ -252,40 +289,38 @@ impl Builder {
     /// Declares the parameter `name` under this builder's path, drawn by the network's scheme for its role. Returns its place in the
     /// flat variable.
     pub fn add(&self, name: &str, shape: &[usize], role: Role) -> Range<usize> {
-        let full = self.join(name);
-        let values = self.scheme.draw(role, shape, self.seed, &full);
-        self.push(full, shape, role, values)
+        self.push(self.join(name), shape, role, None)
     }
 
     /// Declares the trainable parameters of the activation (none for ReLU, `beta` for Swish) at the site `name`: one after the other in
     /// the place that is returned.
     pub fn add_activation(&self, name: &str, channels: usize) -> Range<usize> {
         let site = self.join(name);
-        let start = self.store().values.len();
+        let start = self.store().len;
         for p in self.activation.params() {
-            self.push(format!("{site}.{}", p.name), &[channels], Role::Activation, vec![p.init; channels]);
+            self.push(format!("{site}.{}", p.name), &[channels], Role::Activation, Some(p.init));
         }
-        let end = self.store().values.len();
+        let end = self.store().len;
         if !self.activation.is_identity() {
-            self.store().sites.push(Site { name: site, channels });
+            self.store().sites.push(Site { name: site, channels, auxiliary: self.auxiliary });
         }
         start..end
     }
 
-    fn push(&self, name: String, shape: &[usize], role: Role, values: Vec<f64>) -> Range<usize> {
+    fn push(&self, name: String, shape: &[usize], role: Role, constant: Option<f64>) -> Range<usize> {
         let mut store = self.store();
-        let param = Param { name, shape: shape.to_vec(), role, offset: store.values.len() };
-        debug_assert_eq!(param.elements(), values.len());
+        let param = Param { name, shape: shape.to_vec(), role, offset: store.len, auxiliary: self.auxiliary };
         let range = param.range();
+        store.len = range.end;
         store.params.push(param);
-        store.values.extend(values);
+        store.constants.push(constant);
         range
     }
 
     /// Declares a buffer of `channels` values, all `value` at the start.
     pub fn buffer(&self, name: &str, channels: usize, value: f64) -> Result<Buffer> {
         let tensor = Tensor::full(value, channels, &self.device)?.to_dtype(self.dtype)?;
-        let buffer = Buffer { name: self.join(name), value: Arc::new(RwLock::new(tensor)) };
+        let buffer = Buffer { name: self.join(name), auxiliary: self.auxiliary, value: Arc::new(RwLock::new(tensor)) };
         self.store().buffers.push(buffer.clone());
         Ok(buffer)
     }
@@ -295,9 +330,32 @@ impl Builder {
     /// # Errors
     /// Candle's, when the device is out of memory.
     pub fn finish(self) -> Result<Params> {
-        let Store { values, params, buffers, sites } = std::mem::take(&mut *self.store());
-        let n = values.len();
-        let flat = Var::from_tensor(&Tensor::from_vec(values, n, &self.device)?.to_dtype(self.dtype)?)?;
-        Ok(Params { flat, params, buffers, sites })
+        let store = std::mem::take(&mut *self.store());
+        let flat = match self.dtype {
+            DType::F64 => Tensor::from_vec(self.start::<f64>(&store), store.len, &self.device)?,
+            other => Tensor::from_vec(self.start::<f32>(&store), store.len, &self.device)?.to_dtype(other)?,
+        };
+        let Store { params, buffers, sites, .. } = store;
+        Ok(Params { flat: Var::from_tensor(&flat)?, params, buffers, sites })
+    }
+
+    /// The values that all parameters start at. Each has a stream of its own, so they are drawn side by side.
+    fn start<T: Real>(&self, store: &Store) -> Vec<T> {
+        let mut values = vec![T::ZERO; store.len];
+        let mut rest = &mut values[..];
+        let mut pieces = Vec::with_capacity(store.params.len());
+        for (param, constant) in store.params.iter().zip(&store.constants) {
+            let (piece, behind) = rest.split_at_mut(param.elements());
+            pieces.push((piece, param, constant));
+            rest = behind;
+        }
+        pieces.into_par_iter().for_each(|(piece, param, constant)| match constant {
+            Some(constant) => piece.fill(T::from_f64(*constant)),
+            None => {
+                let drawn = self.scheme.draw(param.role, &param.shape, self.seed, &param.name);
+                piece.iter_mut().zip(drawn).for_each(|(value, drawn)| *value = T::from_f64(drawn));
+            }
+        });
+        values
     }
 }

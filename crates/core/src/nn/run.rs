@@ -31,6 +31,19 @@ pub struct Run<'a> {
     pub(crate) tape: Tape,
     /// Where the weights of the layers that have run lie.
     ran: HashSet<usize>,
+    auxiliary: Auxiliary,
+}
+
+/// What becomes of an auxiliary head in this pass.
+#[derive(Debug, Default)]
+enum Auxiliary {
+    /// It is not run.
+    #[default]
+    Unwanted,
+    /// It will be run.
+    Wanted,
+    /// Its logits.
+    Made(Map),
 }
 
 /// Runs `$body` with `$t` bound to the element type of a map. Features are in the type to compute in, whatever the images are in.
@@ -61,7 +74,40 @@ impl<'a> Run<'a> {
             (Values::F32(_), Operands::Exact) => DType::F32,
             (Values::F32(_), Operands::Bf16) => DType::BF16,
         };
-        Self { pass, values, dtype, memory: memory.clone(), tape: Tape::default(), ran: HashSet::new() }
+        Self {
+            pass,
+            values,
+            dtype,
+            memory: memory.clone(),
+            tape: Tape::default(),
+            ran: HashSet::new(),
+            auxiliary: Auxiliary::Unwanted,
+        }
+    }
+
+    /// The same pass with auxiliary heads, whose logits [`Run::take_auxiliary`] hands over.
+    pub(crate) fn with_auxiliary(self) -> Self {
+        Self { auxiliary: Auxiliary::Wanted, ..self }
+    }
+
+    /// Runs the auxiliary head of a network, which makes logits (n, 1, 1, classes), where the loss of this pass has a part for it; in
+    /// evaluation it has none.
+    ///
+    /// # Errors
+    /// Those of the head.
+    pub fn auxiliary(&mut self, head: impl FnOnce(&mut Self) -> Result<Map>) -> Result<()> {
+        if matches!(self.auxiliary, Auxiliary::Wanted) {
+            let logits = head(self)?;
+            self.auxiliary = Auxiliary::Made(self.settled(&logits)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_auxiliary(&mut self) -> Option<Map> {
+        match std::mem::take(&mut self.auxiliary) {
+            Auxiliary::Made(logits) => Some(logits),
+            Auxiliary::Unwanted | Auxiliary::Wanted => None,
+        }
     }
 
     /// Images (n, h, w, c), or any other tensor of four dimensions on the CPU, as a map. `tracked`: its gradient is wanted.

@@ -3,6 +3,7 @@
 use super::buffer::{Buffer, Stored};
 use super::error::{Error, Result};
 use super::map::{Map, Node};
+use super::padding::Padding;
 use super::run::{Kind, Run, typed};
 use super::tape::{Backward, Step};
 use super::unit_step::{plain, settle};
@@ -34,15 +35,19 @@ pub struct Pool {
     pub kernel: (usize, usize),
     /// Vertical and horizontal stride.
     pub stride: (usize, usize),
-    /// Padding on the four sides.
-    pub pad: Pad,
+    /// Cells around the image.
+    pub pad: Padding,
 }
 
 impl Pool {
     /// A square window with the same stride and padding in both directions.
     pub fn square(kind: PoolKind, kernel: usize, stride: usize, pad: usize) -> Self {
-        let pad = Pad { top: pad, bottom: pad, left: pad, right: pad };
-        Self { kind, kernel: (kernel, kernel), stride: (stride, stride), pad }
+        Self { kind, kernel: (kernel, kernel), stride: (stride, stride), pad: Padding::Fixed(Pad::all(pad)) }
+    }
+
+    /// A square window with TensorFlow's SAME padding.
+    pub fn same(kind: PoolKind, kernel: usize, stride: usize) -> Self {
+        Self { pad: Padding::Same, ..Self::square(kind, kernel, stride, 0) }
     }
 
     /// Pools images (n, h, w, c).
@@ -52,6 +57,7 @@ impl Pool {
     pub fn forward(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
         let [n, h, w, c] = xs.shape();
         let &Self { kind, kernel: (kh, kw), stride, pad } = self;
+        let pad = pad.of([h, w], self.kernel, stride);
         if h + pad.top + pad.bottom < kh || w + pad.left + pad.right < kw {
             return Err(Error::BadInput {
                 layer: "pool".into(),
@@ -96,8 +102,19 @@ pub fn subsample_pad(xs: &Map, stride: usize, c_out: usize, run: &mut Run<'_>) -
         let expected = format!("at most {c_out} channels, and a stride that is not 0 (it is {stride})");
         return Err(Error::BadInput { layer: "shortcut".into(), found: xs.shape().to_vec(), expected });
     }
-    let image = SubsamplePad { n: 1, h, w, c_in, c_out, stride };
+    let image = SubsamplePad { n: 1, h, w, c_in, c_out, stride, offset: 0 };
     apply(xs, Op::SubsamplePad(image), [n, image.out_h(), image.out_w(), c_out], run)
+}
+
+/// Every second pixel in both directions, from the second on; ceil(size / 2) of them, where the one beyond the image is zero. With every
+/// second pixel from the first on it makes NASNet's factorised reduction.
+///
+/// # Errors
+/// Those of what is pending on `xs`.
+pub fn every_other_pixel(xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+    let [n, h, w, c] = xs.shape();
+    let image = SubsamplePad { n: 1, h, w, c_in: c, c_out: c, stride: 2, offset: 1 };
+    apply(xs, Op::SubsamplePad(image), [n, image.out_h(), image.out_w(), c], run)
 }
 
 /// Dropout with probability `p`, where the pass trains and has a seed; `site` tells places of one network apart.
@@ -155,21 +172,19 @@ fn apply(xs: &Map, op: Op, shape: [usize; 4], run: &mut Run<'_>) -> Result<Map> 
 /// Returns where each maximum was found, if the operator looks for one.
 fn forward<E: Kind>(op: Op, n: usize, xs: &[E], ys: &mut [E]) -> Vec<Vec<u32>> {
     each_image(n, xs, ys, |i, xs, ys: &mut [E], wide| {
-        let mut made = vec![E::Real::ZERO; ys.len()];
-        let (xs, made) = (widened(xs, wide), &mut made[..]);
+        let xs = widened(xs, wide);
         let mut argmax = Vec::new();
-        match op {
+        made(ys, |ys| match op {
             Op::Pool(PoolKind::Max, image) => {
                 argmax.resize(ys.len(), 0);
-                pool::max_forward(&image, xs, made, &mut argmax);
+                pool::max_forward(&image, xs, ys, &mut argmax);
             }
-            Op::Pool(_, image) => pool::avg_forward(&image, xs, made),
-            Op::SubsamplePad(image) => layout::subsample_pad_forward(&image, xs, made),
+            Op::Pool(_, image) => pool::avg_forward(&image, xs, ys),
+            Op::SubsamplePad(image) => layout::subsample_pad_forward(&image, xs, ys),
             Op::Dropout { p, seed } => {
-                swish_kernels::dropout::forward(p, swish_kernels::rng::at(seed, i as u64), xs, made)
+                swish_kernels::dropout::forward(p, swish_kernels::rng::at(seed, i as u64), xs, ys)
             }
-        }
-        element::store(made, ys);
+        });
         argmax
     })
 }
@@ -201,6 +216,16 @@ fn widened<'a, E: Kind>(xs: &'a [E], wide: &'a mut Vec<E::Real>) -> &'a [E::Real
     }
 }
 
+/// Lets `work` make the elements in the type to compute in.
+fn made<E: Kind>(ys: &mut [E], work: impl FnOnce(&mut [E::Real])) {
+    if let Some(ys) = E::as_real_mut(ys) {
+        return work(ys);
+    }
+    let mut made = vec![E::Real::ZERO; ys.len()];
+    work(&mut made);
+    element::store(&made, ys);
+}
+
 struct ShapeStep<E> {
     op: Op,
     input: Arc<Node>,
@@ -218,17 +243,15 @@ impl<E: Kind> Step for ShapeStep<E> {
         let d_ys = settle::<E>(&gradient, &self.out, &back.memory)?;
         let mut d_xs = Buffer::<E>::new(&back.memory, E::of(&self.input.data)?.len());
         each_image(self.out.shape[0], E::of(&d_ys)?, &mut d_xs, |i, d_ys, d_xs: &mut [E], wide| {
-            let mut made = vec![E::Real::ZERO; d_xs.len()];
-            let (d_ys, made) = (widened(d_ys, wide), &mut made[..]);
-            match self.op {
-                Op::Pool(PoolKind::Max, image) => pool::max_backward(&image, &self.argmax[i], d_ys, made),
-                Op::Pool(_, image) => pool::avg_backward(&image, d_ys, made),
-                Op::SubsamplePad(image) => layout::subsample_pad_backward(&image, d_ys, made),
+            let d_ys = widened(d_ys, wide);
+            made(d_xs, |d_xs| match self.op {
+                Op::Pool(PoolKind::Max, image) => pool::max_backward(&image, &self.argmax[i], d_ys, d_xs),
+                Op::Pool(_, image) => pool::avg_backward(&image, d_ys, d_xs),
+                Op::SubsamplePad(image) => layout::subsample_pad_backward(&image, d_ys, d_xs),
                 Op::Dropout { p, seed } => {
-                    swish_kernels::dropout::backward(p, swish_kernels::rng::at(seed, i as u64), d_ys, made);
+                    swish_kernels::dropout::backward(p, swish_kernels::rng::at(seed, i as u64), d_ys, d_xs);
                 }
-            }
-            element::store(made, d_xs);
+            });
         });
         back.gradients.add::<E>(self.input.id, Arc::new(E::wrap(d_xs)))
     }

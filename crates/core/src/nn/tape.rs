@@ -5,7 +5,6 @@
 
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::Result;
-use super::map::Node;
 use super::params::Values;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,21 +33,22 @@ impl Tape {
         self.steps.push(Box::new(step));
     }
 
-    /// Goes back from the gradient of `made`. Returns the parameters' gradient, laid out as they are, and the gradients left over:
+    /// Goes back from the gradients of nodes, given by their ids. Returns the parameters' gradient, laid out as they are, and the gradients left over:
     /// those of the maps that no layer made.
     pub(crate) fn backward(
         self,
         memory: &Arc<Memory>,
         values: Values<'_>,
-        made: &Node,
-        gradient: Data,
+        made: impl IntoIterator<Item = (usize, Data)>,
     ) -> Result<(Data, Gradients)> {
         let d_params = match values {
             Values::F32(values) => Data::F32(Buffer::zeros(memory, values.len())),
             Values::F64(values) => Data::F64(Buffer::zeros(memory, values.len())),
         };
         let mut back = Backward { values, d_params, gradients: Gradients::default(), memory: memory.clone() };
-        back.gradients.put(made.id, Gradient::plain(Arc::new(gradient)));
+        for (id, gradient) in made {
+            back.gradients.put(id, Gradient::plain(Arc::new(gradient)));
+        }
         // A step is dropped when it is done, and with it the maps that only it needed.
         for step in self.steps.into_iter().rev() {
             step.backward(&mut back)?;

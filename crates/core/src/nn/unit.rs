@@ -2,16 +2,14 @@
 
 use super::error::{Error, Result};
 use super::map::{Map, Pending};
-use super::params::{Buffer, Builder, Role};
-use super::pass::Pass;
+use super::norm::{NormConfig, NormLayer, Stage};
+use super::padding::Padding;
+use super::params::{Builder, Role};
 use super::run::{Run, typed};
 use super::unit_step;
-use candle_core::{DType, Tensor};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use swish_kernels::act::Program;
-use swish_kernels::block::Moments;
 use swish_kernels::conv::{Conv2d, Operands, Pad};
 
 /// A convolution's geometry, without the image size.
@@ -25,8 +23,8 @@ pub struct ConvConfig {
     pub kernel: (usize, usize),
     /// Vertical and horizontal stride.
     pub stride: (usize, usize),
-    /// Zero padding on the four sides.
-    pub pad: Pad,
+    /// Zeros around the image.
+    pub pad: Padding,
     /// Groups; `c_in` for a depthwise convolution.
     pub groups: usize,
 }
@@ -34,42 +32,31 @@ pub struct ConvConfig {
 impl ConvConfig {
     /// A square `kernel` x `kernel` convolution padded by `kernel / 2`, the convolution of the CIFAR networks.
     pub fn same(c_in: usize, c_out: usize, kernel: usize, stride: usize) -> Self {
-        let p = kernel / 2;
-        let pad = Pad { top: p, bottom: p, left: p, right: p };
+        let pad = Padding::Fixed(Pad::all(kernel / 2));
         Self { c_in, c_out, kernel: (kernel, kernel), stride: (stride, stride), pad, groups: 1 }
+    }
+
+    /// A square convolution without padding (TensorFlow's VALID).
+    pub fn valid(c_in: usize, c_out: usize, kernel: usize, stride: usize) -> Self {
+        Self { pad: Padding::Fixed(Pad::default()), ..Self::same(c_in, c_out, kernel, stride) }
+    }
+
+    /// A convolution of stride 1 that keeps the size; `kernel` is odd in both directions.
+    pub fn keep(c_in: usize, c_out: usize, kernel: (usize, usize)) -> Self {
+        let pad = Padding::Fixed(Pad::same(kernel.0, kernel.1));
+        Self { c_in, c_out, kernel, stride: (1, 1), pad, groups: 1 }
+    }
+
+    /// A depthwise convolution, one filter a channel.
+    pub fn depthwise(channels: usize, kernel: usize, stride: usize, pad: Padding) -> Self {
+        Self { pad, groups: channels, ..Self::same(channels, channels, kernel, stride) }
     }
 
     pub(super) fn at(&self, [n, h, w, _]: [usize; 4], operands: Operands) -> Conv2d {
         let &Self { c_in, c_out, kernel: (kh, kw), stride, pad, groups } = self;
+        let pad = pad.of([h, w], self.kernel, stride);
         Conv2d { n, h, w, c_in, c_out, kh, kw, stride, pad, groups, operands }
     }
-}
-
-/// BatchNorm's constants.
-#[derive(Clone, Copy, Debug)]
-pub struct NormConfig {
-    /// Added to the variance.
-    pub eps: f64,
-    /// Share of the batch's statistics in the new running ones (PyTorch's `momentum`).
-    pub momentum: f64,
-}
-
-impl NormConfig {
-    /// Torch's: eps 1e-5, momentum 0.1; what all CIFAR networks use (SPEC 4).
-    pub const TORCH: Self = Self { eps: 1e-5, momentum: 0.1 };
-}
-
-/// BatchNorm and activation of a unit, with the places of their parameters.
-#[derive(Debug)]
-pub(crate) struct NormLayer {
-    pub(super) channels: usize,
-    pub(super) config: NormConfig,
-    pub(super) gamma: Range<usize>,
-    pub(super) beta: Range<usize>,
-    pub(super) params: Range<usize>,
-    pub(super) program: Arc<Program>,
-    running_mean: Buffer,
-    running_var: Buffer,
 }
 
 /// Names a norm and the activation behind it, as in `("bn1", "act1")`.
@@ -85,12 +72,14 @@ pub struct Unit {
     pub(super) pre: Option<Arc<NormLayer>>,
     pub(super) conv: Option<(ConvConfig, Range<usize>)>,
     post: Option<Arc<NormLayer>>,
+    /// Whether a norm will ask for the moments of the convolution's result.
+    measured: bool,
 }
 
 impl Unit {
     /// Convolution alone, weight `NAME.weight`.
     pub fn conv(vb: &Builder, name: &str, conv: ConvConfig) -> Result<Self> {
-        Self::build(vb, None, Some((name, conv)), None, NormConfig::TORCH)
+        Self::build(vb, None, Some((name, conv)), None)
     }
 
     /// Convolution, BatchNorm, activation (post-activation networks).
@@ -98,59 +87,93 @@ impl Unit {
         vb: &Builder,
         name: &str,
         conv: ConvConfig,
-        post: NormNames<'_>,
-        norm: NormConfig,
+        (norm, act): NormNames<'_>,
+        config: NormConfig,
     ) -> Result<Self> {
-        Self::build(vb, None, Some((name, conv)), Some(post), norm)
+        Self::build(vb, None, Some((name, conv)), Some(Stage::Norm { norm, config, act: Some(act) }))
+    }
+
+    /// Convolution, BatchNorm.
+    pub fn conv_norm(vb: &Builder, name: &str, conv: ConvConfig, norm: &str, config: NormConfig) -> Result<Self> {
+        Self::build(vb, None, Some((name, conv)), Some(Stage::Norm { norm, config, act: None }))
+    }
+
+    /// Convolution with bias `NAME.bias`, times `factor` and, where `act` names one, the activation. With [`Unit::forward_add`] the
+    /// residual comes in after the factor (Inception-ResNet).
+    pub fn conv_scale_act(vb: &Builder, name: &str, conv: ConvConfig, factor: f64, act: Option<&str>) -> Result<Self> {
+        let mut unit = Self::build(vb, None, Some((name, conv)), None)?.without_moments();
+        let bias = vb.pp(name).add("bias", &[conv.c_out], Role::Bias);
+        unit.post = Some(NormLayer::new(vb, Stage::Scale { factor, bias, act }, conv.c_out)?);
+        Ok(unit)
     }
 
     /// BatchNorm, activation, convolution (pre-activation networks).
     pub fn norm_act_conv(
         vb: &Builder,
-        pre: NormNames<'_>,
+        (norm, act): NormNames<'_>,
         name: &str,
         conv: ConvConfig,
-        norm: NormConfig,
+        config: NormConfig,
     ) -> Result<Self> {
-        Self::build(vb, Some((pre, conv.c_in)), Some((name, conv)), None, norm)
+        let pre = Stage::Norm { norm, config, act: Some(act) };
+        Self::build(vb, Some((pre, conv.c_in)), Some((name, conv)), None)
+    }
+
+    /// Activation, convolution.
+    pub fn act_conv(vb: &Builder, act: &str, name: &str, conv: ConvConfig) -> Result<Self> {
+        Self::build(vb, Some((Stage::Act(act), conv.c_in)), Some((name, conv)), None)
+    }
+
+    /// Activation, convolution, BatchNorm (NASNet).
+    pub fn act_conv_norm(
+        vb: &Builder,
+        act: &str,
+        name: &str,
+        conv: ConvConfig,
+        norm: &str,
+        config: NormConfig,
+    ) -> Result<Self> {
+        let post = Stage::Norm { norm, config, act: None };
+        Self::build(vb, Some((Stage::Act(act), conv.c_in)), Some((name, conv)), Some(post))
     }
 
     /// BatchNorm and activation alone.
-    pub fn norm_act(vb: &Builder, names: NormNames<'_>, channels: usize, norm: NormConfig) -> Result<Self> {
-        Self::build(vb, Some((names, channels)), None, None, norm)
+    pub fn norm_act(vb: &Builder, (norm, act): NormNames<'_>, channels: usize, config: NormConfig) -> Result<Self> {
+        Self::build(vb, Some((Stage::Norm { norm, config, act: Some(act) }, channels)), None, None)
+    }
+
+    /// BatchNorm alone.
+    pub fn norm(vb: &Builder, norm: &str, channels: usize, config: NormConfig) -> Result<Self> {
+        Self::build(vb, Some((Stage::Norm { norm, config, act: None }, channels)), None, None)
+    }
+
+    /// The activation alone.
+    pub fn act(vb: &Builder, act: &str, channels: usize) -> Result<Self> {
+        Self::build(vb, Some((Stage::Act(act), channels)), None, None)
+    }
+
+    /// The same block for a result that no norm reads: its moments are not found on the way.
+    pub fn without_moments(self) -> Self {
+        Self { measured: false, ..self }
     }
 
     fn build(
         vb: &Builder,
-        pre: Option<(NormNames<'_>, usize)>,
+        pre: Option<(Stage<'_>, usize)>,
         conv: Option<(&str, ConvConfig)>,
-        post: Option<NormNames<'_>>,
-        norm: NormConfig,
+        post: Option<Stage<'_>>,
     ) -> Result<Self> {
-        let program = Arc::new(vb.activation().program());
-        let norm_layer = |(bn, act): NormNames<'_>, c: usize| {
-            let at = vb.pp(bn);
-            Ok::<_, Error>(Arc::new(NormLayer {
-                channels: c,
-                config: norm,
-                gamma: at.add("weight", &[c], Role::NormWeight),
-                beta: at.add("bias", &[c], Role::NormBias),
-                params: vb.add_activation(act, c),
-                program: program.clone(),
-                running_mean: at.buffer("running_mean", c, 0.0)?,
-                running_var: at.buffer("running_var", c, 1.0)?,
-            }))
-        };
-        let pre = pre.map(|(names, c)| norm_layer(names, c)).transpose()?;
+        let pre = pre.map(|(stage, c)| NormLayer::new(vb, stage, c)).transpose()?;
         let conv = conv.map(|(name, conv)| {
             let shape = [conv.c_out, conv.c_in / conv.groups, conv.kernel.0, conv.kernel.1];
             (conv, vb.pp(name).add("weight", &shape, Role::ConvWeight))
         });
         let post = match (post, &conv) {
-            (Some(names), Some((conv, _))) => Some(norm_layer(names, conv.c_out)?),
+            (Some(stage), Some((conv, _))) => Some(NormLayer::new(vb, stage, conv.c_out)?),
             _ => None,
         };
-        Ok(Self { name: vb.path().to_string(), pre, conv, post })
+        let measured = conv.is_some();
+        Ok(Self { name: vb.path().to_string(), pre, conv, post, measured })
     }
 
     /// Runs the block on images (n, h, w, c_in).
@@ -185,7 +208,7 @@ impl Unit {
                 (Some(other), None) => Some(unit_step::plain::<E>(other, run)?),
                 _ => None,
             };
-            let node = unit_step::run_unit::<E>(&self.name, conv, source, shortcut, out, run)?;
+            let node = unit_step::run_unit::<E>(&self.name, conv, source, shortcut, out, self.measured, run)?;
             let pending = match &self.post {
                 None => None,
                 Some(post) => Some(Arc::new(Pending {
@@ -204,53 +227,18 @@ impl Unit {
     pub(super) fn out_shape(&self, shape: [usize; 4]) -> Result<[usize; 4]> {
         let [n, h, w, c] = shape;
         let c_in = self.pre.as_ref().map(|l| l.channels).or(self.conv.as_ref().map(|(c, _)| c.c_in));
-        let covered = self.conv.as_ref().is_none_or(|(conv, _)| {
-            h + conv.pad.top + conv.pad.bottom >= conv.kernel.0 && w + conv.pad.left + conv.pad.right >= conv.kernel.1
-        });
-        if c_in != Some(c) || n * h * w == 0 || !covered {
-            let expected = format!("(n, h, w, {})", c_in.unwrap_or_default());
-            return Err(Error::BadInput { layer: self.name.clone(), found: shape.to_vec(), expected });
+        let bad = |expected| Err(Error::BadInput { layer: self.name.clone(), found: shape.to_vec(), expected });
+        if c_in != Some(c) || n * h * w == 0 {
+            return bad(format!("(n, h, w, {})", c_in.unwrap_or_default()));
         }
-        Ok(match &self.conv {
-            None => shape,
-            Some((conv, _)) => {
-                let conv = conv.at(shape, Operands::Exact);
-                [n, conv.out_h(), conv.out_w(), conv.c_out]
-            }
-        })
-    }
-}
-
-impl NormLayer {
-    /// The statistics to normalise `node` with: in training the batch's, which also move the running ones.
-    pub(super) fn moments(&self, node: &super::map::Node, pass: &Pass) -> Result<Arc<Moments>> {
-        if !pass.train {
-            return self.running();
+        let Some((config, _)) = &self.conv else {
+            return Ok(shape);
+        };
+        let conv = config.at(shape, Operands::Exact);
+        if conv.out_h() * conv.out_w() == 0 {
+            let (kh, kw) = config.kernel;
+            return bad(format!("images of at least {kh} x {kw} with their padding"));
         }
-        let moments = unit_step::moments(node)?;
-        self.update_running(&moments, node.pixels(), pass)?;
-        Ok(moments)
+        Ok([n, conv.out_h(), conv.out_w(), conv.c_out])
     }
-
-    pub(super) fn running(&self) -> Result<Arc<Moments>> {
-        Ok(Arc::new(Moments { mean: to_f64(&self.running_mean.get())?, var: to_f64(&self.running_var.get())? }))
-    }
-
-    /// running = (1 - momentum) running + momentum * batch, the variance unbiased, as PyTorch does.
-    pub(super) fn update_running(&self, batch: &Moments, rows: usize, pass: &Pass) -> Result<()> {
-        let momentum = pass.norm_momentum.unwrap_or(self.config.momentum);
-        let unbiased = rows as f64 / (rows as f64 - 1.0).max(1.0);
-        for (buffer, new, factor) in [(&self.running_mean, &batch.mean, 1.0), (&self.running_var, &batch.var, unbiased)]
-        {
-            let old = buffer.get();
-            let mixed: Vec<f64> =
-                to_f64(&old)?.iter().zip(new).map(|(o, n)| (1.0 - momentum) * o + momentum * n * factor).collect();
-            buffer.set(Tensor::from_vec(mixed, self.channels, old.device())?.to_dtype(old.dtype())?);
-        }
-        Ok(())
-    }
-}
-
-fn to_f64(tensor: &Tensor) -> Result<Vec<f64>> {
-    Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
 }

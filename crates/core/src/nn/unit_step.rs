@@ -3,11 +3,11 @@
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
 use super::map::{Map, Node, Pending};
-use super::norm::Norm;
+use super::norm::{Norm, NormLayer};
 use super::params::Compute;
 use super::run::{Kind, Run};
 use super::tape::{Backward, Gradient, Gradients, Pull, Step, add_to, narrow};
-use super::unit::{NormLayer, Unit};
+use super::unit::Unit;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,11 +17,11 @@ use swish_kernels::conv::Prepared;
 
 /// What a unit reads, and the norm and activation on the way.
 pub(super) struct Source {
-    node: Arc<Node>,
-    norm: Option<(Arc<NormLayer>, Arc<Moments>)>,
-    residual: Option<Arc<Node>>,
+    pub(super) node: Arc<Node>,
+    pub(super) norm: Option<(Arc<NormLayer>, Arc<Moments>)>,
+    pub(super) residual: Option<Arc<Node>>,
     /// Where the activated values are kept for others.
-    keep: Option<Arc<Pending>>,
+    pub(super) keep: Option<Arc<Pending>>,
 }
 
 /// The mean and variance of a map: its maker's, or found now.
@@ -54,7 +54,7 @@ pub(super) fn source<E: Kind>(unit: &Unit, xs: &Map, run: &mut Run<'_>) -> Resul
     }
 }
 
-fn of_pending(xs: &Map, pending: &Arc<Pending>) -> Source {
+pub(super) fn of_pending(xs: &Map, pending: &Arc<Pending>) -> Source {
     Source {
         node: xs.node.clone(),
         norm: Some((pending.norm.clone(), pending.moments.clone())),
@@ -72,7 +72,7 @@ pub(super) fn plain<E: Kind>(xs: &Map, run: &mut Run<'_>) -> Result<Arc<Node>> {
         return Ok(kept.clone());
     }
     let source = Source { keep: None, ..of_pending(xs, pending) };
-    let node = run_unit::<E>("activation", None, source, None, xs.node.shape, run)?;
+    let node = run_unit::<E>("activation", None, source, None, xs.node.shape, false, run)?;
     Ok(pending.kept.get_or_init(|| node).clone())
 }
 
@@ -83,6 +83,7 @@ pub(super) fn run_unit<E: Kind>(
     source: Source,
     shortcut: Option<Arc<Node>>,
     shape: [usize; 4],
+    measured: bool,
     run: &mut Run<'_>,
 ) -> Result<Arc<Node>> {
     let [n, h, w, c_in] = source.node.shape;
@@ -105,7 +106,8 @@ pub(super) fn run_unit<E: Kind>(
             lanes: Lanes::all(c_out),
             shortcut: values_of::<E>(shortcut.as_ref())?,
             activated: activated.as_deref_mut(),
-            moments: run.pass.train && conv.is_some(),
+            add: false,
+            moments: run.pass.train && measured,
         },
     );
     let node = Arc::new(Node::new(shape, E::wrap(ys), true).with_moments(found));
@@ -125,13 +127,14 @@ pub(super) fn run_unit<E: Kind>(
             conv,
             out: node.clone(),
             out_lanes: Lanes::all(c_out),
+            out_shared: false,
             shortcut,
         });
     }
     Ok(node)
 }
 
-fn values_of<E: Stored>(node: Option<&Arc<Node>>) -> Result<Option<&[E]>> {
+pub(super) fn values_of<E: Stored>(node: Option<&Arc<Node>>) -> Result<Option<&[E]>> {
     node.map(|node| E::of(&node.data)).transpose()
 }
 
@@ -166,6 +169,8 @@ pub(super) struct UnitStep<E: Kind> {
     pub(super) conv: Option<Conv<E::Real>>,
     pub(super) out: Arc<Node>,
     pub(super) out_lanes: Lanes,
+    /// Whether other steps read the same gradient of `out`, which one before them on the tape takes away.
+    pub(super) out_shared: bool,
     pub(super) shortcut: Option<Arc<Node>>,
 }
 
@@ -191,14 +196,14 @@ impl<E: Kind> Step for UnitStep<E> {
         let no_gradient = || Error::NoGradient { layer: self.name.clone() };
         // A layer of a dense block reads and writes channels of one map, whose gradient then is one too.
         let in_place = self.out.id == self.input.id;
-        let up = match in_place || self.out_lanes.is_dense() {
-            true => back.gradients.take(self.out.id),
-            false => back.gradients.get(self.out.id),
+        let up = match self.out_shared && !in_place {
+            true => back.gradients.get(self.out.id),
+            false => back.gradients.take(self.out.id),
         };
         let up = up.ok_or_else(no_gradient)?;
         let channels = self.out_lanes.first..self.out_lanes.first + self.out_lanes.channels;
+        let slope: Option<Vec<E::Real>> = up.slope.as_deref().map(|slope| narrow(&slope[channels.clone()]));
         let corrected = up.correction.as_ref().map(|pull| Corrected::of(&self.out, pull, channels)).transpose()?;
-        let slope: Option<Vec<E::Real>> = up.slope.as_deref().map(narrow);
         let down = if in_place { Some(up.clone()) } else { back.gradients.take(self.input.id) };
         let up_d = (!in_place).then(|| up.d.clone());
         drop(up.d);
@@ -248,13 +253,13 @@ impl<E: Kind> Step for UnitStep<E> {
             Downstream {
                 ds,
                 lanes: self.in_lanes,
-                slope: self.norm.as_ref().filter(|_| !receiver.raw).map(Norm::scale),
+                slope: self.norm.as_ref().filter(|_| !receiver.raw).and_then(Norm::scale),
                 add: !receiver.fresh,
                 extra: extra.as_deref().map(E::of).transpose()?,
             },
         );
         let rows = self.geometry.images * self.geometry.in_pixels;
-        let pull = self.norm.as_ref().map(|norm| norm.finish(&sums, rows, d_params));
+        let pull = self.norm.as_ref().and_then(|norm| norm.finish(&sums, rows, d_params));
         self.deliver(receiver, pull, &mut back.gradients)?;
         match (shortcut, settled, up_d) {
             (Some(node), Some(settled), _) => back.gradients.add::<E>(node.id, Arc::new(E::wrap(settled)))?,

@@ -78,7 +78,8 @@ pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> 
 
 /// All parameters and buffers as (name, f32 or f64 tensor on the CPU), in the order of definition.
 pub fn state_dict(params: &Params) -> Result<Vec<(String, Tensor)>> {
-    let cpu = |t: Tensor| -> Result<Tensor> { Ok(t.to_device(&Device::Cpu)?.copy()?) };
+    // Not `copy`, which copies the whole variable of which a parameter is a view.
+    let cpu = |t: Tensor| -> Result<Tensor> { Ok(t.to_device(&Device::Cpu)?.force_contiguous()?) };
     let mut out = Vec::new();
     for p in &params.params {
         out.push((p.name.clone(), cpu(params.tensor(p)?)?));

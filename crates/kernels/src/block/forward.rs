@@ -21,6 +21,8 @@ pub struct Output<'a, E> {
     pub shortcut: Option<&'a [E]>,
     /// Gets the activated input, (input pixels, c_in), for others that read it.
     pub activated: Option<&'a mut [E]>,
+    /// Whether the result is added to what is there; only without a convolution.
+    pub add: bool,
     /// Whether the moments of the result are wanted.
     pub moments: bool,
 }
@@ -36,13 +38,14 @@ pub fn forward<E: Element>(
     output: Output<'_, E>,
 ) -> Option<Moments> {
     let Geometry { images, in_pixels, out_pixels, c_in, c_out } = *geometry;
-    let Output { ys, lanes, shortcut, activated, moments } = output;
+    let Output { ys, lanes, shortcut, activated, add, moments } = output;
     assert_eq!(ys.len(), lanes.len(images * out_pixels), "the output is as long as its pixels");
     assert!(
         input.xs.is_none_or(|xs| xs.len() == input.lanes.len(images * in_pixels)),
         "the input is as long as its pixels"
     );
     assert!(input.lanes.channels == c_in && lanes.channels == c_out, "lanes and channels");
+    assert!(!add || conv.is_none(), "a convolution does not add to what is there");
     let prologue = input.norm.as_ref().map(|norm| Prologue::new(c_in, norm));
     let plan = Plan::new(geometry, conv.map_or(0, Prepared::weight_len), 0);
     let tasks: Vec<_> = plan
@@ -89,6 +92,9 @@ pub fn forward<E: Element>(
                     }
                 };
                 let Some(conv) = conv else {
+                    if add {
+                        lanes.add(ys, 0, made);
+                    }
                     finish(made);
                     lanes.store(made, 0, ys);
                     continue;

@@ -1,7 +1,7 @@
 //! Rows of channels inside wider rows: how a feature map, or some channels of one, lies in memory.
 
 use crate::act::stream::fetch;
-use crate::element::{Element, load, store};
+use crate::element::{Element, add, load, store};
 
 /// How far ahead memory is asked for: two tiles.
 const AHEAD: usize = 1024;
@@ -58,6 +58,11 @@ impl Lanes {
         self.runs(start, ys.len(), |packed, place, len| load(&xs[place..place + len], &mut ys[packed..packed + len]));
     }
 
+    /// Adds the elements that [`Lanes::load`] reads.
+    pub(super) fn add<E: Element>(self, xs: &[E], start: usize, ys: &mut [E::Real]) {
+        self.runs(start, ys.len(), |packed, place, len| add(&mut ys[packed..packed + len], &xs[place..place + len]));
+    }
+
     /// The reverse of [`Lanes::load`].
     pub(super) fn store<E: Element>(self, ys: &[E::Real], start: usize, xs: &mut [E]) {
         self.runs(start, ys.len(), |packed, place, len| store(&ys[packed..packed + len], &mut xs[place..place + len]));
@@ -77,6 +82,8 @@ mod tests {
             let mut back = vec![0.0; 13];
             lanes.load(&xs, 2, &mut back);
             assert_eq!(back, ys);
+            lanes.add(&xs, 2, &mut back);
+            assert!(back.iter().zip(&ys).all(|(twice, once)| *twice == 2.0 * once));
             for (i, &x) in xs.iter().enumerate() {
                 let (pixel, channel) = (i / lanes.stride, (i % lanes.stride).wrapping_sub(lanes.first));
                 let packed = (channel < 5).then(|| pixel * 5 + channel).filter(|packed| (2..15).contains(packed));

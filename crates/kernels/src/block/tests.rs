@@ -156,6 +156,7 @@ impl Layer {
                 lanes: to,
                 shortcut: Some(&shortcut),
                 activated: Some(&mut activated),
+                add: false,
                 moments: true,
             },
         );
