@@ -117,7 +117,8 @@ impl Reference {
 
     /// The errors of the norms in PyTorch's own float32, ascending.
     fn torch_f32(&self) -> Vec<f64> {
-        let mut errors: Vec<f64> = self.grads.iter().filter_map(|g| Some((g.norm_f32? - g.norm).abs() / self.scale(g))).collect();
+        let mut errors: Vec<f64> =
+            self.grads.iter().filter_map(|g| Some((g.norm_f32? - g.norm).abs() / self.scale(g))).collect();
         errors.sort_by(f64::total_cmp);
         errors
     }
@@ -272,7 +273,17 @@ fn the_imagenet_models_agree_with_pytorch() {
             let off = reference.compare(precision);
             let torch = reference.torch_f32();
             let t = if torch.is_empty() { (0.0, 0.0) } else { (median(&torch), worst(&torch)) };
-            println!("{:44} {precision} {:.1e} {:.1e} {:.1e} {:.1e} torch {:.1e} {:.1e} {:?}", file.file_name().unwrap().to_str().unwrap(), off.forward, off.backward, median(&off.norms), worst(&off.norms), t.0, t.1, start.elapsed());
+            println!(
+                "{:44} {precision} {:.1e} {:.1e} {:.1e} {:.1e} torch {:.1e} {:.1e} {:?}",
+                file.file_name().unwrap().to_str().unwrap(),
+                off.forward,
+                off.backward,
+                median(&off.norms),
+                worst(&off.norms),
+                t.0,
+                t.1,
+                start.elapsed()
+            );
         }
     }
 }

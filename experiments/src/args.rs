@@ -5,7 +5,7 @@ use candle_core::Device;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use swish_core::activation::Activation;
-use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
+use swish_data::{Data, DataChoice, DataOptions, Dataset};
 use swish_record::Profile;
 use swish_train::cell::Precision;
 
@@ -43,15 +43,15 @@ pub struct TableArgs {
 
 impl TableArgs {
     /// Loads a data set and says where it came from. The paper profile takes real data or none.
-    pub fn load(&self, dataset: Dataset) -> Result<LoadedData> {
+    pub fn load(&self, dataset: Dataset) -> Result<Data> {
         let options = DataOptions {
             choice: self.data,
             dir: self.data_dir.clone(),
             cache: DataOptions::default_cache(),
             require_real: self.profile == Profile::Paper,
         };
-        let data = swish_data::load(dataset, &options)?;
-        eprintln!("{}", data.note);
+        let data = Data::open(dataset, options)?;
+        eprintln!("{}", data.note());
         Ok(data)
     }
 

@@ -5,7 +5,7 @@ use crate::runs::{Runs, curves, dry_run, stem, write_table};
 use anyhow::{Result, bail};
 use std::num::NonZeroU64;
 use swish_core::activation::Activation;
-use swish_data::{Dataset, LoadedData};
+use swish_data::{Data, Dataset};
 use swish_record::paper::Metric;
 use swish_record::table::{Column, Table, TableSpec};
 use swish_record::{Profile, RunRecord};
@@ -66,15 +66,15 @@ pub fn run(experiment: &str, tables: &[CifarTable], args: &CifarArgs) -> Result<
     runs.train(experiment, &cells, &args.table)?;
     // What is there is shown, whatever failed.
     for (table, data) in tables.iter().zip(&data) {
-        let ours: Vec<_> = runs.records.iter().filter(|r| r.dataset == data.dataset.to_string()).cloned().collect();
+        let ours: Vec<_> = runs.records.iter().filter(|r| r.dataset == data.dataset().to_string()).cloned().collect();
         table.write(args, &models, &ours, data)?;
     }
     runs.end()
 }
 
 impl CifarTable {
-    fn seeds(&self, args: &CifarArgs, data: &LoadedData) -> u64 {
-        let real = data.source != swish_data::DataSource::Embedded;
+    fn seeds(&self, args: &CifarArgs, data: &Data) -> u64 {
+        let real = data.source() != swish_data::DataSource::Embedded;
         let default = match args.table.profile {
             Profile::Paper => 5,
             Profile::Reduced if real && self.dataset == Dataset::Cifar10 => 3,
@@ -83,7 +83,7 @@ impl CifarTable {
         args.seeds.map_or(default, NonZeroU64::get)
     }
 
-    fn cells(&self, args: &CifarArgs, models: &[&CifarModel], data: &LoadedData) -> Vec<Cell> {
+    fn cells(&self, args: &CifarArgs, models: &[&CifarModel], data: &Data) -> Vec<Cell> {
         let mut cells = Vec::new();
         for seed in 1..=self.seeds(args, data) {
             for model in models {
@@ -99,7 +99,7 @@ impl CifarTable {
     }
 
     /// The table as CSV and Markdown, a dot plot a section, and the training curves.
-    fn write(&self, args: &CifarArgs, models: &[&CifarModel], records: &[RunRecord], data: &LoadedData) -> Result<()> {
+    fn write(&self, args: &CifarArgs, models: &[&CifarModel], records: &[RunRecord], data: &Data) -> Result<()> {
         let column = |m: &&CifarModel| Column {
             dataset: self.dataset.to_string(),
             dataset_as_run: self.dataset.to_string(),

@@ -7,7 +7,7 @@ use crate::runs::{Runs, curves, dry_run, stem, write_table};
 use anyhow::{Result, bail};
 use std::num::NonZeroU64;
 use swish_core::activation::Activation;
-use swish_data::{Dataset, LoadedData};
+use swish_data::{Data, Dataset};
 use swish_record::paper::Metric;
 use swish_record::rates::{best, by_rate};
 use swish_record::table::{Column, Table, TableSpec};
@@ -46,11 +46,8 @@ pub struct ImageNetTable {
     pub curves: Option<u8>,
 }
 
-/// The data set of the paper's numbers.
-const DATASET: &str = "imagenet";
-
 /// What the models are trained on.
-const AS_RUN: Dataset = Dataset::Cifar10;
+const DATASET: Dataset = Dataset::ImageNet;
 
 /// Trains the cells that have no record yet, then writes the table, its learning rates and plots.
 ///
@@ -60,7 +57,7 @@ pub fn run(table: &ImageNetTable, args: &ImageNetArgs) -> Result<()> {
     if let Some(bad) = args.rates.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
         bail!("--rates {bad}: expected positive numbers");
     }
-    let data = args.table.load(AS_RUN)?;
+    let data = args.table.load(DATASET)?;
     let activations = args.table.activations(&rows(ROWS)?).to_vec();
     let with_data = |cells: Vec<Cell>| cells.into_iter().map(|cell| (cell, &data)).collect::<Vec<_>>();
     let once = with_data(table.once(args, &activations));
@@ -82,14 +79,14 @@ pub fn run(table: &ImageNetTable, args: &ImageNetArgs) -> Result<()> {
 impl ImageNetTable {
     fn cell(&self, args: &ImageNetArgs, activation: &Activation, lr: Option<f64>, seed: u64) -> Cell {
         let (precision, profile) = (args.table.precision, args.table.profile);
-        let mut recipe = self.model.recipe(AS_RUN, profile);
+        let mut recipe = self.model.recipe(profile);
         recipe.schedule.lr = lr.unwrap_or(recipe.schedule.lr);
         Cell { recipe, activation: activation.clone(), seed, precision, profile }
     }
 
     /// Every activation once with every rate.
     fn once(&self, args: &ImageNetArgs, activations: &[Activation]) -> Vec<Cell> {
-        let base = self.model.recipe(AS_RUN, args.table.profile).schedule.lr;
+        let base = self.model.recipe(args.table.profile).schedule.lr;
         let rates = match args.rates.is_empty() {
             true => RATE_FACTORS.iter().map(|factor| factor * base).collect(),
             false => args.rates.clone(),
@@ -114,19 +111,13 @@ impl ImageNetTable {
     }
 
     /// The table, all of its learning rates, a dot plot, and training curves at the rates that the table shows.
-    fn write(
-        &self,
-        args: &ImageNetArgs,
-        activations: &[Activation],
-        records: &[RunRecord],
-        data: &LoadedData,
-    ) -> Result<()> {
+    fn write(&self, args: &ImageNetArgs, activations: &[Activation], records: &[RunRecord], data: &Data) -> Result<()> {
         let rows: Vec<String> = activations.iter().map(ToString::to_string).collect();
         let column = |metric| Column {
-            dataset: DATASET.into(),
-            dataset_as_run: AS_RUN.to_string(),
+            dataset: DATASET.to_string(),
+            dataset_as_run: DATASET.to_string(),
             model: self.model.paper_name().into(),
-            model_as_run: self.model.recipe(AS_RUN, args.table.profile).model,
+            model_as_run: self.model.recipe(args.table.profile).model,
             metric,
         };
         let partial = args.table.selects() || args.seeds.is_some() || !args.rates.is_empty();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use swish_data::LoadedData;
+use swish_data::Data;
 use swish_record::plot::{CurvePlot, DotPlot};
 use swish_record::table::Table;
 use swish_record::{RunRecord, RunStore, metrics};
@@ -31,7 +31,7 @@ impl Runs {
     ///
     /// # Errors
     /// An unknown device.
-    pub fn train(&mut self, experiment: &str, cells: &[(Cell, &LoadedData)], args: &TableArgs) -> Result<()> {
+    pub fn train(&mut self, experiment: &str, cells: &[(Cell, &Data)], args: &TableArgs) -> Result<()> {
         let cells = distinct(cells);
         let (jobs, threads) = args.jobs(cells.len());
         let options = RunOptions {
@@ -62,16 +62,16 @@ impl Runs {
 }
 
 /// Every cell once: two ways to write one function, asked for together, are one cell.
-fn distinct<'a>(cells: &[(Cell, &'a LoadedData)]) -> Vec<(Cell, &'a LoadedData)> {
+fn distinct<'a>(cells: &[(Cell, &'a Data)]) -> Vec<(Cell, &'a Data)> {
     let mut seen = HashSet::new();
     cells.iter().filter(|(cell, data)| seen.insert(cell.id(data))).cloned().collect()
 }
 
 /// Files of different profiles or data never overwrite each other (`table_04-reduced-embedded`), nor does a part of a
 /// table the whole of it (`table_04-reduced-embedded-partial`).
-pub fn stem(number: u8, args: &TableArgs, data: &LoadedData, ending: &str, partial: bool) -> String {
+pub fn stem(number: u8, args: &TableArgs, data: &Data, ending: &str, partial: bool) -> String {
     let partial = if partial { "-partial" } else { "" };
-    format!("table_{number:02}-{}-{}{ending}{partial}", args.profile, data.source)
+    format!("table_{number:02}-{}-{}{ending}{partial}", args.profile, data.source())
 }
 
 /// Writes a table as CSV, Markdown and dot plots and prints it; returns the files.
@@ -103,7 +103,7 @@ pub fn curves(title: &str, rows: &[String], records: &[RunRecord], args: &TableA
 ///
 /// # Errors
 /// An unknown device or model, a record that cannot be read.
-pub fn dry_run(cells: &[(Cell, &LoadedData)], args: &TableArgs) -> Result<()> {
+pub fn dry_run(cells: &[(Cell, &Data)], args: &TableArgs) -> Result<()> {
     let cells = distinct(cells);
     let (store, device) = (RunStore::new(&args.results), args.device()?);
     let (jobs, threads) = args.jobs(cells.len());
@@ -145,7 +145,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Seconds of the faster of two steps after one to warm up.
-fn time_step(cell: &Cell, data: &LoadedData, device: &Device) -> Result<f64> {
+fn time_step(cell: &Cell, data: &Data, device: &Device) -> Result<f64> {
     let mut session = Session::new(cell, data, device)?;
     let mut batches = session.batches(0)?;
     let mut fastest = f64::INFINITY;

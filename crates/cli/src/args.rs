@@ -8,7 +8,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use swish_data::{DataChoice, DataOptions, Dataset, LoadedData};
+use swish_data::{Data, DataChoice, DataOptions, Dataset};
 
 /// Numbers of classes that a command takes.
 pub const CLASSES: Whole = Whole(1..=1_000_000);
@@ -62,15 +62,15 @@ impl DataArgs {
     }
 
     /// Loads the data and says where it came from.
-    pub fn load(&self) -> Result<LoadedData> {
+    pub fn load(&self) -> Result<Data> {
         let options = DataOptions {
             choice: self.choice,
             dir: self.data_dir.clone(),
             cache: DataOptions::default_cache(),
             require_real: false,
         };
-        let data = swish_data::load(self.dataset, &options)?;
-        eprintln!("{}", data.note);
+        let data = Data::open(self.dataset, options)?;
+        eprintln!("{}", data.note());
         Ok(data)
     }
 }

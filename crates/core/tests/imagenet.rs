@@ -93,8 +93,7 @@ fn activations_before_convolutions_with_same_padding() {
         let stem = Unit::conv_norm(&vb, "stem", ConvConfig::same(3, 4, 1, 1), "bn", NORM).unwrap();
         let deep = ConvConfig::depthwise(4, kernel, 2, Padding::Same);
         let deep = Unit::act_conv(&vb, "act0", "deep", deep).unwrap().without_moments();
-        let point =
-            Unit::conv_norm_act(&vb, "point", ConvConfig::same(4, 4, 1, 1), ("bn0", "act1"), NORM).unwrap();
+        let point = Unit::conv_norm_act(&vb, "point", ConvConfig::same(4, 4, 1, 1), ("bn0", "act1"), NORM).unwrap();
         let full = ConvConfig { pad: Padding::Same, ..ConvConfig::same(4, 4, kernel, 2) };
         let full = Unit::act_conv_norm(&vb, "act2", "full", full, "bn1", NORM).unwrap();
         let alone = Unit::act(&vb, "act3", 4).unwrap();
@@ -127,7 +126,8 @@ fn mini(name: &str, dtype: DType) -> Net {
 fn small_members_of_every_family() {
     for name in MINI {
         let net = mini(name, DType::F64);
-        let gradient: Vec<f64> = step(&net, 4, &Pass::train()).gradient.unwrap().to_tensor().unwrap().to_vec1().unwrap();
+        let gradient: Vec<f64> =
+            step(&net, 4, &Pass::train()).gradient.unwrap().to_tensor().unwrap().to_vec1().unwrap();
         let flat = net.params.flat.to_vec1::<f64>().unwrap();
         let set = |values: Vec<f64>| {
             let n = values.len();

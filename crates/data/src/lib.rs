@@ -3,6 +3,7 @@
 //!
 //! | module | for |
 //! |---|---|
+//! | `opened` | [`Data`]: any of the data sets, opened |
 //! | `source` | [`ImageSource`]: any of the data sets with a recipe's preprocessing, as a trainer sees it |
 //! | [`imagenet`] | ImageNet, image by image |
 //! | `load` | CIFAR: which data a run gets, and the line that says so: [`load()`] |
@@ -34,6 +35,7 @@ mod files;
 mod hub;
 pub mod imagenet;
 mod load;
+mod opened;
 mod parquet_file;
 mod source;
 mod stream;
@@ -45,6 +47,7 @@ pub use error::DataError;
 pub use fetch::{Fetched, fetch};
 pub use hub::Progress;
 pub use load::{DataChoice, DataOptions, DataSource, LoadedData, load};
+pub use opened::Data;
 pub use source::{Batches, ImageSource, InMemory, Streamed};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::trial::{Outcome, Trial};
 use candle_core::Device;
 use std::time::Instant;
 use swish_core::activation::Activation;
-use swish_data::LoadedData;
+use swish_data::Data;
 use swish_record::provenance;
 use swish_train::Cell;
 use swish_train::session::Session;
@@ -19,7 +19,7 @@ const STILL: f64 = 0.01;
 /// What trials are run with: data and device, loaded once a process.
 pub struct Child {
     config: ChildConfig,
-    data: LoadedData,
+    data: Data,
     device: Device,
 }
 
@@ -35,7 +35,7 @@ impl Child {
     }
 
     /// The data.
-    pub fn data(&self) -> &LoadedData {
+    pub fn data(&self) -> &Data {
         &self.data
     }
 
@@ -54,7 +54,7 @@ impl Child {
     /// An unknown model, a batch larger than the data, an impossible recipe.
     pub fn check(&self) -> Result<()> {
         let cell = self.config.cell(Activation::identity())?;
-        Session::new(&cell, &self.data, &self.device)?.batches(0)?;
+        drop(Session::new(&cell, &self.data, &self.device)?.batches(0)?);
         Ok(())
     }
 
@@ -91,8 +91,8 @@ impl Child {
 
     fn train(&self, cell: &Cell) -> Result<End> {
         let steps = cell.recipe.steps;
-        let blind = (self.data.train.classes as f64).ln();
         let mut session = Session::new(cell, &self.data, &self.device)?;
+        let blind = (session.net.classes as f64).ln();
         let mut batches = session.batches(0)?;
         let (quarter, last) = (steps.div_ceil(4), steps.div_ceil(10));
         let (mut sum, mut end_sum) = (0.0, 0.0);

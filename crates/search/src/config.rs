@@ -6,7 +6,7 @@ use crate::strategy::StrategyConfig;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
-use swish_data::{DataChoice, DataOptions, LoadedData};
+use swish_data::{Data, DataChoice, DataOptions};
 use swish_record::{Profile, write_atomic};
 use swish_train::cell::Precision;
 use swish_train::{Cell, Recipe};
@@ -116,14 +116,14 @@ impl ChildConfig {
     ///
     /// # Errors
     /// Data that are not where they should be, or damaged.
-    pub fn load(&self) -> Result<LoadedData> {
+    pub fn load(&self) -> Result<Data> {
         let options = DataOptions {
             choice: self.data.parse::<DataChoice>()?,
             dir: self.data_dir.clone(),
             cache: DataOptions::default_cache(),
             require_real: self.profile == Profile::Paper,
         };
-        Ok(swish_data::load(self.recipe.dataset, &options)?)
+        Ok(Data::open(self.recipe.dataset, options)?)
     }
 
     /// The training of one candidate.

@@ -132,7 +132,7 @@ impl Search {
         let space = config.space.build()?;
         let strategy = config.strategy.build(space.clone(), config.seed)?;
         let child = Child::new(config.child.clone())?;
-        note(&child.data().note);
+        note(child.data().note());
         let (mut recorded, mut updates, mut known, mut ended) =
             (VecDeque::new(), VecDeque::new(), HashMap::new(), false);
         let data = data_of(&child);
@@ -419,5 +419,5 @@ impl Search {
 /// The data that a child trains on, in words.
 fn data_of(child: &Child) -> String {
     let data = child.data();
-    format!("{} {} {}", data.dataset, data.source, data.version)
+    format!("{} {} {}", data.dataset(), data.source(), data.version())
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 use swish_core::activation::Activation;
-use swish_data::LoadedData;
+use swish_data::Data;
 use swish_kernels::conv::Operands;
 use swish_record::{Profile, cell_id};
 
@@ -72,7 +72,7 @@ pub struct Cell {
 impl Cell {
     /// The cell's id: a hash of all that decides its numbers, source and version of the data included. Equal functions have
     /// equal ids however they are written; threads, folders and the experiment's name do not count.
-    pub fn id(&self, data: &LoadedData) -> String {
+    pub fn id(&self, data: &Data) -> String {
         #[derive(Serialize)]
         struct Key<'a> {
             numerics: u32,
@@ -90,7 +90,7 @@ impl Cell {
             seed: self.seed,
             precision: self.precision.to_string(),
             profile: self.profile,
-            data: format!("{} {}", data.source, data.version),
+            data: format!("{} {}", data.source(), data.version()),
         };
         // A struct of strings and numbers: JSON cannot fail on it, and {:?} would do as well as an identity.
         cell_id(&serde_json::to_string(&key).unwrap_or_else(|e| format!("{self:?} {e}")))

@@ -2,10 +2,9 @@
 
 use crate::error::Result;
 use candle_core::{DType, Device, Tensor};
-use std::sync::Arc;
 use swish_core::models::Net;
 use swish_core::nn::{Pass, softmax_cross_entropy};
-use swish_data::{Batch, Images, Normalise, eval_batches};
+use swish_data::{Batch, Batches};
 
 /// What an evaluation finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,24 +18,19 @@ pub struct Evaluation {
 }
 
 /// The batch's images as a tensor (n, h, w, 3).
-pub fn images(batch: Batch, h: usize, w: usize, device: &Device) -> Result<(Tensor, Vec<u32>)> {
+pub fn images(batch: Batch, (h, w): (usize, usize), device: &Device) -> Result<(Tensor, Vec<u32>)> {
     let xs = Tensor::from_vec(batch.xs, (batch.n, h, w, 3), device)?;
     Ok((xs, batch.labels))
 }
 
-/// Evaluates on the chosen images, or on all, in order, with running statistics.
-pub fn evaluate(
-    net: &Net,
-    data: &Arc<Images>,
-    indices: Option<Arc<Vec<u32>>>,
-    normalise: Normalise,
-    batch: usize,
-    pass: &Pass,
-    device: &Device,
-) -> Result<Evaluation> {
+/// Evaluates on all images of `batches`, which are `size` pixels high and wide, with running statistics.
+///
+/// # Errors
+/// Those of the batches; memory.
+pub fn evaluate(net: &Net, batches: Batches, size: (usize, usize), pass: &Pass, device: &Device) -> Result<Evaluation> {
     let (mut total, mut sum) = (0usize, Evaluation::default());
-    for batch in eval_batches(data.clone(), indices, batch, normalise)? {
-        let (xs, labels) = images(batch, data.h, data.w, device)?;
+    for batch in batches {
+        let (xs, labels) = images(batch?, size, device)?;
         let logits = net.forward(&xs, pass)?;
         let n = labels.len();
         sum.loss += softmax_cross_entropy(&logits, &labels, 0.0)?.to_dtype(DType::F64)?.to_scalar::<f64>()? * n as f64;

@@ -22,6 +22,7 @@ pub mod error;
 pub mod evaluate;
 pub mod jobs;
 pub mod optimizer;
+pub mod preprocess;
 pub mod progress;
 pub mod recipe;
 pub mod recipes;

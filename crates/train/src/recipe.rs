@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::optimizer::{OptimizerConfig, Rule};
+use crate::preprocess::Preprocess;
 use crate::schedule::{Schedule, Shape, Warmup};
 use serde::{Deserialize, Serialize};
-use swish_data::{Augment, Dataset};
+use swish_data::Dataset;
 
 /// All that decides a training run besides the activation, the seed and the data themselves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +27,8 @@ pub struct Recipe {
     /// Label smoothing.
     pub label_smoothing: f64,
     /// Normalisation and augmentation of training images.
-    pub augment: Augment,
+    #[serde(rename = "augment")]
+    pub preprocess: Preprocess,
     /// Steps between rows of the training curve; the last step always makes one.
     pub log_every: u64,
     /// Steps between evaluations, each with a row of its own; the last step is always evaluated.

@@ -7,16 +7,16 @@ use crate::evaluate::{Evaluation, evaluate, images};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use candle_core::{DType, Device, Tensor};
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 use swish_core::models::{self, Net};
 use swish_core::nn::{LossAndGradient, LossConfig, Pass, Stored};
-use swish_data::{Batch, Images, LoadedData, TrainBatches, split};
+use swish_data::{Batch, Batches, Data, ImageSource};
 use swish_kernels::rng;
 
-/// Examples a step of an evaluation; it decides speed and memory, not numbers.
-const EVAL_BATCH: usize = 250;
-/// Seed of the choice of validation images: the same for every run, so that runs compare.
-const HOLDOUT_SEED: u64 = 0;
+/// Pixels that a step of an evaluation takes; it decides speed and memory, not numbers.
+const EVAL_PIXELS: usize = 250 * 32 * 32;
+/// Examples of it at least.
+const EVAL_EXAMPLES: usize = 16;
 
 /// The recipe's loss of one batch, and its gradient.
 fn loss_and_gradient(net: &Net, recipe: &Recipe, xs: &Tensor, labels: &[u32], pass: &Pass) -> Result<LossAndGradient> {
@@ -44,17 +44,9 @@ pub fn train_step(
 }
 
 /// The next training batch; the stream has no end but an error.
-fn next(batches: &mut TrainBatches) -> Result<Batch> {
+fn next(batches: &mut Batches) -> Result<Batch> {
     let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
     Ok(batches.next().ok_or_else(ended)??)
-}
-
-/// The images that a run sees: all training and all test images, or, where the recipe holds some out, the rest of the training
-/// images and those held out.
-#[derive(Clone, Debug)]
-struct Part {
-    images: Arc<Images>,
-    indices: Option<Arc<Vec<u32>>>,
 }
 
 /// A cell's network, optimizer, averages and images.
@@ -67,8 +59,7 @@ pub struct Session<'a> {
     pub averages: Option<Averages>,
     cell: &'a Cell,
     device: &'a Device,
-    train: Part,
-    eval: Part,
+    images: Box<dyn ImageSource>,
 }
 
 impl<'a> Session<'a> {
@@ -76,36 +67,34 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// An impossible recipe, an unknown model, memory.
-    pub fn new(cell: &'a Cell, data: &LoadedData, device: &'a Device) -> Result<Self> {
+    pub fn new(cell: &'a Cell, data: &Data, device: &'a Device) -> Result<Self> {
         cell.recipe.check()?;
+        let threads = NonZeroUsize::new(rayon::current_num_threads()).unwrap_or(NonZeroUsize::MIN);
+        let images = cell.recipe.preprocess.source(data, cell.recipe.holdout, threads)?;
         let info = models::find(&cell.recipe.model)?;
-        let net = Net::new(info, &cell.activation, data.train.classes, cell.seed, DType::F32, device)?;
+        let net = Net::new(info, &cell.activation, images.classes(), cell.seed, DType::F32, device)?;
         let optimizer = Optimizer::new(&net.params, &cell.recipe.optimizer);
         let averages = cell.recipe.ema_decay.map(|decay| Averages::new(&net.params, decay)).transpose()?;
-        let part = |images: &Arc<Images>, indices| Part { images: images.clone(), indices };
-        let (train, eval) = match cell.recipe.holdout {
-            None => (part(&data.train, None), part(&data.test, None)),
-            Some(holdout) => {
-                let (rest, held) = split(data.train.len(), holdout, HOLDOUT_SEED)?;
-                (part(&data.train, Some(Arc::new(rest))), part(&data.train, Some(Arc::new(held))))
-            }
-        };
-        Ok(Self { net, optimizer, averages, cell, device, train, eval })
+        Ok(Self { net, optimizer, averages, cell, device, images })
     }
 
     /// Number of training images.
     pub fn train_len(&self) -> usize {
-        self.train.indices.as_ref().map_or(self.train.images.len(), |indices| indices.len())
+        self.images.train_len()
+    }
+
+    /// Training images that turned out to be damaged, a line each.
+    pub fn damaged(&self) -> Vec<String> {
+        self.images.damaged()
     }
 
     /// The stream of training batches from `step` on.
     ///
     /// # Errors
     /// A batch larger than the data.
-    pub fn batches(&self, step: u64) -> Result<TrainBatches> {
+    pub fn batches(&self, step: u64) -> Result<Batches> {
         let recipe = &self.cell.recipe;
-        let Part { images, indices } = self.train.clone();
-        Ok(TrainBatches::new(images, indices, recipe.batch, recipe.augment, self.cell.seed, step * recipe.replicas)?)
+        Ok(self.images.train_batches(recipe.batch, self.cell.seed, step * recipe.replicas)?)
     }
 
     /// Step number `step` (0-based) on the next batches of [`Session::batches`]: returns the mean training loss.
@@ -114,12 +103,12 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Memory.
-    pub fn step(&mut self, batches: &mut TrainBatches, step: u64) -> Result<f64> {
+    pub fn step(&mut self, batches: &mut Batches, step: u64) -> Result<f64> {
         let recipe = &self.cell.recipe;
         let replicas = recipe.replicas;
         let (mut loss, mut gradient) = (0.0, None);
         for replica in 0..replicas {
-            let (xs, labels) = images(next(batches)?, self.train.images.h, self.train.images.w, self.device)?;
+            let (xs, labels) = images(next(batches)?, self.images.image_size(), self.device)?;
             let pass = Pass {
                 norm_momentum: recipe.norm_momentum,
                 dropout_seed: Some(rng::at(self.cell.seed, step * replicas + replica)),
@@ -172,9 +161,9 @@ impl<'a> Session<'a> {
     pub fn evaluate(&mut self) -> Result<Evaluation> {
         self.averaged(|session| {
             let pass = Pass { operands: session.cell.precision.operands(), ..Pass::eval() };
-            let normalise = session.cell.recipe.augment.normalise;
-            let Part { images, indices } = session.eval.clone();
-            evaluate(&session.net, &images, indices, normalise, EVAL_BATCH, &pass, session.device)
+            let (h, w) = session.images.image_size();
+            let batches = session.images.eval_batches((EVAL_PIXELS / (h * w)).max(EVAL_EXAMPLES))?;
+            evaluate(&session.net, batches, (h, w), &pass, session.device)
         })
     }
 }

@@ -10,7 +10,7 @@ use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use swish_core::nn::weights;
-use swish_data::{DataSource, LoadedData};
+use swish_data::{Data, DataSource};
 use swish_record::metrics::{MetricsWriter, Row};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
 
@@ -40,7 +40,7 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// What keeps the run from being done at all: files, data, an impossible recipe.
-pub fn run_cell(cell: &Cell, data: &LoadedData, options: &RunOptions) -> Result<RunRecord> {
+pub fn run_cell(cell: &Cell, data: &Data, options: &RunOptions) -> Result<RunRecord> {
     cell.recipe.check()?;
     let id = cell.id(data);
     if let Some(record) = options.store.read(&id)? {
@@ -56,7 +56,7 @@ pub fn weights_file(store: &RunStore, id: &str) -> PathBuf {
 
 struct Run<'a> {
     cell: &'a Cell,
-    data: &'a LoadedData,
+    data: &'a Data,
     options: &'a RunOptions,
     dir: PathBuf,
     session: Session<'a>,
@@ -73,7 +73,7 @@ enum End {
 }
 
 impl<'a> Run<'a> {
-    fn start(cell: &'a Cell, data: &'a LoadedData, options: &'a RunOptions, id: String) -> Result<Self> {
+    fn start(cell: &'a Cell, data: &'a Data, options: &'a RunOptions, id: String) -> Result<Self> {
         let dir = options.store.run_dir(&id);
         let recipe = serde_json::to_string_pretty(&cell.recipe).unwrap_or_default();
         write_atomic(dir.join("recipe.json"), recipe + "\n")?;
@@ -102,6 +102,9 @@ impl<'a> Run<'a> {
         self.options.store.write(&record)?;
         // The record stands: the checkpoint has served, and a leftover one would do no harm.
         remove_if_there(&checkpoint_file(&self.dir))?;
+        for line in self.session.damaged() {
+            self.options.progress.say(&format!("{label}: damaged, another image was taken: {line}"));
+        }
         progress.finish(&match &end {
             End::Finished(e) => format!("top-1 {:.2} %, {seconds:.0} s", e.top1),
             End::Diverged(why) => why.clone(),
@@ -186,12 +189,12 @@ impl<'a> Run<'a> {
             experiment: self.options.experiment.clone(),
             model: recipe.model.clone(),
             dataset: recipe.dataset.to_string(),
-            data_source: match self.data.source {
+            data_source: match self.data.source() {
                 DataSource::Hub => swish_record::DataSource::Hub,
                 DataSource::Dir => swish_record::DataSource::Dir,
                 DataSource::Embedded => swish_record::DataSource::Embedded,
             },
-            data_version: self.data.version.clone(),
+            data_version: self.data.version().into(),
             profile: cell.profile,
             recipe: recipe.name.clone(),
             activation: cell.activation.to_string(),

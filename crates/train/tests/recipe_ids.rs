@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
-use swish_data::{DataSource, Dataset, Images, LoadedData};
+use swish_data::{Data, DataSource, Dataset, Images, LoadedData};
 use swish_record::Profile;
 use swish_train::Recipe;
 use swish_train::cell::{Cell, Precision};
@@ -43,9 +43,9 @@ const IDS: [(Dataset, Profile, [&str; 4]); 6] = [
     ),
 ];
 
-fn data(dataset: Dataset) -> LoadedData {
+fn data(dataset: Dataset) -> Data {
     let images = Arc::new(Images { pixels: vec![0; 3 * 32 * 32], labels: vec![0], h: 32, w: 32, classes: 10 });
-    LoadedData {
+    Data::from(LoadedData {
         dataset,
         train: images.clone(),
         test: images,
@@ -53,7 +53,7 @@ fn data(dataset: Dataset) -> LoadedData {
         version: "eaf4d7c3b95e".into(),
         note: String::new(),
         class_names: Vec::new(),
-    }
+    })
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_recipe_is_written_as_it_was_and_read_back() {
 #[test]
 fn what_the_imagenet_recipes_add_is_written_and_read_back() {
     for model in ImageNetModel::ALL {
-        let recipe = model.recipe(Dataset::Cifar10, Profile::Paper);
+        let recipe = model.recipe(Profile::Paper);
         let text = serde_json::to_string(&recipe).unwrap();
         assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
         let rule =

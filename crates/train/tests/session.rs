@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{DType, Device, Tensor};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use swish_core::models::{self, Net};
-use swish_core::nn::{Pass, weights};
-use swish_data::{DataSource, Dataset, Images, LoadedData, TrainBatches};
+use swish_core::nn::{LossConfig, Pass, weights};
+use swish_data::{Batches, Data, DataSource, Dataset, Images, LoadedData};
 use swish_kernels::rng::Rng;
 use swish_record::{Profile, RunStore, metrics};
 use swish_train::Recipe;
@@ -23,12 +24,12 @@ use swish_train::trainer::{RunOptions, run_cell, weights_file};
 const MODEL: &str = "wrn-10-1";
 
 /// Images of noise, ten classes in turn.
-fn data(n: usize) -> LoadedData {
+fn data(n: usize) -> Data {
     let mut rng = Rng::new(5);
     let pixels = (0..n * 32 * 32 * 3).map(|_| rng.below(256) as u8).collect();
     let labels = (0..n).map(|i| (i % 10) as u16).collect();
     let images = Arc::new(Images { pixels, labels, h: 32, w: 32, classes: 10 });
-    LoadedData {
+    Data::from(LoadedData {
         dataset: Dataset::Cifar10,
         train: images.clone(),
         test: images,
@@ -36,7 +37,7 @@ fn data(n: usize) -> LoadedData {
         version: "noise".into(),
         note: String::new(),
         class_names: Vec::new(),
-    }
+    })
 }
 
 /// RMSProp with decay and clipping, two batches a step, averages, label smoothing.
@@ -60,7 +61,7 @@ fn cell(recipe: Recipe) -> Cell {
     Cell { recipe, activation, seed: 3, precision: Precision::F32, profile: Profile::Smoke }
 }
 
-fn images(batches: &mut TrainBatches) -> (Tensor, Vec<u32>) {
+fn images(batches: &mut Batches) -> (Tensor, Vec<u32>) {
     let batch = batches.next().unwrap().unwrap();
     (Tensor::from_vec(batch.xs, (batch.n, 32, 32, 3), &Device::Cpu).unwrap(), batch.labels)
 }
@@ -106,7 +107,12 @@ fn a_step_takes_the_mean_gradient_of_its_replicas() {
         let (mut mean, mut losses) = (vec![0.0_f64; net.params.count()], 0.0);
         for _ in 0..2 {
             let (xs, labels) = images(&mut stream);
-            let done = net.loss_and_gradient(&xs, &labels, 0.1, &Pass { norm_momentum: Some(0.2), ..Pass::train() });
+            let done = net.loss_and_gradient(
+                &xs,
+                &labels,
+                &LossConfig::smoothed(0.1),
+                &Pass { norm_momentum: Some(0.2), ..Pass::train() },
+            );
             let done = done.unwrap();
             losses += done.loss / 2.0;
             let gradient: Vec<f32> = done.gradient.unwrap().to_tensor().unwrap().to_vec1().unwrap();
@@ -199,8 +205,9 @@ fn the_weights_that_are_kept_are_those_that_were_evaluated() {
     let net = net(&cell);
     let tensors = weights::read_file(&file).unwrap();
     weights::load(&net.params, &tensors, &file).unwrap();
-    let normalise = cell.recipe.augment.normalise;
-    let found = evaluate(&net, &data.test, None, normalise, 250, &Pass::eval(), &Device::Cpu).unwrap();
+    let images = cell.recipe.preprocess.source(&data, None, NonZeroUsize::MIN).unwrap();
+    let batches = images.eval_batches(250).unwrap();
+    let found = evaluate(&net, batches, images.image_size(), &Pass::eval(), &Device::Cpu).unwrap();
     let rows = metrics::read(dir.path().join("runs").join(&record.id).join("metrics.csv")).unwrap();
     assert_eq!((rows.last().unwrap().test_loss, record.top1), (Some(found.loss), Some(found.top1)));
     assert_eq!(rows.last().unwrap().epoch, 12.0 * 8.0 / 40.0);

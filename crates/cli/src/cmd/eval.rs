@@ -4,14 +4,16 @@ use crate::args::{ComputeArgs, DataArgs, say};
 use anyhow::{Result, bail};
 use candle_core::{DType, Device};
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use swish_core::activation::Activation;
 use swish_core::models::{self, Net};
 use swish_core::nn::{Pass, weights};
-use swish_data::Normalise;
+use swish_data::{Augment, Normalise};
 use swish_train::cell::Precision;
 use swish_train::evaluate::evaluate;
 use swish_train::jobs::with_threads;
+use swish_train::preprocess::Preprocess;
 
 /// Evaluate weights (a run's model.safetensors, or PyTorch's names) on a test set
 #[derive(clap::Args)]
@@ -52,12 +54,12 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn eval(args: &Args, device: &Device) -> Result<()> {
-    let normalise = match args.normalise.as_str() {
+    let augment = Augment::none(match args.normalise.as_str() {
         "fb" => Normalise::fb_resnet(args.data.dataset),
         "wrn" => Normalise::wide_resnet(),
         "tf" => Normalise::tf_resnet(),
         other => bail!("--normalise {other}: expected fb, wrn or tf"),
-    };
+    });
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
     let net = Net::undrawn(info, &activation, args.data.dataset.classes(), DType::F32, device)?;
@@ -66,10 +68,11 @@ fn eval(args: &Args, device: &Device) -> Result<()> {
     weights::require_buffers(&net.params, &tensors, &args.weights)?;
     let data = args.data.load()?;
     let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };
-    let e = evaluate(&net, &data.test, None, normalise, args.batch, &pass, device)?;
+    let images = Preprocess::from(augment).source(&data, None, NonZeroUsize::MIN)?;
+    let e = evaluate(&net, images.eval_batches(args.batch)?, images.image_size(), &pass, device)?;
     say(json!({
-        "model": info.name, "activation": activation.to_string(), "dataset": data.dataset.to_string(),
-        "data_source": data.source.to_string(), "data_version": data.version, "examples": data.test.len(),
+        "model": info.name, "activation": activation.to_string(), "dataset": data.dataset().to_string(),
+        "data_source": data.source().to_string(), "data_version": data.version(), "examples": images.eval_len(),
         "loss": e.loss, "top1": e.top1, "top5": e.top5,
     }))
 }

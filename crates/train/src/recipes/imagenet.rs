@@ -6,9 +6,11 @@
 //! that every row of a table is seen within minutes to hours on two CPU cores: their numbers say nothing about the paper's.
 
 use crate::optimizer::{DecayOn, OptimizerConfig, Rule};
+use crate::preprocess::Preprocess;
 use crate::recipe::Recipe;
 use crate::schedule::{Schedule, Warmup, decay_steps};
-use swish_data::{Augment, Dataset};
+use swish_data::Dataset;
+use swish_data::imagenet::ImageNetTransform;
 use swish_record::Profile;
 
 /// Training examples of ImageNet (ILSVRC 2012).
@@ -49,25 +51,26 @@ impl ImageNetModel {
         }
     }
 
-    /// The network of the registry, and the small member of its family that stands for it in the reduced profile.
-    fn networks(self) -> (&'static str, &'static str) {
+    /// The network of the registry, and the small member of its family that stands for it in the reduced profile; each with the height
+    /// and width of its images.
+    fn networks(self) -> [(&'static str, usize); 2] {
         match self {
-            Self::MobileNasNetA => ("nasnet_a_mobile", "densenet-bc-16-6"),
-            Self::InceptionResNetV2 => ("inception_resnet_v2", "resnet-preact-11-half"),
-            Self::MobileNet => ("mobilenet_v1_same", "wrn-10-1"),
-            Self::InceptionV3 => ("inception_v3_tfpool", "resnet8-v2-stride2"),
-            Self::InceptionV4 => ("inception_v4", "resnet20_v2"),
+            Self::MobileNasNetA => [("nasnet_a_mobile", 224), ("nasnet-a-mini-96", 96)],
+            Self::InceptionResNetV2 => [("inception_resnet_v2", 299), ("inception-resnet-v2-mini-107", 107)],
+            Self::MobileNet => [("mobilenet_v1_same", 224), ("mobilenet-v1-025-64", 64)],
+            Self::InceptionV3 => [("inception_v3_tfpool", 299), ("inception-v3-mini-107", 107)],
+            Self::InceptionV4 => [("inception_v4", 299), ("inception-v4-mini-107", 107)],
         }
     }
 
     /// The recipe for this model in a profile, with its authors' learning rate.
-    pub fn recipe(self, dataset: Dataset, profile: Profile) -> Recipe {
+    pub fn recipe(self, profile: Profile) -> Recipe {
         let full = match self {
-            Self::MobileNasNetA => mobile_nasnet_a(dataset),
-            Self::InceptionResNetV2 => inception_resnet_v2(dataset),
-            Self::MobileNet => mobilenet(dataset),
-            Self::InceptionV3 => inception_v3(dataset),
-            Self::InceptionV4 => inception_v4(dataset),
+            Self::MobileNasNetA => mobile_nasnet_a(),
+            Self::InceptionResNetV2 => inception_resnet_v2(),
+            Self::MobileNet => mobilenet(),
+            Self::InceptionV3 => inception_v3(),
+            Self::InceptionV4 => inception_v4(),
         };
         match profile {
             Profile::Paper => full,
@@ -79,11 +82,12 @@ impl ImageNetModel {
     /// The small sister for `steps` steps of 32 images, evaluated so often: the rate of a single replica falls along a cosine, BatchNorm's statistics follow
     /// within some ten steps, all else as in the full recipe.
     fn reduced(self, full: Recipe, steps: u64, evaluations: u64) -> Recipe {
-        let model = self.networks().1;
+        let [_, (model, size)] = self.networks();
         let lr = if self == Self::MobileNasNetA { NASNET_RATE } else { full.schedule.lr };
         Recipe {
             name: format!("imagenet-reduced/{}/{model}", self.paper_name()),
             model: model.into(),
+            preprocess: Preprocess::ImageNet(ImageNetTransform::slim(size)),
             schedule: Schedule { warmup: Warmup::Linear { steps: steps / 16 }, ..Schedule::cosine(lr) },
             batch: 32,
             replicas: 1,
@@ -109,18 +113,19 @@ fn rms_prop(decay_on: DecayOn) -> OptimizerConfig {
 
 /// What the three Inceptions share: `inception_distributed_train.py` and Szegedy et al. 2016 (Inception-v4). 32 images a replica, rate
 /// 0.045 times 0.94 every two epochs, label smoothing 0.1, auxiliary loss times 0.4, averages of decay 0.9999.
-fn inception(name: &str, model: ImageNetModel, dataset: Dataset, replicas: u64, n_epochs: u64) -> Recipe {
+fn inception(name: &str, model: ImageNetModel, replicas: u64, n_epochs: u64) -> Recipe {
     let steps = epochs(n_epochs, 32, replicas);
+    let [(network, size), _] = model.networks();
     Recipe {
         name: format!("imagenet/{name}"),
-        model: model.networks().0.into(),
-        dataset,
+        model: network.into(),
+        dataset: Dataset::ImageNet,
         optimizer: rms_prop(DecayOn::Weights),
         schedule: Schedule::staircase(0.045, 0.94, decay_steps(EXAMPLES, 32, 2.0, replicas)),
         batch: 32,
         steps,
         label_smoothing: 0.1,
-        augment: augment(dataset),
+        preprocess: Preprocess::ImageNet(ImageNetTransform::slim(size)),
         log_every: epochs(1, 32, replicas) / 4,
         eval_every: epochs(1, 32, replicas),
         holdout: None,
@@ -131,27 +136,22 @@ fn inception(name: &str, model: ImageNetModel, dataset: Dataset, replicas: u64, 
     }
 }
 
-/// Augmentation of all five models.
-fn augment(dataset: Dataset) -> Augment {
-    Augment::fb_resnet(dataset)
-}
-
 /// Inception-v3: Szegedy et al. 2015 (v3) and `inception_distributed_train.py`. 50 replicas for the paper's own 100 epochs, 80K steps.
 /// The v3 paper clips gradients at 2.0, its script does not, nor does this. The Swish paper's ReLU row has 78.4 / 94.2 %.
-pub fn inception_v3(dataset: Dataset) -> Recipe {
-    inception("inception_v3", ImageNetModel::InceptionV3, dataset, 50, 100)
+pub fn inception_v3() -> Recipe {
+    inception("inception_v3", ImageNetModel::InceptionV3, 50, 100)
 }
 
 /// Inception-v4: Szegedy et al. 2016 (v4), section 5. 20 replicas; 160 epochs, the length of that paper's training curves: 320K steps.
 /// The Swish paper's ReLU row has 79.2 / 94.6 %.
-pub fn inception_v4(dataset: Dataset) -> Recipe {
-    inception("inception_v4", ImageNetModel::InceptionV4, dataset, 20, 160)
+pub fn inception_v4() -> Recipe {
+    inception("inception_v4", ImageNetModel::InceptionV4, 20, 160)
 }
 
 /// Inception-ResNet-v2: as [`inception_v4`], and slim's `inception_resnet_v2_arg_scope` decays biases too. The Swish paper's ReLU row
 /// has 79.5, 79.6, 79.8 / 94.8, 94.8, 94.8 % in three runs.
-pub fn inception_resnet_v2(dataset: Dataset) -> Recipe {
-    let shared = inception("inception_resnet_v2", ImageNetModel::InceptionResNetV2, dataset, 20, 160);
+pub fn inception_resnet_v2() -> Recipe {
+    let shared = inception("inception_resnet_v2", ImageNetModel::InceptionResNetV2, 20, 160);
     Recipe { optimizer: rms_prop(DecayOn::WeightsAndBiases), ..shared }
 }
 
@@ -161,21 +161,21 @@ const NASNET_RATE: f64 = 0.04;
 /// Mobile NASNet-A: slim's `nasnet.py` (`mobile_imagenet_config`: 250K steps, auxiliary loss times 0.4) and README. 50 synchronous
 /// replicas of 32 images, rate 0.04 a replica times 0.97 every 2.4 epochs, label smoothing 0.1, gradients clipped at norm 10. Its
 /// authors report 74.0 / 91.6 %; the Swish paper's ReLU row has 73.5, 73.6, 73.8 / 91.4, 91.5, 91.6 % in three runs.
-pub fn mobile_nasnet_a(dataset: Dataset) -> Recipe {
+pub fn mobile_nasnet_a() -> Recipe {
     let replicas = 50;
     let rate = NASNET_RATE * replicas as f64;
     Recipe {
         optimizer: OptimizerConfig { clip_norm: Some(10.0), ..rms_prop(DecayOn::Weights) },
         schedule: Schedule::staircase(rate, 0.97, decay_steps(EXAMPLES, 32, 2.4, replicas)),
         steps: 250_000,
-        ..inception("nasnet_a_mobile", ImageNetModel::MobileNasNetA, dataset, replicas, 1)
+        ..inception("nasnet_a_mobile", ImageNetModel::MobileNasNetA, replicas, 1)
     }
 }
 
 /// MobileNet 1.0, 224: Howard et al. 2017 (RMSProp) and slim's `mobilenet_v1_train.py` (64 images a step, rate 0.045 times 0.94 every 2.5
 /// epochs, no label smoothing, no decay of depthwise kernels). 100 epochs, 2M steps: neither source gives their number. Its authors
 /// report 70.6 % with ReLU6; the Swish paper's ReLU row has 72.0 / 90.8 %.
-pub fn mobilenet(dataset: Dataset) -> Recipe {
+pub fn mobilenet() -> Recipe {
     let batch = 64;
     Recipe {
         optimizer: rms_prop(DecayOn::WeightsExceptDepthwise),
@@ -186,7 +186,7 @@ pub fn mobilenet(dataset: Dataset) -> Recipe {
         aux_weight: 0.0,
         log_every: epochs(1, batch, 1) / 4,
         eval_every: epochs(1, batch, 1),
-        ..inception("mobilenet_v1", ImageNetModel::MobileNet, dataset, 1, 1)
+        ..inception("mobilenet_v1", ImageNetModel::MobileNet, 1, 1)
     }
 }
 
@@ -197,25 +197,31 @@ mod tests {
     /// Worked out by hand from the sources that each recipe names, with 1,281,167 images.
     #[test]
     fn full_recipes_have_their_authors_schedules() {
-        let d = Dataset::Cifar10;
         // Steps; images a step; base rate; the rate 1,602 steps later, after one decay or none.
         let told = |r: Recipe| {
             (r.steps, r.examples_a_step(), r.schedule.lr, (r.schedule.at(1_602, r.steps) * 1e9).round() / 1e9)
         };
-        assert_eq!(told(inception_v3(d)), (80_072, 1600, 0.045, 0.0423));
-        assert_eq!(told(inception_v4(d)), (320_291, 640, 0.045, 0.045));
-        assert_eq!(told(inception_resnet_v2(d)), (320_291, 640, 0.045, 0.045));
+        assert_eq!(told(inception_v3()), (80_072, 1600, 0.045, 0.0423));
+        assert_eq!(told(inception_v4()), (320_291, 640, 0.045, 0.045));
+        assert_eq!(told(inception_resnet_v2()), (320_291, 640, 0.045, 0.045));
         // Its first decay is at step 1,922.
-        assert_eq!(told(mobile_nasnet_a(d)), (250_000, 1600, 2.0, 2.0));
-        assert!((mobile_nasnet_a(d).schedule.at(1_922, 250_000) - 1.94).abs() < 1e-12);
-        assert_eq!(told(mobilenet(d)), (2_001_823, 64, 0.045, 0.045));
+        assert_eq!(told(mobile_nasnet_a()), (250_000, 1600, 2.0, 2.0));
+        assert!((mobile_nasnet_a().schedule.at(1_922, 250_000) - 1.94).abs() < 1e-12);
+        assert_eq!(told(mobilenet()), (2_001_823, 64, 0.045, 0.045));
+    }
+
+    #[test]
+    fn images_have_the_size_that_the_networks_are_made_for() {
+        for (name, size) in ImageNetModel::ALL.into_iter().flat_map(ImageNetModel::networks) {
+            assert_eq!(swish_core::models::find(name).map(|model| model.input).ok(), Some([3, size, size]), "{name}");
+        }
     }
 
     #[test]
     fn every_recipe_makes_sense_in_every_profile() {
         for model in ImageNetModel::ALL {
             for profile in [Profile::Smoke, Profile::Reduced, Profile::Paper] {
-                let recipe = model.recipe(Dataset::Cifar10, profile);
+                let recipe = model.recipe(profile);
                 assert!(recipe.check().is_ok(), "{recipe:?}");
                 assert_eq!(recipe.optimizer.clip_norm.is_some(), model == ImageNetModel::MobileNasNetA);
             }

@@ -26,7 +26,7 @@ pub fn search_child(dataset: Dataset, profile: Profile) -> Recipe {
         batch,
         steps,
         label_smoothing: 0.0,
-        augment: Augment::fb_resnet(dataset),
+        preprocess: Augment::fb_resnet(dataset).into(),
         log_every: steps,
         eval_every: steps,
         holdout: Some(5_000),
