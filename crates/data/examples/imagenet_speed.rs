@@ -1,6 +1,6 @@
 //! Training images a second that ImageNet's stream makes, beside `bench/data_peer.py` (torchvision) on the same files.
-//! `cargo run --release -p swish-data --example imagenet_speed DIR [--size 224] [--workers 2] [--batch 64] [--rounds 5]`; one JSON line:
-//! median and range over rounds, each of one epoch.
+//! `cargo run --release -p swish-data --example imagenet_speed DIR [--size 224] [--workers 2] [--batch 64] [--rounds 5]`; DIR may be
+//! `embedded`. One JSON line: median and range over rounds, each of one epoch.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (batch, rounds) = (number("--batch", 64)?, number("--rounds", 5)?.max(1));
     let data = load(&ImageNetOptions {
         data: DataOptions {
-            choice: DataChoice::Dir,
+            choice: if dir == "embedded" { DataChoice::Embedded } else { DataChoice::Dir },
             dir: Some(PathBuf::from(dir)),
             cache: DataOptions::default_cache(),
             require_real: false,

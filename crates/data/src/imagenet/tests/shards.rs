@@ -1,8 +1,10 @@
 //! Parquet shards.
 
 use super::{jpeg, options};
+use crate::hub::Hub;
+use crate::imagenet::load::load_with;
 use crate::imagenet::{ImageNetOptions, ImageNetTransform, load};
-use crate::{ImageSource, Streamed};
+use crate::{DataOptions, DataSource, ImageSource, Streamed};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -71,6 +73,28 @@ fn shards_are_read_in_any_order_and_every_image_once_an_epoch() {
     let epoch: Vec<_> = train(1, 0).take(5).map(Result::unwrap).collect();
     assert_eq!(epoch.iter().flat_map(|b| &b.labels).filter(|label| **label == 1).count(), 10);
     assert_eq!(train(3, 4).next().unwrap().unwrap(), epoch[4]);
+}
+
+#[test]
+fn the_cache_of_the_hub_is_taken_when_it_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    // As other programs leave it.
+    let repository = dir.path().join("hub/datasets--ILSVRC--imagenet-1k");
+    let commit = "0123456789".repeat(4);
+    std::fs::create_dir_all(repository.join("refs")).unwrap();
+    std::fs::write(repository.join("refs/main"), &commit).unwrap();
+    let snapshot = repository.join("snapshots").join(&commit);
+    write_small(&snapshot);
+    let hub = Hub { offline: true, cache: Some(dir.path().join("hub")), ..Hub::from_env() };
+    let options = of_two(dir.path());
+    let options = ImageNetOptions { data: DataOptions { dir: None, ..options.data }, ..options };
+    let data = load_with(&options, &hub).unwrap();
+    assert_eq!((data.source, data.train.len(), data.val.len()), (DataSource::Hub, 20, 5));
+    assert!(data.note.starts_with("data: hub imagenet (no --data-dir), 20 training"), "{}", data.note);
+    std::fs::remove_file(snapshot.join("data/train-00000-of-00002.parquet")).unwrap();
+    let data = load_with(&options, &hub).unwrap();
+    assert_eq!(data.source, DataSource::Embedded);
+    assert!(data.note.contains("1 of 2 train shards; expected all; `swish data fetch"), "{}", data.note);
 }
 
 #[test]
