@@ -74,6 +74,8 @@ impl ImageNetModel {
         };
         match profile {
             Profile::Paper => full,
+            // MobileNet's steps are a quarter as long as the others'.
+            Profile::Reduced if self == Self::MobileNet => self.reduced(full, 480, 4),
             Profile::Reduced => self.reduced(full, 120, 4),
             Profile::Smoke => self.reduced(full, 4, 1),
         }
