@@ -8,8 +8,8 @@ use common::{builder, check, check_with, random};
 use swish_core::nn::init::Scheme;
 use swish_core::nn::shape::{dropout, from_nchw, global_mean, subsample_pad};
 use swish_core::nn::{
-    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, LossConfig, Map, Model, Network, NormConfig, Padding, Pass,
-    Pool, PoolKind, Run, Unit, softmax_cross_entropy,
+    Builder, ConvConfig, DenseBlock, DenseLayer, Linear, LossConfig, Map, Network, NormConfig, Padding, Pass, Pool,
+    PoolKind, Run, Unit, softmax_cross_entropy,
 };
 use swish_kernels::conv::Pad;
 

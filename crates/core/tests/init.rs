@@ -26,7 +26,11 @@ fn convolutions_are_normal_with_the_fan_of_their_family() {
 /// Cut at two standard deviations, a normal distribution has 0.8796 of its own; sqrt(1.3) makes up for it.
 #[test]
 fn the_papers_weights_are_cut_normal_over_the_fan_in() {
-    for (role, shape) in [(Role::ConvWeight, &[64, 32, 3, 3][..]), (Role::ConvWeight, &[2048, 1, 3, 3]), (Role::LinearWeight, &[64, 288])] {
+    for (role, shape) in [
+        (Role::ConvWeight, &[64, 32, 3, 3][..]),
+        (Role::ConvWeight, &[2048, 1, 3, 3]),
+        (Role::LinearWeight, &[64, 288]),
+    ] {
         let values = Scheme::SLIM.draw(role, shape, 1, "conv.weight");
         let fan_in = shape[1..].iter().product::<usize>() as f64;
         let (mean, std) = moments(&values);
