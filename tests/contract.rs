@@ -49,6 +49,24 @@ fn models_have_their_sizes() {
         let found = ["params", "macs", "activation_sites", "activation_channels"].map(|k| row[k].as_u64().unwrap());
         assert_eq!(found, [params, macs, sites, channels], "{name}");
     }
+    // Without the auxiliary head, then the head's own: parameters, BatchNorm statistics, activation sites and their channels.
+    let imagenet = [
+        ("nasnet_a_mobile", 563_638_816_u64, [5_289_978, 36_738, 192, 30_465], [2_411_240, 1_792, 3, 1_424]),
+        ("mobilenet_v1", 568_740_352, [4_231_976, 21_888, 27, 10_944], [0; 4]),
+        ("mobilenet_v1_same", 568_740_352, [4_231_976, 21_888, 27, 10_944], [0; 4]),
+        ("inception_v3", 5_713_216_096, [23_834_568, 34_432, 94, 17_216], [3_326_696, 1_792, 2, 896]),
+        ("inception_v3_tfpool", 5_713_216_096, [23_834_568, 34_432, 94, 17_216], [3_326_696, 1_792, 2, 896]),
+        ("inception_v4", 12_253_974_624, [42_679_816, 63_168, 149, 31_584], [3_359_464, 1_792, 2, 896]),
+        ("inception_resnet_v2", 13_155_794_016, [55_843_464, 60_544, 243, 73_952], [3_367_656, 1_792, 2, 896]),
+    ];
+    for (name, macs, main, head) in imagenet {
+        let row = rows.as_array().unwrap().iter().find(|r| r["name"] == name).unwrap();
+        let found = |prefix: &str| {
+            ["params", "norm_statistics", "activation_sites", "activation_channels"]
+                .map(|key| row[format!("{prefix}{key}")].as_u64().unwrap())
+        };
+        assert_eq!((row["macs"].as_u64().unwrap(), found(""), found("aux_")), (macs, main, head), "{name}");
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ struct Reference {
     train_logits: Vec<f64>,
     eval_logits: Vec<f64>,
     auxiliary: Option<Auxiliary>,
+    /// Mean and variance of every norm's batch, by name.
+    statistics: Vec<(String, Vec<f64>)>,
     grads: Vec<Grad>,
 }
 
@@ -90,6 +92,8 @@ impl Reference {
             })
             .collect();
         grads.sort_by(|a, b| a.name.cmp(&b.name));
+        let statistics =
+            t.iter().filter_map(|(key, value)| Some((key.strip_prefix("f64/buf/")?.into(), values(value))));
         Self {
             model,
             activation,
@@ -99,6 +103,7 @@ impl Reference {
             train_logits: get("train_logits"),
             eval_logits: get("eval_logits"),
             auxiliary: find("train_aux_logits").map(|logits| Auxiliary { loss: get("loss_aux")[0], logits }),
+            statistics: statistics.collect(),
             grads,
         }
     }
@@ -158,6 +163,10 @@ impl Reference {
             let parts = values(&trained["loss_main"])[0] + 0.4 * values(&trained["loss_aux"])[0];
             assert!((parts - values(&trained["loss"])[0]).abs() < 1e-5 * parts, "the loss is the sum of its parts");
             forward = forward.max(loss_off).max(Self::logits_off(&values(&trained["aux_logits"]), &aux.logits));
+        }
+        for (name, reference) in &self.statistics {
+            let off = Self::logits_off(&values(&trained[&format!("buf/{name}")]), reference);
+            assert!(off < 1e-3, "{name}: off by {off:e}");
         }
         let ours = trained.keys().filter(|k| k.starts_with("grad/")).count();
         assert_eq!(ours, self.grads.len(), "every parameter has a gradient, and no other");
@@ -260,30 +269,77 @@ fn the_cifar_models_agree_with_pytorch() {
     }
 }
 
+/// As above: smooth functions to what SPEC 8.2 asks of f32, others to three times what PyTorch's own f32 is off, where it was run. The
+/// auxiliary heads have norms over four values a channel, which amplify rounding. Relu in Inception-v4 does so most: 6e-4 in PyTorch.
+fn check_imagenet_f32(file: &Path) {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let reference = Reference::read(file);
+    let Off { forward, norms, backward } = reference.compare("f32");
+    let (median, worst) = (median(&norms), worst(&norms));
+    println!("{name:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}, norms {median:.1e} {worst:.1e}");
+    let torch = reference.torch_f32();
+    let (logits, norm, gradient) = match (reference.activation.as_str(), torch.last()) {
+        ("swish", _) => (1e-4, 1e-3, 1e-2),
+        (_, Some(&torch)) => (6e-4, 3.0 * torch, 0.2),
+        (_, None) => (1e-4, 5e-3, 0.02),
+    };
+    assert!(forward < logits, "{name}: logits and loss off by {forward:e}");
+    assert!(worst < norm, "{name}: the norm of a gradient off by {worst:e}");
+    assert!(backward < gradient, "{name}: gradients off by {backward:e}");
+}
+
+fn imagenet_files() -> Option<Vec<PathBuf>> {
+    let imagenet = |name: &str| ["nasnet", "mobilenet", "inception"].iter().any(|f| name.starts_with(f));
+    let files = files(&shared("ref/out")?, imagenet);
+    assert!(files.len() >= 14, "only {} reference files", files.len());
+    Some(files)
+}
+
 #[test]
 fn the_imagenet_models_agree_with_pytorch() {
-    let Some(dir) = shared("ref/out") else { return };
-    let imagenet = |name: &str| ["nasnet", "mobilenet", "inception"].iter().any(|f| name.starts_with(f));
-    let files = files(&dir, imagenet);
-    assert!(files.len() >= 14, "only {} reference files", files.len());
-    for file in files {
-        for precision in ["f32", "f64"] {
-            let start = std::time::Instant::now();
-            let reference = Reference::read(&file);
-            let off = reference.compare(precision);
-            let torch = reference.torch_f32();
-            let t = if torch.is_empty() { (0.0, 0.0) } else { (median(&torch), worst(&torch)) };
-            println!(
-                "{:44} {precision} {:.1e} {:.1e} {:.1e} {:.1e} torch {:.1e} {:.1e} {:?}",
-                file.file_name().unwrap().to_str().unwrap(),
-                off.forward,
-                off.backward,
-                median(&off.norms),
-                worst(&off.norms),
-                t.0,
-                t.1,
-                start.elapsed()
-            );
+    for file in imagenet_files().unwrap_or_default() {
+        check_imagenet_f32(&file);
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if ["nasnet_a_mobile.swish", "mobilenet_v1_same.swish"].iter().any(|cheap| name.starts_with(cheap)) {
+            check_f64(&file);
         }
     }
+}
+
+#[test]
+#[ignore = "ten minutes: all of them in f64"]
+fn the_imagenet_models_agree_with_pytorch_in_f64() {
+    imagenet_files().unwrap_or_default().iter().for_each(|file| check_f64(file));
+}
+
+/// Names and shapes of parameters and statistics, against what PyTorch's `state_dict` has.
+#[test]
+fn tensors_are_named_as_in_pytorch() {
+    let Some(dir) = shared("ref/keys") else { return };
+    let mut seen = 0;
+    for info in swish_core::models::MODELS {
+        let lines = |end: &str| std::fs::read_to_string(dir.join(format!("{}.{end}", info.name))).unwrap_or_default();
+        let (keys, extra) = (lines("keys.txt"), lines("swish.extra_keys.txt"));
+        if keys.is_empty() {
+            continue;
+        }
+        let mut expected: Vec<(&str, &str)> = keys
+            .lines()
+            .chain(extra.lines())
+            .map(|line| line.split_once('\t').unwrap())
+            .map(|(name, rest)| (name, rest.split('\t').next().unwrap()))
+            .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+            .collect();
+        let (swish, classes) = ("swish".parse().unwrap(), info.classes);
+        let net = swish_core::models::Net::undrawn(info, &swish, classes, DType::F32, &Device::Cpu).unwrap();
+        let params = net.params.params.iter().map(|p| (p.name.clone(), format!("{:?}", p.shape)));
+        let buffers = net.params.buffers.iter().map(|b| (b.name.clone(), format!("{:?}", b.get().dims())));
+        let mut ours: Vec<(String, String)> = params.chain(buffers).collect();
+        expected.sort_unstable();
+        ours.sort_unstable();
+        let ours: Vec<(&str, &str)> = ours.iter().map(|(name, shape)| (name.as_str(), shape.as_str())).collect();
+        assert_eq!(ours, expected, "{}", info.name);
+        seen += 1;
+    }
+    assert!(seen >= 16, "only {seen} files of names");
 }

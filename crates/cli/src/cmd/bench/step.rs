@@ -50,7 +50,7 @@ pub fn run(args: Args) -> Result<()> {
 fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
-    let classes = 10;
+    let classes = info.classes;
     let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
     let mut recipe = recipes::plain(info.name, swish_data::Dataset::Cifar10, 1);
     // As the recipes of the paper's networks have it.
