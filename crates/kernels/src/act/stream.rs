@@ -112,6 +112,7 @@ mod tests {
     fn copies_every_element_and_no_more() {
         copies::<f32>();
         copies::<f64>();
-        assert!(pays::<f32>(10_000_000) && !pays::<f32>(2_000_000));
+        assert_eq!(pays::<f32>(10_000_000), cfg!(target_arch = "x86_64"));
+        assert!(!pays::<f32>(2_000_000));
     }
 }

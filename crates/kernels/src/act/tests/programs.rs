@@ -139,7 +139,7 @@ fn shapes_and_per_channel_parameters() {
 fn streamed_results() {
     let program = Program::new(swish(), 1).unwrap();
     let (n, channels) = (9_000_009, 3);
-    assert!(stream::pays::<f32>(n) && !stream::pays::<f32>(n / 3));
+    assert!(stream::pays::<f32>(n) == cfg!(target_arch = "x86_64") && !stream::pays::<f32>(n / 3));
     let xs: Vec<f32> = (0..n).map(|i| ((i * 37 % 1009) as f32 / 100.0) - 5.0).collect();
     let params = [0.9, 1.0, 1.1];
     let (mut ys, mut d_xs) = (vec![0.0; n], vec![0.0; n]);
