@@ -196,7 +196,7 @@ impl Hub {
                     .maybe_revision(revision)
                     .progress(watcher)
                     .send()
-                    .map_err(|e| format!("not cached, and the download failed: {}", describe(&e)))
+                    .map_err(|e| format!("not cached, and the download failed: {}", missing(repo, revision, &e)))
             }
             other => other.map_err(|e| describe(&e)),
         }
@@ -256,6 +256,21 @@ impl ProgressHandler for Watcher {
     }
 }
 
+/// As [`describe`]; where a file is not found, which of repository, revision and file it is, which the client does not say.
+fn missing<T: RepoType>(repo: &HFRepositorySync<T>, revision: Option<&str>, error: &HFError) -> String {
+    if !matches!(error, HFError::EntryNotFound { .. }) {
+        return describe(error);
+    }
+    let exists = repo.exists().send();
+    let revision_exists = || revision.map_or(Ok(true), |revision| repo.revision_exists().revision(revision).send());
+    match exists.and_then(|exists| Ok((exists, exists && revision_exists()?))) {
+        Ok((false, _)) => ABSENT.into(),
+        Ok((true, false)) => "the repository has no such revision".into(),
+        Ok((true, true)) => "the repository has no such file".into(),
+        Err(e) => describe(&e),
+    }
+}
+
 /// How to get what the hub does not give to everybody.
 const GATED: &str = "the hub gives this only to accounts that accepted its terms: accept them on its page, and put a \
     token of that account (with read access to gated repositories) into HF_TOKEN or $HF_HOME/token";
@@ -267,21 +282,13 @@ const ABSENT: &str =
 /// The innermost cause of an error, which is the part that says what happened to the connection; or what to do about it.
 fn describe(error: &HFError) -> String {
     // Lists come with the status alone, files with an error of its own.
-    let context = match error {
-        HFError::AuthRequired { context } | HFError::Forbidden { context } | HFError::Http { context } => Some(context),
-        HFError::RepoNotFound { context, .. }
-        | HFError::RevisionNotFound { context, .. }
-        | HFError::EntryNotFound { context, .. } => context.as_ref(),
-        _ => None,
-    };
-    let answer = context.map(|context| (context.status.as_u16(), context.error_code.as_deref().unwrap_or_default()));
-    match answer {
-        // Also with 401: who has no right to see a repository is not told whether it exists.
-        Some((_, "RepoNotFound")) => return ABSENT.into(),
-        Some((_, "RevisionNotFound")) => return "the repository has no such revision".into(),
-        Some((_, "EntryNotFound")) => return "the repository has no such file".into(),
-        Some((401 | 403, _)) => return GATED.into(),
-        _ => {}
+    if let HFError::AuthRequired { context } | HFError::Forbidden { context } | HFError::Http { context } = error {
+        match (context.status.as_u16(), context.error_code.as_deref()) {
+            // Who has no right to see a repository is not told whether it exists.
+            (401 | 403, Some("RepoNotFound")) => return ABSENT.into(),
+            (401 | 403, _) => return GATED.into(),
+            _ => {}
+        }
     }
     let mut cause: &dyn Error = error;
     while let Some(next) = cause.source() {
