@@ -1,7 +1,7 @@
 //! Weights as safetensors under PyTorch's names: what `state_dict` has, buffers included.
 
 use super::error::{Error, Result};
-use super::params::{Param, Params, Role};
+use super::params::{Buffer, Param, Params, Role};
 use candle_core::{Device, Tensor};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -37,15 +37,11 @@ pub fn load_for_evaluation(params: &Params, tensors: &HashMap<String, Tensor>, f
     }
     let headless = !params.params.iter().any(|p| p.auxiliary && tensors.contains_key(&p.name));
     let optional = |auxiliary: bool| auxiliary && headless;
-    if let Some(b) = params.buffers.iter().find(|b| !optional(b.auxiliary) && !tensors.contains_key(&b.name)) {
-        let expected = b.get().dims().to_vec();
-        return Err(Error::MissingTensor { file: file.to_path_buf(), name: b.name.clone(), expected });
-    }
     let mut tensors = tensors.clone();
     for p in params.params.iter().filter(|p| optional(p.auxiliary)) {
         tensors.insert(p.name.clone(), params.tensor(p)?.force_contiguous()?);
     }
-    load(params, &tensors, file)
+    set(params, &tensors, file, |buffer| !optional(buffer.auxiliary))
 }
 
 /// Sets all parameters, and the buffers that `tensors` has, from tensors named as in PyTorch.
@@ -57,6 +53,16 @@ pub fn load_for_evaluation(params: &Params, tensors: &HashMap<String, Tensor>, f
 /// [`Error::MissingTensor`], [`Error::MissingActivation`], [`Error::WrongShape`] and [`Error::SurplusTensor`]; nothing has been
 /// changed then.
 pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
+    set(params, tensors, file, |_| false)
+}
+
+/// [`load`], for which the buffers that are `required` have to be there.
+fn set(
+    params: &Params,
+    tensors: &HashMap<String, Tensor>,
+    file: &Path,
+    required: impl Fn(&Buffer) -> bool,
+) -> Result<()> {
     let own: HashSet<&str> = params.params.iter().map(|p| p.name.as_str()).collect();
     let is_parameter = |name: &str| PARAMETERS.iter().any(|end| name.ends_with(end));
     let surplus = tensors.keys().filter(|name| is_parameter(name) && !own.contains(name.as_str())).min();
@@ -88,7 +94,7 @@ pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> 
         pieces.push(checked(&p.name, &p.shape)?.flatten_all()?.to_dtype(flat.dtype())?.to_device(flat.device())?);
     }
     let mut buffers = Vec::new();
-    for b in params.buffers.iter().filter(|b| tensors.contains_key(&b.name)) {
+    for b in params.buffers.iter().filter(|b| required(b) || tensors.contains_key(&b.name)) {
         let old = b.get();
         let new = checked(&b.name, old.dims())?.to_dtype(old.dtype())?.to_device(old.device())?;
         buffers.push((b, new));
