@@ -125,6 +125,16 @@ fn an_unknown_model_suggests_the_nearest() {
 }
 
 #[test]
+fn a_model_for_images_of_another_size_is_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = swish();
+    command.args(["train", "--model", "mobilenet-v1-025-64", "--activation", "relu", "--data", "embedded"]);
+    command.arg("--results").arg(dir.path().join("results"));
+    fails(&mut command, &["size of the images", "32x32 (cifar10)", "64x64", "mobilenet-v1-025-64"]);
+    assert!(!dir.path().join("results").exists());
+}
+
+#[test]
 fn cuda_in_a_cpu_build() {
     let dir = tempfile::tempdir().unwrap();
     fails(train(dir.path()).args(["--data", "embedded", "--device", "cuda:0"]), &["cuda:0", "CPU"]);

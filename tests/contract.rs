@@ -106,6 +106,37 @@ fn weights_of_a_run_evaluate_to_what_the_run_recorded() {
 }
 
 #[test]
+fn imagenet_trains_on_what_the_program_draws() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["train", "--dataset", "imagenet", "--data", "embedded", "--model", "mobilenet-v1-025-64"];
+    let more = ["--activation", "swish", "--steps", "2", "--batch", "4", "--results", dir.path().to_str().unwrap()];
+    let record = json(&[&args[..], &more[..]].concat());
+    assert_eq!((record["dataset"].as_str(), record["data_source"].as_str()), (Some("imagenet"), Some("embedded")));
+    assert!(record["err"].is_null() && record["top5"].as_f64().unwrap() > 0.0, "{record}");
+    let recipe = dir.path().join("runs").join(record["id"].as_str().unwrap()).join("recipe.json");
+    let recipe: Value = serde_json::from_slice(&std::fs::read(recipe).unwrap()).unwrap();
+    assert!(recipe.to_string().contains(r#"{"resize":"tf1","size":64}"#), "{recipe}");
+}
+
+/// The table's columns stand under their titles, however long the names are.
+#[test]
+fn the_list_of_models_is_aligned() {
+    let out = swish().arg("models").output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let (title, rows) = text.split_once('\n').unwrap();
+    let about = title.find("what it is").unwrap();
+    for row in rows.lines() {
+        let words: Vec<&str> = row[..about].split_whitespace().collect();
+        assert!(row.is_char_boundary(about) && row[..about].ends_with("  ") && (6..=7).contains(&words.len()), "{row}");
+    }
+    let image = |model: &str| {
+        let row = rows.lines().find(|row| row.split_whitespace().next() == Some(model)).unwrap();
+        row.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(["resnet20", "inception_v4", "mobilenet-v1-025-64"].map(image), ["32x32", "299x299", "64x64"]);
+}
+
+#[test]
 fn every_command_has_help_with_an_example() {
     for args in
         [&["activation"][..], &["models"], &["forward"], &["train"], &["eval"], &["bench", "step"], &["data", "fetch"]]

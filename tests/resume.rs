@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::data::{parquet_files, ten_classes};
+use common::data::{imagenet_folder, parquet_files, ten_classes};
 use common::swish;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,15 +12,26 @@ use std::time::{Duration, Instant};
 const STEPS: u64 = 120;
 
 fn train(results: &Path, seed: &str) -> Command {
-    let mut command = swish();
     let data = results.parent().unwrap().join("data");
     if !data.exists() {
         parquet_files(&data, &ten_classes());
     }
-    command
-        .args(["train", "--model", "wrn-10-1", "--activation", "swish", "--batch", "4"])
-        .arg("--data-dir")
-        .arg(&data);
+    train_on(&data, "cifar10", "wrn-10-1", results, seed)
+}
+
+/// With 15 steps an epoch.
+fn train_on_imagenet(results: &Path, seed: &str) -> Command {
+    let data = results.parent().unwrap().join("data");
+    if !data.exists() {
+        imagenet_folder(&data, 10, 6);
+    }
+    train_on(&data, "imagenet", "mobilenet-v1-025-64", results, seed)
+}
+
+fn train_on(data: &Path, dataset: &str, model: &str, results: &Path, seed: &str) -> Command {
+    let mut command = swish();
+    command.args(["train", "--dataset", dataset, "--model", model, "--activation", "swish", "--batch", "4"]);
+    command.arg("--data-dir").arg(data);
     command.args(["--steps", &STEPS.to_string(), "--eval-every", "30", "--seed", seed, "--threads", "2"]);
     command.args(["--checkpoint-seconds", "0"]).arg("--results").arg(results).env("SWISH_CACHE", data.join("cache"));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -54,16 +65,22 @@ fn checkpoint_step(results: &Path) -> Option<u64> {
 
 #[test]
 fn killed_at_any_step_a_run_ends_as_if_it_had_not_been() {
-    ends_as_if_not_killed(&[]);
+    ends_as_if_not_killed(train, &[]);
 }
 
 #[test]
 fn so_does_one_with_rms_prop_and_averages() {
-    ends_as_if_not_killed(&["--optimizer", "rms-prop", "--ema-decay", "0.9999"]);
+    ends_as_if_not_killed(train, &["--optimizer", "rms-prop", "--ema-decay", "0.9999"]);
+}
+
+#[test]
+fn so_does_one_on_imagenet_killed_within_an_epoch() {
+    let flags = ["--optimizer", "rms-prop", "--ema-decay", "0.9999", "--lr", "0.01"];
+    ends_as_if_not_killed(train_on_imagenet, &flags);
 }
 
 /// `flags`: those of `swish train` besides the usual ones.
-fn ends_as_if_not_killed(flags: &[&str]) {
+fn ends_as_if_not_killed(train: fn(&Path, &str) -> Command, flags: &[&str]) {
     let train = |results: &Path, seed| {
         let mut command = train(results, seed);
         command.args(flags);

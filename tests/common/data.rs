@@ -1,4 +1,4 @@
-//! A data set of a few images in the layout that the hub has.
+//! Data sets of a few images in the layouts that the programs read.
 
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::writer::SerializedFileWriter;
@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn png(side: u32) -> Vec<u8> {
+    encoded(&image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, 7])))
+}
+
+fn encoded(image: &image::RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let image = image::RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, 7]));
     image.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
     bytes
 }
@@ -43,4 +46,29 @@ pub fn parquet_files(dir: &Path, rows: &[(Vec<u8>, i64)]) -> PathBuf {
 /// Twenty images, two a class.
 pub fn ten_classes() -> Vec<(Vec<u8>, i64)> {
     (0..20).map(|i| (png(32), i % 10)).collect()
+}
+
+/// Name of a class of ImageNet.
+pub fn wnid(class: usize) -> String {
+    format!("n{:08}", 10 * class)
+}
+
+/// `DIR/train/WNID/*.JPEG` with `per_class` images of each class, and `DIR/val` with two; in the form of PNG, for exact values.
+pub fn imagenet_folder(dir: &Path, classes: usize, per_class: usize) {
+    for (split, n) in [("train", per_class), ("val", 2)] {
+        for class in 0..classes {
+            let folder = dir.join(split).join(wnid(class));
+            std::fs::create_dir_all(&folder).unwrap();
+            for i in 0..n {
+                // Classes are slopes of grey, each image with a stripe of its own.
+                let (slope, place) = (class as u32 + 1, 9 * i as u32 + 5 * n as u32);
+                let pixel = |x: u32, y: u32| match x.abs_diff(place) < 4 {
+                    true => image::Rgb([255, (20 * i) as u8, 0]),
+                    false => image::Rgb([(slope * x) as u8, (slope * y) as u8, (x * y) as u8]),
+                };
+                let image = image::RgbImage::from_fn(72, 80, pixel);
+                std::fs::write(folder.join(format!("{i}.JPEG")), encoded(&image)).unwrap();
+            }
+        }
+    }
 }

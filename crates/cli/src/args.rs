@@ -3,12 +3,13 @@
 use anyhow::{Context, Result};
 use candle_core::Device;
 use clap::builder::TypedValueParser;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use swish_data::{Data, DataChoice, DataOptions, Dataset};
+use std::str::FromStr;
+use swish_data::{Data, DataChoice, DataError, DataOptions, Dataset, Published};
 
 /// Numbers of classes that a command takes.
 pub const CLASSES: Whole = Whole(1..=1_000_000);
@@ -32,6 +33,12 @@ impl TypedValueParser for Whole {
     }
 }
 
+/// A number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|x: &f64| x.is_finite() && *x > 0.0);
+    number.ok_or_else(|| "expected a number above 0".into())
+}
+
 /// One line of results on standard output.
 ///
 /// # Errors
@@ -43,13 +50,13 @@ pub fn say(line: impl Display) -> Result<()> {
 /// Where data comes from.
 #[derive(clap::Args)]
 pub struct DataArgs {
-    /// Data set: cifar10 or cifar100
+    /// Data set: cifar10, cifar100 or imagenet
     #[arg(long, default_value = "cifar10")]
     pub dataset: Dataset,
     /// Where it comes from: auto (directory, then hub, then embedded), hub, dir, embedded
     #[arg(long = "data", default_value = "auto")]
     pub choice: DataChoice,
-    /// Folder with the data set's files (also SWISH_DATA)
+    /// Folder with the data set's files, for imagenet also an archive (also SWISH_DATA)
     #[arg(long, env = "SWISH_DATA", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -61,17 +68,69 @@ impl DataArgs {
         self.data_dir.as_ref().map(absolute).transpose()
     }
 
-    /// Loads the data and says where it came from.
-    pub fn load(&self) -> Result<Data> {
-        let options = DataOptions {
+    /// As the library takes them.
+    pub fn options(&self) -> DataOptions {
+        DataOptions {
             choice: self.choice,
             dir: self.data_dir.clone(),
             cache: DataOptions::default_cache(),
             require_real: false,
-        };
-        let data = Data::open(self.dataset, options)?;
+        }
+    }
+
+    /// Loads the data and says where it came from.
+    pub fn load(&self) -> Result<Data> {
+        let data = Data::open(self.dataset, self.options())?;
         eprintln!("{}", data.note());
         Ok(data)
+    }
+}
+
+/// Says how far downloads are, a line every tenth part of a file.
+pub fn download_progress() -> impl FnMut(&str, u64, u64) {
+    let mut last = 0;
+    move |file: &str, done: u64, total: u64| {
+        let percent = (100 * done).checked_div(total).unwrap_or(0);
+        if percent >= last + 10 || percent < last {
+            eprintln!("{file}: {percent} % of {} MiB", total >> 20);
+            last = percent;
+        }
+    }
+}
+
+/// Where weights come from.
+#[derive(Clone, Debug)]
+pub enum Weights {
+    /// A file of this machine.
+    File(PathBuf),
+    /// A repository of the hub.
+    Hub(Published),
+}
+
+impl FromStr for Weights {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        text.strip_prefix("hub:").map_or_else(|| Ok(Self::File(text.into())), |place| Ok(Self::Hub(place.parse()?)))
+    }
+}
+
+impl Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Hub(place) => write!(f, "hub:{place}"),
+        }
+    }
+}
+
+impl Weights {
+    /// The file, downloaded where it has to be.
+    pub fn file(&self) -> Result<PathBuf> {
+        match self {
+            Self::File(path) => Ok(path.clone()),
+            Self::Hub(place) => Ok(place.weights(&mut download_progress())?),
+        }
     }
 }
 
@@ -94,7 +153,12 @@ impl ComputeArgs {
 
     /// The number of threads.
     pub fn threads(&self) -> usize {
-        let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(all, NonZeroUsize::get)
+        self.workers().get()
+    }
+
+    /// The number of threads, for those who want no 0.
+    pub fn workers(&self) -> NonZeroUsize {
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(all)
     }
 }

@@ -141,10 +141,10 @@ pub enum DataError {
         classes: usize,
     },
     /// The hub gave no file: not cached here and not reachable, or it refused.
-    #[error("hub: {dataset}: {detail}")]
+    #[error("hub: {what}: {detail}")]
     Hub {
-        /// The data set.
-        dataset: Dataset,
+        /// The data set, or the repository of a model.
+        what: String,
         /// Why, in one line.
         detail: String,
     },

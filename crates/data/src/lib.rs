@@ -9,6 +9,7 @@
 //! | `load` | CIFAR: which data a run gets, and the line that says so: [`load()`] |
 //! | `files` | finding a data set in a folder |
 //! | `hub` | the Hugging Face cache and hub |
+//! | `published` | [`Published`]: weights on the hub |
 //! | `fetch` | getting a data set once, checked: [`fetch()`] |
 //! | `parquet_file`, `binary` | the two file formats |
 //! | `cache` | decoded images kept on disk |
@@ -37,6 +38,7 @@ pub mod imagenet;
 mod load;
 mod opened;
 mod parquet_file;
+mod published;
 mod source;
 mod stream;
 
@@ -48,6 +50,7 @@ pub use fetch::{Fetched, fetch};
 pub use hub::Progress;
 pub use load::{DataChoice, DataOptions, DataSource, LoadedData, load};
 pub use opened::Data;
+pub use published::Published;
 pub use source::{Batches, ImageSource, InMemory, Streamed};
 
 #[cfg(test)]

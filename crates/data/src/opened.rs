@@ -3,9 +3,6 @@
 use crate::imagenet::{self, ImageNet, ImageNetOptions};
 use crate::{DataError, DataOptions, DataSource, Dataset, LoadedData};
 
-/// Height and width of drawn ImageNet images, pixels.
-const DRAWN_SIDE: usize = 224;
-
 /// An opened data set, with its history.
 #[derive(Debug, Clone)]
 pub enum Data {
@@ -21,6 +18,12 @@ impl From<LoadedData> for Data {
     }
 }
 
+impl From<ImageNet> for Data {
+    fn from(data: ImageNet) -> Self {
+        Self::ImageNet(data)
+    }
+}
+
 impl Data {
     /// Opens a data set, as [`load`](crate::load()) and [`imagenet::load`] do.
     ///
@@ -29,10 +32,7 @@ impl Data {
     pub fn open(dataset: Dataset, options: DataOptions) -> Result<Self, DataError> {
         Ok(match dataset {
             Dataset::Cifar10 | Dataset::Cifar100 => Self::InMemory(crate::load(dataset, &options)?),
-            Dataset::ImageNet => {
-                let options = ImageNetOptions { data: options, classes: None, embedded_side: DRAWN_SIDE };
-                Self::ImageNet(imagenet::load(&options)?)
-            }
+            Dataset::ImageNet => Self::ImageNet(imagenet::load(&ImageNetOptions::new(options))?),
         })
     }
 
@@ -57,6 +57,14 @@ impl Data {
         match self {
             Self::InMemory(data) => &data.version,
             Self::ImageNet(data) => &data.version,
+        }
+    }
+
+    /// Names of the classes, in label order.
+    pub fn class_names(&self) -> &[String] {
+        match self {
+            Self::InMemory(data) => &data.class_names,
+            Self::ImageNet(data) => &data.class_names,
         }
     }
 

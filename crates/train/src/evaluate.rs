@@ -6,6 +6,16 @@ use swish_core::models::Net;
 use swish_core::nn::{Pass, softmax_cross_entropy};
 use swish_data::{Batch, Batches};
 
+/// Pixels that a step of an evaluation takes; it decides speed and memory, not numbers.
+const PIXELS: usize = 250 * 32 * 32;
+/// Examples of it at least.
+const EXAMPLES: usize = 16;
+
+/// Examples that a step of an evaluation takes, of this height and width.
+pub fn batch((h, w): (usize, usize)) -> usize {
+    (PIXELS / (h * w)).max(EXAMPLES)
+}
+
 /// What an evaluation finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evaluation {
@@ -23,26 +33,69 @@ pub fn images(batch: Batch, (h, w): (usize, usize), device: &Device) -> Result<(
     Ok((xs, batch.labels))
 }
 
+/// How many examples of a class there are, and how many are right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Examples.
+    pub examples: usize,
+    /// Those whose class has the largest logit.
+    pub top1: usize,
+    /// Those whose class is among the five largest logits.
+    pub top5: usize,
+}
+
+impl Counts {
+    /// So many of the examples, in percent.
+    pub fn percent(&self, right: usize) -> f64 {
+        100.0 * right as f64 / self.examples.max(1) as f64
+    }
+}
+
 /// Evaluates on all images of `batches`, which are `size` pixels high and wide, with running statistics.
 ///
 /// # Errors
 /// Those of the batches; memory.
 pub fn evaluate(net: &Net, batches: Batches, size: (usize, usize), pass: &Pass, device: &Device) -> Result<Evaluation> {
-    let (mut total, mut sum) = (0usize, Evaluation::default());
+    Ok(evaluate_classes(net, batches, size, pass, device)?.0)
+}
+
+/// As [`evaluate`], with the counts of each class of the network.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_classes(
+    net: &Net,
+    batches: Batches,
+    size: (usize, usize),
+    pass: &Pass,
+    device: &Device,
+) -> Result<(Evaluation, Vec<Counts>)> {
+    let (mut loss, mut classes) = (0.0, vec![Counts::default(); net.classes]);
     for batch in batches {
         let (xs, labels) = images(batch?, size, device)?;
         let logits = net.forward(&xs, pass)?;
-        let n = labels.len();
-        sum.loss += softmax_cross_entropy(&logits, &labels, 0.0)?.to_dtype(DType::F64)?.to_scalar::<f64>()? * n as f64;
+        let mean = softmax_cross_entropy(&logits, &labels, 0.0)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        loss += mean * labels.len() as f64;
         for (row, &label) in logits.to_dtype(DType::F32)?.to_vec2::<f32>()?.iter().zip(&labels) {
             let rank = rank(row, label as usize);
-            sum.top1 += f64::from(u8::from(rank < 1));
-            sum.top5 += f64::from(u8::from(rank < 5));
+            let counts = &mut classes[label as usize];
+            counts.examples += 1;
+            counts.top1 += usize::from(rank < 1);
+            counts.top5 += usize::from(rank < 5);
         }
-        total += n;
     }
-    let n = total.max(1) as f64;
-    Ok(Evaluation { loss: sum.loss / n, top1: 100.0 * sum.top1 / n, top5: 100.0 * sum.top5 / n })
+    let mut all = Counts::default();
+    for class in &classes {
+        all.examples += class.examples;
+        all.top1 += class.top1;
+        all.top5 += class.top5;
+    }
+    let found = Evaluation {
+        loss: loss / all.examples.max(1) as f64,
+        top1: all.percent(all.top1),
+        top5: all.percent(all.top5),
+    };
+    Ok((found, classes))
 }
 
 /// How many other classes stand before the label's; equal logits count before it, so a constant network is not right.

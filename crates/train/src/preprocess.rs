@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use swish_data::imagenet::ImageNetTransform;
-use swish_data::{Augment, Data, ImageSource, InMemory, Streamed};
+use swish_data::{Augment, Data, ImageSource, InMemory, SIDE, Streamed};
 
 /// Normalisation and augmentation. Each kind belongs to one kind of data; recipes carry either without saying which.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,14 @@ impl From<Augment> for Preprocess {
 }
 
 impl Preprocess {
+    /// Height and width of the images after it, pixels.
+    pub fn image_size(self) -> usize {
+        match self {
+            Self::Cifar(_) => SIDE,
+            Self::ImageNet(view) => view.size,
+        }
+    }
+
     /// The images of a run, with `holdout` training images held out to evaluate on; `threads` decode them, where they are decoded.
     ///
     /// # Errors

@@ -90,10 +90,10 @@ impl Recipe {
         }
     }
 
-    /// Checks that the values make sense.
+    /// Checks that the values make sense, and that the model takes images of this size.
     ///
     /// # Errors
-    /// [`Error::BadValue`].
+    /// [`Error::BadValue`]; an unknown model.
     pub fn check(&self) -> Result<()> {
         at_least_1("batch", self.batch as u64)?;
         at_least_1("steps", self.steps)?;
@@ -120,6 +120,15 @@ impl Recipe {
         number("label smoothing", self.label_smoothing, "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
         number("auxiliary weight", self.aux_weight, "0 or more", |x| x >= 0.0)?;
         number("norm momentum", self.norm_momentum.unwrap_or(1.0), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+        let size = self.preprocess.image_size();
+        let [_, h, w] = swish_core::models::find(&self.model)?.input;
+        if (h, w) != (size, size) {
+            return Err(Error::BadValue {
+                what: "size of the images",
+                value: format!("{size}x{size} ({})", self.dataset),
+                expected: format!("{h}x{w}, which {} is made for", self.model),
+            });
+        }
         if let Shape::Exponential { decay_steps, .. } = self.schedule.shape {
             number("steps of a decay", decay_steps, "above 0", |x| x > 0.0)?;
         }

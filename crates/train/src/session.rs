@@ -3,7 +3,7 @@
 use crate::averages::Averages;
 use crate::cell::Cell;
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, evaluate, images};
+use crate::evaluate::{self, Evaluation, images};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use candle_core::{DType, Device, Tensor};
@@ -12,11 +12,6 @@ use swish_core::models::{self, Net};
 use swish_core::nn::{LossAndGradient, LossConfig, Pass, Stored};
 use swish_data::{Batch, Batches, Data, ImageSource};
 use swish_kernels::rng;
-
-/// Pixels that a step of an evaluation takes; it decides speed and memory, not numbers.
-const EVAL_PIXELS: usize = 250 * 32 * 32;
-/// Examples of it at least.
-const EVAL_EXAMPLES: usize = 16;
 
 /// The recipe's loss of one batch, and its gradient.
 fn loss_and_gradient(net: &Net, recipe: &Recipe, xs: &Tensor, labels: &[u32], pass: &Pass) -> Result<LossAndGradient> {
@@ -161,9 +156,9 @@ impl<'a> Session<'a> {
     pub fn evaluate(&mut self) -> Result<Evaluation> {
         self.averaged(|session| {
             let pass = Pass { operands: session.cell.precision.operands(), ..Pass::eval() };
-            let (h, w) = session.images.image_size();
-            let batches = session.images.eval_batches((EVAL_PIXELS / (h * w)).max(EVAL_EXAMPLES))?;
-            evaluate(&session.net, batches, (h, w), &pass, session.device)
+            let size = session.images.image_size();
+            let batches = session.images.eval_batches(evaluate::batch(size))?;
+            evaluate::evaluate(&session.net, batches, size, &pass, session.device)
         })
     }
 }

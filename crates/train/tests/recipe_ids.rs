@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
+use swish_core::models;
 use swish_data::{Data, DataSource, Dataset, Images, LoadedData};
 use swish_record::Profile;
 use swish_train::Recipe;
@@ -77,7 +78,7 @@ fn a_recipe_is_written_as_it_was_and_read_back() {
         r#""augment":{"normalise":{"channel":{"mean":[125.3,123.0,113.9],"std":[63.0,62.1,66.7]}},"#,
         r#""pad":4,"pad_mode":"zero","crop":true,"flip":true},"log_every":50,"eval_every":400}"#
     );
-    let recipe = plain("resnet20", Dataset::Cifar10, 2000);
+    let recipe = plain(models::find("resnet20").unwrap(), Dataset::Cifar10, 2000);
     assert_eq!(serde_json::to_string(&recipe).unwrap(), text);
     assert_eq!(serde_json::from_str::<Recipe>(text).unwrap(), recipe);
 }

@@ -52,7 +52,7 @@ fn recipe() -> Recipe {
         label_smoothing: 0.1,
         ema_decay: Some(0.9999),
         norm_momentum: Some(0.2),
-        ..plain(MODEL, Dataset::Cifar10, 12)
+        ..plain(models::find(MODEL).unwrap(), Dataset::Cifar10, 12)
     }
 }
 
@@ -172,7 +172,8 @@ fn a_checkpoint_of_another_optimizer_or_without_averages_is_refused() {
     let (dir, data) = (tempfile::tempdir().unwrap(), data(40));
     let file = dir.path().join("checkpoint.safetensors");
     let bare = cell(Recipe { ema_decay: None, ..recipe() });
-    let sgd = cell(Recipe { optimizer: plain(MODEL, Dataset::Cifar10, 1).optimizer, ..recipe() });
+    let sgd =
+        cell(Recipe { optimizer: plain(models::find(MODEL).unwrap(), Dataset::Cifar10, 1).optimizer, ..recipe() });
     let here = cell(recipe());
     for (other, word) in [(&bare, "averages.parameters"), (&sgd, "RMSProp")] {
         let other = Session::new(other, &data, &Device::Cpu).unwrap();

@@ -1,6 +1,6 @@
 //! `swish data`: getting data sets.
 
-use crate::args::say;
+use crate::args::{download_progress, say};
 use anyhow::Result;
 use std::path::PathBuf;
 use swish_data::Dataset;
@@ -21,7 +21,7 @@ enum What {
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  swish data fetch --dataset cifar10")]
 struct FetchArgs {
-    /// cifar10 or cifar100
+    /// cifar10, cifar100 or imagenet (150 GB; its terms have to be accepted on the hub first, see data/README.md)
     #[arg(long)]
     dataset: Dataset,
     /// Also copy the files to this folder, in the layout that --data-dir reads
@@ -31,15 +31,7 @@ struct FetchArgs {
 
 pub fn run(args: Args) -> Result<()> {
     let What::Fetch(args) = args.what;
-    let mut last = 0;
-    let mut progress = |file: &str, done: u64, total: u64| {
-        let percent = (100 * done).checked_div(total).unwrap_or(0);
-        if percent >= last + 10 || percent < last {
-            eprintln!("{file}: {percent} % of {} MiB", total >> 20);
-            last = percent;
-        }
-    };
-    let fetched = swish_data::fetch(args.dataset, args.to.as_deref(), &mut progress)?;
+    let fetched = swish_data::fetch(args.dataset, args.to.as_deref(), &mut download_progress())?;
     say(fetched.note)?;
     for file in fetched.files {
         say(file.display())?;

@@ -1,6 +1,6 @@
 //! `swish forward`: logits, loss and gradients of a model with given weights, for comparison with other programs.
 
-use crate::args::{CLASSES, ComputeArgs};
+use crate::args::{CLASSES, ComputeArgs, Weights, positive};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
@@ -27,9 +27,12 @@ pub struct Args {
     /// Number of classes; without it those of the data set that the model is made for
     #[arg(long, value_parser = CLASSES)]
     classes: Option<usize>,
-    /// Weights and running statistics (safetensors)
+    /// Weights and running statistics: a safetensors file, or hub:OWNER/NAME[@REVISION] for its model.safetensors
     #[arg(long)]
-    weights: PathBuf,
+    weights: Weights,
+    /// What BatchNorm adds to variances in evaluation, where the weights were trained with another value than the model's
+    #[arg(long, value_name = "EPSILON", value_parser = positive, conflicts_with = "train")]
+    norm_eps: Option<f64>,
     /// Images and targets (safetensors)
     #[arg(long)]
     input: PathBuf,
@@ -59,11 +62,10 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
     let net = Net::undrawn(info, &activation, args.classes.unwrap_or(info.classes), dtype, device)?;
-    let tensors = weights::read_file(&args.weights)?;
-    weights::load(&net.params, &tensors, &args.weights)?;
-    if !args.train {
-        weights::require_buffers(&net.params, &tensors, &args.weights)?;
-    }
+    let file = args.weights.file()?;
+    let tensors = weights::read_file(&file)?;
+    let load = if args.train { weights::load } else { weights::load_for_evaluation };
+    load(&net.params, &tensors, &file)?;
     let input = weights::read_file(&args.input)?;
     let xs = images(&input, &args.input, dtype)?.to_device(device)?;
     let operands = precision.operands();
@@ -72,7 +74,7 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
         let targets = targets(&input, &args.input)?;
         train_outputs(&net, &xs, &targets, &pass)?
     } else {
-        let pass = Pass { operands, ..Pass::eval() };
+        let pass = Pass { operands, norm_eps: args.norm_eps, ..Pass::eval() };
         vec![("logits".to_string(), net.forward(&xs, &pass)?)]
     };
     let bytes = weights::to_bytes(&out, None)?;

@@ -25,8 +25,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     if !args.json {
         let title = format!(
-            "{:<29}{:>12}{:>12}{:>16}{:>7}{:>11}  {}",
-            "model", "parameters", "+ aux. head", "MACs/example", "sites", "channels", "what it is"
+            "{:<29}{:>7}{:>12}{:>12}{:>16}{:>7}{:>11}  {}",
+            "model", "image", "parameters", "+ aux. head", "MACs/example", "sites", "channels", "what it is"
         );
         say(title)?;
     }
@@ -48,8 +48,9 @@ pub fn run(args: Args) -> Result<()> {
             }));
         } else {
             say(format_args!(
-                "{:<29}{:>12}{:>12}{:>16}{:>7}{:>11}  {}",
+                "{:<29}{:>7}{:>12}{:>12}{:>16}{:>7}{:>11}  {}",
                 info.name,
+                format!("{h}x{w}"),
                 main.params,
                 if aux.params > 0 { (main.params + aux.params).to_string() } else { String::new() },
                 tally.macs(),

@@ -15,7 +15,7 @@ use swish_train::{Recipe, recipes};
 /// Train one model with one activation; started again, it goes on where it was killed
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  swish train --model resnet20 --activation swish --dataset cifar10 --data-dir DIR --steps 2000 --batch 128\n\nThe run's folder is results/runs/<id>: recipe.json, metrics.csv, run.json, model.safetensors.\nThe record is printed as JSON; a cell that has its record is not trained again."
+    after_help = "Examples:\n  swish train --model resnet20 --activation swish --dataset cifar10 --data-dir DIR --steps 2000 --batch 128\n  swish train --model mobilenet-v1-025-64 --activation swish --dataset imagenet --data-dir DIR --optimizer rms-prop --lr 0.045\n\nImageNet's images have the model's size.\nThe run's folder is results/runs/<id>: recipe.json, metrics.csv, run.json, model.safetensors.\nThe record is printed as JSON; a cell that has its record is not trained again."
 )]
 pub struct Args {
     /// Model, as `swish models` lists them
@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Result<()> {
         bail!("--checkpoint-seconds {}: expected a number of seconds, 0 or more", args.checkpoint_seconds)
     };
     let device = args.compute.device()?;
-    let plain = recipes::plain(swish_core::models::find(&args.model)?.name, args.data.dataset, args.steps);
+    let plain = recipes::plain(swish_core::models::find(&args.model)?, args.data.dataset, args.steps);
     let (batch, label_smoothing, ema_decay) = (args.batch, args.label_smoothing, args.ema_decay);
     let mut recipe = Recipe { batch, label_smoothing, ema_decay, ..plain };
     recipe.optimizer.rule = args.optimizer;

@@ -154,7 +154,7 @@ impl<E: Kind> Growing<E> {
         let bad = || Error::BadInput { layer: unit.name.clone(), found: vec![], expected: "a norm".into() };
         let layer = unit.pre.as_ref().ok_or_else(bad)?;
         if !run.pass.train {
-            return Norm::new(layer, layer.running()?.as_ref(), run.values);
+            return Norm::new(layer, layer.running(run.pass)?.as_ref(), run.values);
         }
         let [n, h, w, _] = self.shape;
         layer.update_running(&self.moments, n * h * w, run.pass)?;

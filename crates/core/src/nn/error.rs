@@ -15,6 +15,16 @@ pub enum Error {
         /// The shape that the model expects.
         expected: Vec<usize>,
     },
+    /// A file of weights lacks a trainable parameter of the activation.
+    #[error("{}: tensor `{name}` is missing: the activation has trainable parameters (here of shape {expected:?}), and weights trained with another one, such as relu, have none", file.display())]
+    MissingActivation {
+        /// The file of weights.
+        file: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The shape that the model expects.
+        expected: Vec<usize>,
+    },
     /// A tensor of a file has another shape than the model's.
     #[error("{}: tensor `{name}` has shape {found:?}, but the model expects {expected:?}; is it another model, or another --classes?", file.display())]
     WrongShape {
@@ -27,8 +37,8 @@ pub enum Error {
         /// The shape that the model expects.
         expected: Vec<usize>,
     },
-    /// A file of weights has a parameter that the model lacks.
-    #[error("{}: tensor `{name}` is no parameter of this model with this activation; is it another model's?", file.display())]
+    /// A file of weights has a tensor that the model lacks.
+    #[error("{}: tensor `{name}` is none of this model's with this activation; is it another model's?", file.display())]
     SurplusTensor {
         /// The file of weights.
         file: PathBuf,

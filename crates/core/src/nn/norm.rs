@@ -93,7 +93,7 @@ impl NormLayer {
     /// The statistics to normalise `node` with: in training the batch's, which also move the running ones.
     pub(super) fn moments(&self, node: &Node, pass: &Pass) -> Result<Arc<Moments>> {
         if !pass.train || !self.has_statistics() {
-            return self.running();
+            return self.running(pass);
         }
         let moments = unit_step::moments(node)?;
         self.update_running(&moments, node.pixels(), pass)?;
@@ -104,10 +104,14 @@ impl NormLayer {
         matches!(self.kind, Kind::Batch { .. })
     }
 
-    pub(super) fn running(&self) -> Result<Arc<Moments>> {
+    pub(super) fn running(&self, pass: &Pass) -> Result<Arc<Moments>> {
         Ok(match &self.kind {
-            Kind::Batch { running_mean, running_var, .. } => {
-                Arc::new(Moments { mean: to_f64(&running_mean.get())?, var: to_f64(&running_var.get())? })
+            Kind::Batch { config, running_mean, running_var, .. } => {
+                let mut var = to_f64(&running_var.get())?;
+                if let Some(eps) = pass.norm_eps {
+                    var.iter_mut().for_each(|var| *var += eps - config.eps);
+                }
+                Arc::new(Moments { mean: to_f64(&running_mean.get())?, var })
             }
             Kind::Scale { .. } => Arc::default(),
         })

@@ -26,6 +26,8 @@ pub struct Pass {
     pub train: bool,
     /// Share of the batch in the new running statistics (PyTorch's sense); `None` is each layer's own.
     pub norm_momentum: Option<f64>,
+    /// What BatchNorm adds to running variances, for weights that were trained with another value; `None` is each layer's own.
+    pub norm_eps: Option<f64>,
     /// Seed of dropout in this step; `None` switches dropout off.
     pub dropout_seed: Option<u64>,
     /// Precision: exact, or maps and the factors of products in bfloat16 with sums in f32.
@@ -37,7 +39,14 @@ pub struct Pass {
 impl Pass {
     /// A training pass in full precision, without dropout.
     pub fn train() -> Self {
-        Self { train: true, norm_momentum: None, dropout_seed: None, operands: Operands::Exact, tally: None }
+        Self {
+            train: true,
+            norm_momentum: None,
+            norm_eps: None,
+            dropout_seed: None,
+            operands: Operands::Exact,
+            tally: None,
+        }
     }
 
     /// An evaluation pass in full precision.

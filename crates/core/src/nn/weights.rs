@@ -1,7 +1,7 @@
 //! Weights as safetensors under PyTorch's names: what `state_dict` has, buffers included.
 
 use super::error::{Error, Result};
-use super::params::Params;
+use super::params::{Buffer, Param, Params, Role};
 use candle_core::{Device, Tensor};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -20,34 +20,62 @@ pub fn read_file(file: &Path) -> Result<HashMap<String, Tensor>> {
 /// How the names of parameters end.
 const PARAMETERS: [&str; 4] = [".weight", ".bias", ".beta", ".alpha"];
 
-/// Refuses weights without running statistics: evaluation would take them to be 0 and 1.
+/// PyTorch's count of training batches, which nothing depends on.
+const UNUSED: &str = ".num_batches_tracked";
+
+/// As [`load`], for evaluation: running statistics have to be there, since it would take them to be 0 and 1, and nothing that the model
+/// has not may be. An auxiliary head may be missing whole, as it is in published weights: its parameters then keep their values.
 ///
 /// # Errors
-/// [`Error::MissingTensor`].
-pub fn require_buffers(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
-    match params.buffers.iter().find(|b| !tensors.contains_key(&b.name)) {
-        None => Ok(()),
-        Some(b) => Err(Error::MissingTensor {
-            file: file.to_path_buf(),
-            name: b.name.clone(),
-            expected: b.get().dims().to_vec(),
-        }),
+/// As [`load`].
+pub fn load_for_evaluation(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
+    let names = params.params.iter().map(|p| &p.name).chain(params.buffers.iter().map(|b| &b.name));
+    let own: HashSet<&str> = names.map(String::as_str).collect();
+    let surplus = tensors.keys().filter(|name| !own.contains(name.as_str()) && !name.ends_with(UNUSED)).min();
+    if let Some(name) = surplus {
+        return Err(Error::SurplusTensor { file: file.to_path_buf(), name: name.clone() });
     }
+    let headless = !params.params.iter().any(|p| p.auxiliary && tensors.contains_key(&p.name));
+    let optional = |auxiliary: bool| auxiliary && headless;
+    let mut tensors = tensors.clone();
+    for p in params.params.iter().filter(|p| optional(p.auxiliary)) {
+        tensors.insert(p.name.clone(), params.tensor(p)?.force_contiguous()?);
+    }
+    set(params, &tensors, file, |buffer| !optional(buffer.auxiliary))
 }
 
 /// Sets all parameters, and the buffers that `tensors` has, from tensors named as in PyTorch.
 ///
 /// `file` is named in errors. Tensors that are no parameters (`num_batches_tracked`, a checkpoint's momentum) are passed
-/// over. A buffer that is missing keeps its value; [`require_buffers`] refuses that.
+/// over. A buffer that is missing keeps its value; [`load_for_evaluation`] refuses that.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::WrongShape`] and [`Error::SurplusTensor`]; nothing has been changed then.
+/// [`Error::MissingTensor`], [`Error::MissingActivation`], [`Error::WrongShape`] and [`Error::SurplusTensor`]; nothing has been
+/// changed then.
 pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> Result<()> {
+    set(params, tensors, file, |_| false)
+}
+
+/// [`load`], for which the buffers that are `required` have to be there.
+fn set(
+    params: &Params,
+    tensors: &HashMap<String, Tensor>,
+    file: &Path,
+    required: impl Fn(&Buffer) -> bool,
+) -> Result<()> {
     let own: HashSet<&str> = params.params.iter().map(|p| p.name.as_str()).collect();
     let is_parameter = |name: &str| PARAMETERS.iter().any(|end| name.ends_with(end));
     let surplus = tensors.keys().filter(|name| is_parameter(name) && !own.contains(name.as_str())).min();
     if let Some(name) = surplus {
         return Err(Error::SurplusTensor { file: file.to_path_buf(), name: name.clone() });
+    }
+    let lacking = |p: &&Param| p.role == Role::Activation && !tensors.contains_key(&p.name);
+    if let Some(p) = params.params.iter().find(lacking) {
+        return Err(Error::MissingActivation {
+            file: file.to_path_buf(),
+            name: p.name.clone(),
+            expected: p.shape.clone(),
+        });
     }
     let checked = |name: &str, shape: &[usize]| match tensors.get(name) {
         None => Err(Error::MissingTensor { file: file.to_path_buf(), name: name.into(), expected: shape.to_vec() }),
@@ -66,7 +94,7 @@ pub fn load(params: &Params, tensors: &HashMap<String, Tensor>, file: &Path) -> 
         pieces.push(checked(&p.name, &p.shape)?.flatten_all()?.to_dtype(flat.dtype())?.to_device(flat.device())?);
     }
     let mut buffers = Vec::new();
-    for b in params.buffers.iter().filter(|b| tensors.contains_key(&b.name)) {
+    for b in params.buffers.iter().filter(|b| required(b) || tensors.contains_key(&b.name)) {
         let old = b.get();
         let new = checked(&b.name, old.dims())?.to_dtype(old.dtype())?.to_device(old.device())?;
         buffers.push((b, new));

@@ -22,6 +22,13 @@ pub struct ImageNetOptions {
     pub embedded_side: usize,
 }
 
+impl ImageNetOptions {
+    /// The classes that there are; embedded images of 224 pixels.
+    pub const fn new(data: DataOptions) -> Self {
+        Self { data, classes: None, embedded_side: 224 }
+    }
+}
+
 /// ImageNet, with its history. Images are read when they are wanted.
 #[derive(Debug, Clone)]
 pub struct ImageNet {
@@ -59,7 +66,7 @@ pub(crate) fn load_with(options: &ImageNetOptions, hub: &Hub) -> Result<ImageNet
     let from_hub = || {
         let absent = |e: DataError| {
             let detail = if let DataError::Hub { detail, .. } = e { detail } else { e.to_string() };
-            DataError::Hub { dataset, detail: format!("{detail}; {FETCH}") }
+            DataError::Hub { what: dataset.to_string(), detail: format!("{detail}; {FETCH}") }
         };
         hub.cached_folder(dataset).and_then(|folder| find(&folder)).map_err(absent)
     };
@@ -84,17 +91,18 @@ pub(crate) fn load_with(options: &ImageNetOptions, hub: &Hub) -> Result<ImageNet
     }
 }
 
-/// Opens a validation set alone, for evaluating given weights: a folder of class folders or an archive of one; labels
-/// of images without class folders are looked for beside it.
+/// Opens a validation set alone, for evaluating given weights, with a training set of no image: a folder of class folders or an
+/// archive of one; labels of images without class folders are looked for beside it.
 ///
 /// # Errors
 /// As [`load`].
-pub fn open_val(path: &Path, classes: Option<&Path>, cache: &Path) -> Result<(ImageSet, Vec<String>), DataError> {
+pub fn open_val(path: &Path, classes: Option<&Path>, cache: &Path) -> Result<ImageNet, DataError> {
     let classes = classes.map(Classes::read).transpose()?;
     let found = labels::find(path).or_else(|| path.parent().and_then(labels::find));
     let labels = found.map(|path| Labels::read(&path)).transpose()?;
     let (set, classes) = ImageSet::open(path, Split::Val, labels.as_ref(), classes.as_ref(), cache)?;
-    Ok((set, classes.names().to_vec()))
+    let what = format!("{} {} ({})", DataSource::Dir, Dataset::ImageNet, path.display());
+    Ok(loaded(DataSource::Dir, &what, [ImageSet::none(classes.len()), set], classes.names().to_vec()))
 }
 
 /// Images of (training, validation) in a folder of parquet shards; reads all labels.

@@ -5,7 +5,7 @@ use super::support::write_small;
 use crate::fetch::fetch_with;
 use crate::hub::Hub;
 use crate::load::load_with;
-use crate::{DataChoice, DataOptions, DataSource, Dataset};
+use crate::{DataChoice, DataOptions, DataSource, Dataset, Published};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -152,13 +152,19 @@ fn fetch_reports_progress_and_refuses_what_is_not_the_data_set() {
     assert!(last.1 > 0 && last.1 == last.2, "{last:?}");
 }
 
-/// A server that answers every request with this status.
+/// A server that answers every request with this status, and with further lines of a head in it.
 fn refuse(status: &'static str) -> String {
+    answering(move |_| status)
+}
+
+/// A server that answers each request, of which it is given the first line, without content.
+fn answering(status: impl Fn(&str) -> &'static str + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let status = status(&lines.next().unwrap_or_default());
             lines.take_while(|line| !line.is_empty()).for_each(drop);
             drop(write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
         }
@@ -180,4 +186,68 @@ fn what_is_given_only_to_those_who_accepted_the_terms_says_how() {
     assert_eq!(message, "hub: imagenet: HF_HUB_OFFLINE is set");
     let message = load_with(Dataset::ImageNet, &options(dir.path(), false), &offline).unwrap_err().to_string();
     assert_eq!(message, "data set imagenet: expected cifar10 or cifar100 where images are held in memory");
+}
+
+#[test]
+fn published_weights_are_named_by_repository_and_revision() {
+    for text in ["timm/inception_v4.tf_in1k", "a-b/c_d@refs/pr/1"] {
+        assert_eq!(text.parse::<Published>().unwrap().to_string(), text);
+    }
+    for text in ["", "a", "a/", "/b", "a/b/c", "a/b@", "../b", "a/b@../../c", "a/b c"] {
+        let message = text.parse::<Published>().unwrap_err().to_string();
+        assert_eq!(message, format!("repository {text}: expected OWNER/NAME or OWNER/NAME@REVISION"));
+    }
+}
+
+#[test]
+fn published_weights_are_downloaded_once_by_revision() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let request = lines.next().unwrap_or_default();
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let found = request.contains(" /timm/net/resolve/v1/model.safetensors ");
+            let status = if found { "200 OK" } else { "404 Not Found" };
+            let head = "ETag: \"e\"\r\nX-Repo-Commit: 0123456789012345678901234567890123456789\r\nConnection: close";
+            let body = if request.starts_with("HEAD") { "" } else { "weights" };
+            drop(write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 7\r\n{head}\r\n\r\n{body}"));
+        }
+    });
+    let online = hub(dir.path(), &address);
+    let place: Published = "timm/net@v1".parse().unwrap();
+    let file = place.weights_with(&mut |_, _, _| (), &online).unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), b"weights");
+    let offline = Hub { offline: true, ..online.clone() };
+    assert_eq!(place.weights_with(&mut |_, _, _| (), &offline).unwrap(), file);
+    // Another revision is another file.
+    let main: Published = "timm/net".parse().unwrap();
+    assert!(main.weights_with(&mut |_, _, _| (), &online).is_err());
+}
+
+#[test]
+fn why_there_are_no_published_weights_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = |address: &str| {
+        let place: Published = "timm/none@v1".parse().unwrap();
+        let message = place.weights_with(&mut |_, _, _| (), &hub(dir.path(), address)).unwrap_err().to_string();
+        let start = "hub: timm/none@v1: model.safetensors: not cached, and the download failed: ";
+        message.strip_prefix(start).unwrap_or_else(|| panic!("{message}")).to_owned()
+    };
+    let gated = "the hub gives this only to accounts that accepted its terms";
+    assert!(message(&refuse("401 Unauthorized\r\nX-Error-Code: GatedRepo")).starts_with(gated));
+    assert!(message(&refuse("403 Forbidden")).starts_with(gated));
+    let absent = "no such repository, or a private one";
+    assert!(message(&refuse("401 Unauthorized\r\nX-Error-Code: RepoNotFound")).starts_with(absent));
+    assert!(message(&refuse("404 Not Found")).starts_with(absent));
+    let has = |revision: bool| {
+        answering(move |request| match request.contains("/api/models/timm/none") {
+            true if revision || !request.contains("/revision/") => "200 OK",
+            _ => "404 Not Found",
+        })
+    };
+    assert_eq!(message(&has(false)), "the repository has no such revision");
+    assert_eq!(message(&has(true)), "the repository has no such file");
 }

@@ -6,7 +6,7 @@
 
 use crate::optimizer::{DecayOn, OptimizerConfig, Rule};
 use crate::recipe::Recipe;
-use crate::schedule::{Schedule, Shape, Warmup};
+use crate::schedule::{Schedule, Warmup};
 use swish_data::{Augment, Dataset};
 use swish_record::Profile;
 
@@ -146,30 +146,6 @@ pub fn densenet100_12(dataset: Dataset) -> Recipe {
         preprocess: Augment::fb_resnet(dataset).into(),
         log_every: epochs(1, 64) / 4,
         eval_every: epochs(1, 64),
-        holdout: None,
-        aux_weight: 0.0,
-        replicas: 1,
-        ema_decay: None,
-        norm_momentum: None,
-    }
-}
-
-/// Any registered CIFAR model under one plain recipe, for `swish train`: SGD with momentum 0.9, cosine from 0.1, decay
-/// 1e-4 on all parameters, batches of 128, flip and 4-pixel crop. ResNet-20 with Swish-1 reaches about 79.4 % on
-/// CIFAR-10 in 2,000 steps in PyTorch.
-pub fn plain(model: &str, dataset: Dataset, steps: u64) -> Recipe {
-    Recipe {
-        name: "plain".into(),
-        model: model.into(),
-        dataset,
-        optimizer: sgd(false, 1e-4),
-        schedule: Schedule { lr: 0.1, shape: Shape::Cosine, warmup: Warmup::None },
-        batch: 128,
-        steps,
-        label_smoothing: 0.0,
-        preprocess: Augment::fb_resnet(dataset).into(),
-        log_every: steps.div_ceil(40),
-        eval_every: steps.div_ceil(5),
         holdout: None,
         aux_weight: 0.0,
         replicas: 1,

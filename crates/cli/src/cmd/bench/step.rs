@@ -52,7 +52,7 @@ fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     let info = models::find(&args.model)?;
     let classes = info.classes;
     let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
-    let mut recipe = recipes::plain(info.name, swish_data::Dataset::Cifar10, 1);
+    let mut recipe = recipes::plain(info, swish_data::Dataset::Cifar10, 1);
     // As the recipes of the paper's networks have it.
     recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };
     let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);

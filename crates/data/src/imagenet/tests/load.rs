@@ -99,8 +99,10 @@ fn the_archives_of_ilsvrc_and_their_labels() {
     std::fs::copy(dir.path().join("val_labels.txt"), folder.path().join("val_labels.txt")).unwrap();
     assert_eq!(load(&options(folder.path())).unwrap().version, data.version);
     // Alone, for an evaluation.
-    let (set, classes) = open_val(&folder.path().join("val"), None, folder.path()).unwrap();
-    assert_eq!((set.len(), set.labels(), classes.len()), (3, &[2, 1, 0][..], 3));
+    let alone = open_val(&folder.path().join("val"), None, folder.path()).unwrap();
+    assert_eq!((alone.train.len(), alone.val.labels(), alone.class_names.len()), (0, &[2, 1, 0][..], 3));
+    assert!(alone.note.contains("0 training and 3 validation images, 3 classes"), "{}", alone.note);
+    assert_eq!(seen(&alone), seen(&data));
 }
 
 #[test]

@@ -82,10 +82,10 @@ fn a_thousand_classes_and_ten_of_them() {
     let Some(dir) = samples() else { return };
     let cache = tempfile::tempdir().unwrap();
     let list = dir.join("classes.tsv");
-    let (set, classes) = open_val(&dir.join("eval1000.tar.gz"), Some(&list), cache.path()).unwrap();
-    assert_eq!((set.len(), set.class_counts()), (1000, vec![1; 1000]));
-    let (own, _) = open_val(&dir.join("eval1000.tar.gz"), None, cache.path()).unwrap();
-    assert_eq!(own.labels(), set.labels());
+    let whole = open_val(&dir.join("eval1000.tar.gz"), Some(&list), cache.path()).unwrap();
+    assert_eq!((whole.val.len(), whole.val.class_counts()), (1000, vec![1; 1000]));
+    let own = open_val(&dir.join("eval1000.tar.gz"), None, cache.path()).unwrap();
+    assert_eq!(own.val.labels(), whole.val.labels());
     let ten = load(&ImageNetOptions {
         classes: Some(list),
         data: DataOptions { cache: cache.path().into(), ..options(&dir).data },
@@ -95,7 +95,7 @@ fn a_thousand_classes_and_ten_of_them() {
     assert_eq!(ten.train.classes(), 1000);
     // Tench is the first class of all, the parachute number 701.
     assert_eq!((ten.val.labels()[0], ten.val.labels()[449]), (0, 701));
-    assert_eq!(classes[701], "n03888257");
+    assert_eq!(whole.class_names[701], "n03888257");
 }
 
 #[test]
