@@ -5,13 +5,13 @@
     python bench/peer.py activation 'max(x, sin(x))' --elements 10000000 --mode compile
     python bench/peer.py params --activation swish
 
-A step is what `swish bench step` does: forward, cross-entropy, backward, SGD with Nesterov momentum and weight decay.
+A step is what `swish bench step` does: forward, cross-entropy (and 0.4 times that of the auxiliary head, where the network has one),
+backward, SGD with Nesterov momentum and weight decay.
 PyTorch gets what makes it fast and changes no result: the fused optimizer, and the loss compiled with the network.
 A failure is a JSON line too, with its reason in `err`, and exit code 1.
 """
 
 import argparse
-import ast
 import contextlib
 import ctypes
 import json
@@ -24,9 +24,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-CLASSES = 10
+import cifar_models
+import imagenet_models
+from activations import INITIAL, function_of
+
+MODELS = cifar_models.MODELS | imagenet_models.MODELS
+SIZES = cifar_models.SIZES | imagenet_models.SIZES
+CLASSES = {name: models.CLASSES for models in (cifar_models, imagenet_models) for name in models.MODELS}
 # Mode: memory format of images and weights, and what torch.compile is told (None: not compiled).
 MODES = {
     "eager": (torch.contiguous_format, None),
@@ -36,158 +41,6 @@ MODES = {
     "max_autotune": (torch.channels_last, {"mode": "max-autotune"}),
 }
 ACTIVATION_MODES = ["eager", "compile"]
-
-
-# ---------------------------------------------------------------------------------------------------- activations
-
-
-def larger(a, b):
-    if isinstance(b, (int, float)):
-        return torch.relu(a) if b == 0 else torch.clamp(a, min=b)
-    return torch.maximum(a, b)
-
-
-def smaller(a, b):
-    return torch.clamp(a, max=b) if isinstance(b, (int, float)) else torch.minimum(a, b)
-
-
-FUNCTIONS = {"max": larger, "min": smaller, "abs": torch.abs, "atan": torch.atan, "log": torch.log, "erf": torch.erf}
-FUNCTIONS |= {name: getattr(torch, name) for name in "sin cos tan sinh cosh tanh asinh exp expm1 sqrt sigmoid".split()}
-NAMES = {"swish": "x*sigmoid(beta*x)", "swish-1": "x*sigmoid(x)", "relu": "max(x,0)"}
-INITIAL = {"alpha": 0.25, "beta": 1.0}
-NODES = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Call, ast.Name, ast.Constant, ast.Load, ast.operator, ast.unaryop)
-
-
-def function_of(text):
-    """A name or an expression as a function of x and its parameters, and the names of those."""
-    source = NAMES.get(text, text).replace("^", "**")
-    nodes = list(ast.walk(ast.parse(source.strip(), mode="eval")))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    unknown = names - {"x"} - FUNCTIONS.keys() - INITIAL.keys()
-    if unknown or not all(isinstance(node, NODES) for node in nodes):
-        raise ValueError(f"{text}: not an expression of x that is known here {sorted(unknown)}")
-    params = sorted(names & INITIAL.keys())
-    # Every name in the source is one of the tables above.
-    return eval(f"lambda x, {', '.join(params)}: {source}", dict(FUNCTIONS)), params
-
-
-class Act(nn.Module):
-    """An activation with one value of each parameter a channel."""
-
-    def __init__(self, text, channels):
-        super().__init__()
-        self.function, self.names = function_of(text)
-        for name in self.names:
-            setattr(self, name, nn.Parameter(torch.full((channels, 1, 1), INITIAL[name])))
-
-    def forward(self, x):
-        return self.function(x, *(getattr(self, name) for name in self.names))
-
-
-# --------------------------------------------------------------------------------------------------------- models
-
-
-def conv(c_in, c_out, size, stride=1):
-    return nn.Conv2d(c_in, c_out, size, stride, size // 2, bias=False)
-
-
-def norm_act(act, channels):
-    return nn.Sequential(nn.BatchNorm2d(channels), Act(act, channels))
-
-
-class BasicV1(nn.Module):
-    """Block of ResNet v1 (He et al. 2015) with shortcut A: every other pixel, new channels zero."""
-
-    def __init__(self, c_in, c_out, stride, act):
-        super().__init__()
-        self.first = nn.Sequential(conv(c_in, c_out, 3, stride), norm_act(act, c_out))
-        self.second = nn.Sequential(conv(c_out, c_out, 3), nn.BatchNorm2d(c_out))
-        self.act, self.stride, self.new = Act(act, c_out), stride, c_out - c_in
-
-    def forward(self, x):
-        y = self.second(self.first(x))
-        if self.new:
-            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new))
-        return self.act(y + x)
-
-
-class PreAct(nn.Module):
-    """Block of ResNet v2 (He et al. 2016). `convs` are (in, out, size, stride), each after a BatchNorm and activation."""
-
-    def __init__(self, convs, act):
-        super().__init__()
-        (c_in, _, _, stride), c_out = convs[0], convs[-1][1]
-        self.head, self.first = norm_act(act, c_in), conv(*convs[0])
-        self.rest = nn.Sequential(*(nn.Sequential(norm_act(act, c[0]), conv(*c)) for c in convs[1:]))
-        self.shortcut = conv(c_in, c_out, 1, stride) if c_in != c_out else None
-
-    def forward(self, x):
-        h = self.head(x)
-        return self.rest(self.first(h)) + (x if self.shortcut is None else self.shortcut(h))
-
-
-class DenseLayer(nn.Module):
-    """Layer of DenseNet-BC (Huang et al. 2017)."""
-
-    def __init__(self, c_in, growth, act):
-        super().__init__()
-        wide = 4 * growth
-        self.new = nn.Sequential(norm_act(act, c_in), conv(c_in, wide, 1), norm_act(act, wide), conv(wide, growth, 3))
-
-    def forward(self, x):
-        return torch.cat((x, self.new(x)), 1)
-
-
-def classifier(channels):
-    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASSES)]
-
-
-def resnet_v1(n, act):
-    layers, c = [conv(3, 16, 3), norm_act(act, 16)], 16
-    for width in (16, 32, 64):
-        for block in range(n):
-            layers.append(BasicV1(c, width, 2 if width > 16 and block == 0 else 1, act))
-            c = width
-    return nn.Sequential(*layers, *classifier(c))
-
-
-def resnet_v2(n, widths, bottleneck, act):
-    layers, c = [conv(3, 16, 3)], 16
-    for group, width in enumerate(widths):
-        for block in range(n):
-            stride, m = 2 if group and block == 0 else 1, width // 4
-            narrow = [(c, m, 1, stride), (m, m, 3, 1), (m, width, 1, 1)]
-            layers.append(PreAct(narrow if bottleneck else [(c, width, 3, stride), (width, width, 3, 1)], act))
-            c = width
-    return nn.Sequential(*layers, norm_act(act, c), *classifier(c))
-
-
-def densenet_bc(depth, growth, act):
-    c = 2 * growth
-    layers = [conv(3, c, 3)]
-    for block in range(3):
-        for _ in range((depth - 4) // 6):
-            layers.append(DenseLayer(c, growth, act))
-            c += growth
-        if block < 2:
-            layers += [norm_act(act, c), conv(c, c // 2, 1), nn.AvgPool2d(2)]
-            c //= 2
-    return nn.Sequential(*layers, norm_act(act, c), *classifier(c))
-
-
-MODELS = {
-    "resnet20": lambda act: resnet_v1(3, act),
-    "resnet164": lambda act: resnet_v2(18, (64, 128, 256), True, act),
-    "wrn28_10": lambda act: resnet_v2(4, (160, 320, 640), False, act),
-    "densenet100_12_bc": lambda act: densenet_bc(100, 12, act),
-}
-
-
-def count(net):
-    return sum(p.numel() for p in net.parameters())
-
-
-# ------------------------------------------------------------------------------------------------------ measuring
 
 
 def timed(run, repeats, warm_up):
@@ -228,6 +81,18 @@ def keep_memory():
         libc.mallopt(m_trim_threshold, -1)
 
 
+def count(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def loss_of(logits, labels):
+    """Mean cross-entropy; of a network with an auxiliary head plus that of the head times its weight."""
+    if isinstance(logits, tuple):
+        main, auxiliary = logits
+        return loss_of(main, labels) + imagenet_models.AUX_WEIGHT * loss_of(auxiliary, labels)
+    return F.cross_entropy(logits, labels)
+
+
 def compiled(function, options):
     return function if options is None else torch.compile(function, **options)
 
@@ -236,15 +101,16 @@ def step(args):
     layout, options = MODES[args.mode]
     torch.manual_seed(1)
     net = MODELS[args.model](args.activation).to(memory_format=layout).train()
-    images = torch.randn(args.batch, 3, 32, 32).contiguous(memory_format=layout)
-    labels = torch.randint(CLASSES, (args.batch,))
+    size = SIZES[args.model]
+    images = torch.randn(args.batch, 3, size, size).contiguous(memory_format=layout)
+    labels = torch.randint(CLASSES[args.model], (args.batch,))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
-    loss_of = compiled(lambda images, labels: F.cross_entropy(net(images), labels), options)
+    forward = compiled(lambda images, labels: loss_of(net(images), labels), options)
 
     def run():
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
-            loss = loss_of(images, labels)
+            loss = forward(images, labels)
         loss.backward()
         optimizer.step()
         if not torch.isfinite(loss):
@@ -289,7 +155,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("version", help="version of torch, and the modes")
-    params = commands.add_parser("params", help="number of parameters of every model")
+    params = commands.add_parser("params", help="number of parameters of every model, auxiliary heads included")
     params.add_argument("--activation", default="relu")
     one = commands.add_parser("step", help="time a training step")
     one.add_argument("--model", required=True, choices=MODELS)

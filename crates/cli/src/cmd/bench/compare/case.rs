@@ -4,9 +4,37 @@ use serde::{Deserialize, Serialize};
 use swish_core::activation::Activation;
 use swish_train::cell::Precision;
 
-/// The models that `bench/peer.py` has too, with examples a step: what fits a few seconds.
-pub const MODELS: [(&str, usize); 4] =
-    [("resnet20", 128), ("resnet164", 128), ("wrn28_10", 32), ("densenet100_12_bc", 128)];
+/// A model that `bench/peer.py` has too.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelCase {
+    /// Its name.
+    pub name: &'static str,
+    /// Examples a step: what fits a few seconds.
+    pub batch: usize,
+    /// Steps that a process times, unless told otherwise.
+    pub steps: usize,
+    /// Activations, unless told otherwise.
+    pub activations: &'static [&'static str],
+}
+
+const fn model(name: &'static str, batch: usize, steps: usize, activations: &'static [&'static str]) -> ModelCase {
+    ModelCase { name, batch, steps, activations }
+}
+
+/// Models for CIFAR, then for ImageNet.
+pub const MODELS: [ModelCase; 8] = [
+    model("resnet20", 128, 10, &["swish", "max(x, sin(x))"]),
+    model("resnet164", 128, 3, &["swish", "max(x, sin(x))"]),
+    model("wrn28_10", 32, 3, &["swish", "max(x, sin(x))"]),
+    model("densenet100_12_bc", 128, 3, &["swish", "max(x, sin(x))"]),
+    model("mobilenet_v1_same", 16, 10, &["swish"]),
+    model("inception_v3_tfpool", 16, 3, &["swish"]),
+    model("nasnet_a_mobile", 16, 3, &["swish"]),
+    model("inception_resnet_v2", 8, 3, &["swish"]),
+];
+
+/// Repeats of a function alone that a process times, unless told otherwise.
+const REPEATS: usize = 10;
 
 /// PyTorch's modes of a training step; those of a function alone are [`What::modes`].
 pub const MODES: [&str; 5] = ["eager", "channels_last", "compile", "compile_channels_last", "max_autotune"];
@@ -57,24 +85,28 @@ pub struct Case {
     pub batch: usize,
     /// `f32` or `bf16`.
     pub precision: String,
+    /// Steps, or repeats of a function, that a process times.
+    pub steps: usize,
 }
 
 impl Case {
     /// A training step of one of [`MODELS`].
-    pub fn step((model, batch): (&str, usize), activation: &Activation, precision: Precision) -> Self {
-        let (model, activation, precision) = (model.to_string(), activation.to_string(), precision.to_string());
-        Self { what: What::Step, model, activation, batch, precision }
+    pub fn step(model: ModelCase, activation: &Activation, precision: Precision) -> Self {
+        let ModelCase { name, batch, steps, .. } = model;
+        let (activation, precision) = (activation.to_string(), precision.to_string());
+        Self { what: What::Step, model: name.into(), activation, batch, precision, steps }
     }
 
     /// A function alone.
     pub fn activation(activation: &Activation) -> Self {
         let (activation, precision) = (activation.to_string(), Precision::F32.to_string());
-        Self { what: What::Activation, model: String::new(), activation, batch: ELEMENTS, precision }
+        let model = String::new();
+        Self { what: What::Activation, model, activation, batch: ELEMENTS, precision, steps: REPEATS }
     }
 
     /// Arguments of `swish bench`, and of `bench/peer.py`. `formula` is the activation in the form that both read.
-    pub fn arguments(&self, formula: &str, steps: usize, threads: usize) -> Vec<String> {
-        let (batch, steps, threads) = (self.batch.to_string(), steps.to_string(), threads.to_string());
+    pub fn arguments(&self, formula: &str, threads: usize) -> Vec<String> {
+        let (batch, steps, threads) = (self.batch.to_string(), self.steps.to_string(), threads.to_string());
         let channels = CHANNELS.to_string();
         let words: &[&str] = match self.what {
             What::Step => &[
@@ -113,6 +145,53 @@ impl Case {
         match self.what {
             What::Step => format!("{}, {}, {} images, {}", self.model, self.activation, self.batch, self.precision),
             What::Activation => format!("{} alone", self.activation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use candle_core::{DType, Device};
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use swish_core::models::{self, Net};
+
+    /// Number of parameters of each of our networks, auxiliary heads included.
+    fn ours(activation: &str) -> BTreeMap<String, usize> {
+        let activation: Activation = activation.parse().unwrap();
+        let count = |model: &ModelCase| {
+            let info = models::find(model.name).unwrap();
+            let params =
+                Net::undrawn(info, &activation, info.classes, DType::F32, &Device::Cpu).unwrap().params.clone();
+            (model.name.to_owned(), params.size(false).params + params.size(true).params)
+        };
+        MODELS.iter().map(count).collect()
+    }
+
+    #[test]
+    fn both_programs_have_networks_of_the_same_size() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let python = std::env::var_os("SWISH_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
+        let torch = Command::new(&python).args(["-c", "import torch"]).output();
+        if !torch.is_ok_and(|output| output.status.success()) {
+            eprintln!(
+                "SKIPPED: no PyTorch in {}; `make bench-cpu` installs it, SWISH_PYTHON names another",
+                python.display()
+            );
+            return;
+        }
+        for activation in ["relu", "swish"] {
+            let script = root.join("bench/peer.py");
+            let output =
+                Command::new(&python).arg(script).args(["params", "--activation", activation]).output().unwrap();
+            let talk = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{talk}");
+            let peers: BTreeMap<String, usize> = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(peers, ours(activation), "{activation}");
         }
     }
 }

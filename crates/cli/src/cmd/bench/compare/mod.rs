@@ -16,7 +16,7 @@ mod table;
 
 use crate::args::{Whole, say};
 use anyhow::{Context, Result};
-use case::{Case, MODELS, MODES, What};
+use case::{Case, MODELS, MODES, ModelCase, What};
 use clap::builder::PossibleValuesParser;
 use process::Programs;
 use rounds::{Effort, Rounds};
@@ -42,11 +42,11 @@ pub struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "step,activation", value_name = "W,W")]
     what: Vec<What>,
     /// Models of the training steps
-    #[arg(long, value_delimiter = ',', value_name = "M,M,..", value_parser = PossibleValuesParser::new(MODELS.map(|m| m.0)),
-          default_values = MODELS.map(|m| m.0))]
+    #[arg(long, value_delimiter = ',', value_name = "M,M,..", value_parser = PossibleValuesParser::new(MODELS.map(|m| m.name)),
+          default_values = MODELS.map(|m| m.name))]
     models: Vec<String>,
-    /// Activations in the models, separated by semicolons: names or expressions
-    #[arg(long, value_delimiter = ';', value_name = "A;A;..", default_value = "swish;max(x, sin(x))")]
+    /// Activations in the models, separated by semicolons: names or expressions; unless given swish, for CIFAR's also max(x, sin(x))
+    #[arg(long, value_delimiter = ';', value_name = "A;A;..")]
     activations: Vec<Activation>,
     /// Activations alone, separated by semicolons
     #[arg(
@@ -59,7 +59,7 @@ pub struct Args {
     /// Precisions of the training steps
     #[arg(long, value_delimiter = ',', value_name = "P,P", default_value = "f32,bf16")]
     precisions: Vec<Precision>,
-    /// Examples a step; unless given 128, and 32 for wrn28_10
+    /// Examples a step; unless given 8 to 128, by the size of the model
     #[arg(long, value_parser = Whole(1..=65_536))]
     batch: Option<usize>,
     /// Modes of PyTorch
@@ -69,9 +69,9 @@ pub struct Args {
     /// Rounds: ours, then each mode of PyTorch
     #[arg(long, default_value_t = 3, value_parser = Whole(1..=1000))]
     rounds: usize,
-    /// Steps, or repeats of a function, that each process times
-    #[arg(long, default_value_t = 10, value_parser = Whole(1..=1_000_000))]
-    steps: usize,
+    /// Steps, or repeats of a function, that each process times; unless given 10, and 3 where they take seconds
+    #[arg(long, value_parser = Whole(1..=1_000_000))]
+    steps: Option<usize>,
     /// To save time: after the first round, of PyTorch's modes only the fastest
     #[arg(long)]
     fastest_only: bool,
@@ -99,7 +99,6 @@ pub fn run(args: Args) -> Result<()> {
     let all = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let effort = Effort {
         rounds: args.rounds,
-        steps: args.steps,
         threads: args.threads.map_or_else(all, NonZeroUsize::get),
         fastest_only: args.fastest_only,
     };
@@ -119,16 +118,16 @@ pub fn run(args: Args) -> Result<()> {
     let modes: Vec<&str> = if torch.is_some() { args.peers.iter().map(String::as_str).collect() } else { Vec::new() };
     let path = args.results.join("bench/cpu.csv");
     let mut rows = table::read(&path)?;
-    for case in args.cases() {
+    for case in args.cases()? {
         let key = Key::of(&case, effort.threads);
         let old = rows.iter().find(|row| row.key == key);
-        if !args.again && old.is_some_and(|row| row.covers(&modes, &effort, torch.as_deref())) {
+        if !args.again && old.is_some_and(|row| row.covers(&modes, &case, &effort, torch.as_deref())) {
             eprintln!("{}: measured before", case.label());
             continue;
         }
         let start = Instant::now();
         let rounds = Rounds::measure(&case, &modes, &programs, &effort)?;
-        let row = Row::of(key, &rounds, &effort, torch.as_deref(), start.elapsed().as_secs())?;
+        let row = Row::of(&case, &rounds, &effort, torch.as_deref(), start.elapsed().as_secs())?;
         if !table::merge(&mut rows, row) {
             eprintln!(
                 "{}: PyTorch gave no time, so the comparison measured before is kept and this one is not written",
@@ -151,21 +150,27 @@ pub fn run(args: Args) -> Result<()> {
 
 impl Args {
     /// The rows asked for, the cheap ones first.
-    fn cases(&self) -> Vec<Case> {
+    fn cases(&self) -> Result<Vec<Case>> {
         let mut cases = Vec::new();
         if self.what.contains(&What::Activation) {
             cases.extend(self.functions.iter().map(Case::activation));
         }
         if self.what.contains(&What::Step) {
-            for (model, batch) in MODELS.into_iter().filter(|(model, _)| self.models.iter().any(|m| m == model)) {
-                for activation in &self.activations {
-                    for precision in &self.precisions {
-                        cases.push(Case::step((model, self.batch.unwrap_or(batch)), activation, *precision));
-                    }
+            for model in MODELS.into_iter().filter(|model| self.models.iter().any(|name| name == model.name)) {
+                let model = ModelCase { batch: self.batch.unwrap_or(model.batch), ..model };
+                let mut activations = self.activations.clone();
+                if activations.is_empty() {
+                    activations = model.activations.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+                }
+                for activation in &activations {
+                    cases.extend(self.precisions.iter().map(|&precision| Case::step(model, activation, precision)));
                 }
             }
         }
-        cases
+        for case in &mut cases {
+            case.steps = self.steps.unwrap_or(case.steps);
+        }
+        Ok(cases)
     }
 }
 
@@ -182,14 +187,18 @@ mod tests {
         args: Args,
     }
 
-    fn labels(words: &[&str]) -> Vec<String> {
+    fn cases(words: &[&str]) -> Vec<Case> {
         let words = std::iter::once("compare").chain(words.iter().copied());
-        Program::try_parse_from(words).unwrap().args.cases().iter().map(Case::label).collect()
+        Program::try_parse_from(words).unwrap().args.cases().unwrap()
+    }
+
+    fn labels(words: &[&str]) -> Vec<String> {
+        cases(words).iter().map(Case::label).collect()
     }
 
     #[test]
     fn rows_can_be_chosen() {
-        assert_eq!(labels(&[]).len(), 5 + 4 * 2 * 2);
+        assert_eq!(labels(&[]).len(), 5 + 4 * 2 * 2 + 4 * 2);
         let some = labels(&["--what", "step", "--models", "wrn28_10,resnet20", "--activations", "relu"]);
         let expected = [
             "resnet20, relu, 128 images, f32",
@@ -203,13 +212,35 @@ mod tests {
     }
 
     #[test]
+    fn slow_models_take_fewer_images_and_steps() {
+        let told = |words: &[&str]| cases(words).into_iter().map(|c| (c.batch, c.steps)).collect::<Vec<_>>();
+        let models = "resnet20,nasnet_a_mobile,inception_resnet_v2";
+        let words = ["--what", "step", "--precisions", "f32", "--models", models, "--activations", "swish"];
+        assert_eq!(told(&words), [(128, 10), (16, 3), (8, 3)]);
+        assert_eq!(told(&[&words[..], &["--steps", "5", "--batch", "4"]].concat()), [(4, 5); 3]);
+    }
+
+    #[test]
+    fn models_of_imagenet_are_timed_with_swish() {
+        let some = labels(&["--what", "step", "--models", "mobilenet_v1_same,inception_resnet_v2"]);
+        let expected = [
+            "mobilenet_v1_same, swish, 16 images, f32",
+            "mobilenet_v1_same, swish, 16 images, bf16",
+            "inception_resnet_v2, swish, 8 images, f32",
+            "inception_resnet_v2, swish, 8 images, bf16",
+        ];
+        assert_eq!(some, expected);
+    }
+
+    #[test]
     fn both_programs_get_the_same_arguments() {
-        let step = Case::step(("resnet20", 32), &"max(x, sin(x))".parse().unwrap(), Precision::Bf16);
-        let words = step.arguments("max(x,sin(x))", 7, 2).join(" ");
+        let model = ModelCase { batch: 32, steps: 7, ..MODELS[0] };
+        let step = Case::step(model, &"max(x, sin(x))".parse().unwrap(), Precision::Bf16);
+        let words = step.arguments("max(x,sin(x))", 2).join(" ");
         let expected =
             "step --model resnet20 --activation max(x,sin(x)) --batch 32 --precision bf16 --steps 7 --threads 2";
         assert_eq!(words, expected);
-        let alone = Case::activation(&"swish".parse().unwrap()).arguments("swish", 7, 2).join(" ");
-        assert_eq!(alone, "activation swish --elements 10000000 --channels 16 --repeats 7 --threads 2");
+        let alone = Case::activation(&"swish".parse().unwrap()).arguments("swish", 2).join(" ");
+        assert_eq!(alone, "activation swish --elements 10000000 --channels 16 --repeats 10 --threads 2");
     }
 }

@@ -15,6 +15,19 @@ pub struct Measured {
     /// Peak resident memory.
     #[serde(default)]
     pub peak_rss_mib: Option<f64>,
+    /// Parameters of the network.
+    #[serde(default)]
+    pub params: Option<u64>,
+}
+
+impl Measured {
+    /// This measurement, if it is of a network as large as the other's.
+    pub fn beside(self, other: &Self) -> Result<Self, String> {
+        match (self.params, other.params) {
+            (Some(own), Some(others)) if own != others => Err(format!("{own} parameters, but ours has {others}")),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// A line is a measurement, or says why there is none.
@@ -117,9 +130,18 @@ mod tests {
     #[test]
     fn lines_of_both_programs_are_read() {
         let step = parse("{\"model\": \"resnet20\", \"ms_median\": 12.5, \"ms_p20\": 12.0, \"peak_rss_mib\": 100.5}\n");
-        assert_eq!(step, Ok(Measured { median: 12.5, peak_rss_mib: Some(100.5) }));
+        assert_eq!(step, Ok(Measured { median: 12.5, peak_rss_mib: Some(100.5), params: None }));
         let alone = parse("a line of talk\n{\"ns_forward_median\":0.3,\"ns_forward_backward_median\":0.7}");
-        assert_eq!(alone, Ok(Measured { median: 0.7, peak_rss_mib: None }));
+        assert_eq!(alone, Ok(Measured { median: 0.7, peak_rss_mib: None, params: None }));
+    }
+
+    #[test]
+    fn another_network_is_no_peer() {
+        let of = |params| Measured { median: 1.0, peak_rss_mib: None, params };
+        for (peer, ours) in [(None, None), (Some(7), None), (Some(7), Some(7))] {
+            assert_eq!(of(peer).beside(&of(ours)), Ok(of(peer)));
+        }
+        assert_eq!(of(Some(8)).beside(&of(Some(7))).unwrap_err(), "8 parameters, but ours has 7");
     }
 
     #[test]

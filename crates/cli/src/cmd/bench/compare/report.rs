@@ -3,6 +3,7 @@
 use super::case::{MODES, What};
 use super::table::Row;
 use std::fmt::Write as _;
+use swish_core::models::ModelInfo;
 use swish_record::Summary;
 use swish_record::plot::{RatioPanel, RatioPlot, RatioRow};
 use swish_record::provenance::short;
@@ -15,10 +16,15 @@ fn sections(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
     rows.chunk_by(|a, b| a.key.section() == b.key.section())
 }
 
+fn imagenet(row: &Row) -> bool {
+    row.key.info().is_some_and(|info| info.classes == 1000)
+}
+
 fn heading(row: &Row) -> String {
     let key = &row.key;
     let what = match key.what {
-        What::Step => "Training step",
+        What::Step if imagenet(row) => "Training step, ImageNet",
+        What::Step => "Training step, CIFAR-10",
         What::Activation => "Activation alone, forward and backward",
     };
     let s = if key.threads == 1 { "" } else { "s" };
@@ -82,14 +88,21 @@ fn notes(section: &[Row]) -> String {
     let first = &section[0];
     let mut text = match first.key.what {
         What::Step => {
-            "Milliseconds of a training step on random images of 32x32, ten classes (forward, loss, backward, SGD)"
+            let of = |text: &dyn Fn(&ModelInfo) -> String| {
+                joined(section, " or ", |r| r.key.info().map_or_else(String::new, text))
+            };
+            let sizes = of(&|info| format!("{}x{}", info.input[1], info.input[2]));
+            let classes = of(&|info| info.classes.to_string());
+            let head = if imagenet(first) { "; auxiliary heads included" } else { "" };
+            format!(
+                "Milliseconds of a training step on random images of {sizes}, {classes} classes (forward, loss, backward, SGD{head})"
+            )
         }
-        What::Activation => "Nanoseconds an element, float32, with the gradients of the parameters",
-    }
-    .to_owned();
-    if first.key.what == What::Activation {
-        let _ = write!(text, ", on {} elements", joined(section, " or ", |r| r.key.batch.to_string()));
-    }
+        What::Activation => {
+            let elements = joined(section, " or ", |r| r.key.batch.to_string());
+            format!("Nanoseconds an element, float32, with the gradients of the parameters, on {elements} elements")
+        }
+    };
     let rounds = joined(section, " or ", |r| r.rounds.to_string());
     let steps = joined(section, " or ", |r| r.steps.to_string());
     let _ = write!(text, ": medians of {steps} times in each process, then over {rounds} rounds of processes in turn.");
@@ -194,7 +207,7 @@ mod tests {
     fn the_table_has_a_line_a_row_and_a_section_a_kind() {
         let text = markdown(&rows());
         assert_eq!(text.matches("### ").count(), 2);
-        assert!(text.contains("### Training step · A CPU, with a comma · avx512 · 2 threads"));
+        assert!(text.contains("### Training step, CIFAR-10 · A CPU, with a comma · avx512 · 2 threads"));
         let line = text.lines().find(|line| line.contains("bf16")).unwrap();
         assert!(line.contains("| 50.0") && line.contains("2.00 [1.80, 2.20]") && line.contains("100 / 900"), "{line}");
         // A mode that nobody measured has no column, a row without PyTorch no ratio.
@@ -203,6 +216,15 @@ mod tests {
         assert_eq!(alone.matches(NOTHING).count(), 4, "{alone}");
         assert!(text.contains("PyTorch 2.15.0, commit") && text.contains("Failed on resnet20"));
         assert_eq!(markdown(&[]), "\n");
+    }
+
+    #[test]
+    fn models_of_imagenet_have_a_section_of_their_own() {
+        let models = ["resnet20", "mobilenet_v1_same", "inception_v3_tfpool"];
+        let text = markdown(&models.map(|model| row(model, "f32", 100.0, Some(1.5))));
+        let (cifar, imagenet) = text.split_once("### Training step, ImageNet").unwrap();
+        assert!(cifar.contains("images of 32x32, 10 classes") && !cifar.contains("mobilenet"), "{cifar}");
+        assert!(imagenet.contains("images of 224x224 or 299x299, 1000 classes") && imagenet.contains("auxiliary"));
     }
 
     #[test]

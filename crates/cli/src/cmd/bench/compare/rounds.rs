@@ -11,8 +11,6 @@ use swish_record::stats::{Summary, median};
 pub struct Effort {
     /// Rounds.
     pub rounds: usize,
-    /// Steps or repeats a process.
-    pub steps: usize,
     /// Threads.
     pub threads: usize,
     /// After the first round, of PyTorch's modes only the fastest.
@@ -48,7 +46,7 @@ impl Rounds {
     /// When ours fails; a mode of PyTorch that fails is noted and left out.
     pub fn measure(case: &Case, wanted: &[&str], programs: &Programs, effort: &Effort) -> Result<Self> {
         let formula = formula(&case.activation)?;
-        let arguments = case.arguments(&formula, effort.steps, effort.threads);
+        let arguments = case.arguments(&formula, effort.threads);
         let mut rounds = Self::default();
         let mut modes: Vec<usize> =
             (0..MODES.len()).filter(|&m| case.what.modes().contains(&MODES[m]) && wanted.contains(&MODES[m])).collect();
@@ -63,7 +61,7 @@ impl Rounds {
             for times in &mut rounds.peers {
                 times.push(None);
             }
-            modes.retain(|&m| match programs.peer(&arguments, MODES[m]) {
+            modes.retain(|&m| match programs.peer(&arguments, MODES[m]).and_then(|peer| peer.beside(&ours)) {
                 Ok(measured) => {
                     tell(MODES[m], &shown(&measured, case.what));
                     rounds.peers[m][round] = Some(measured.median);

@@ -6,6 +6,7 @@ use crate::cmd::bench::machine::{cpu, simd};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use swish_core::models::{self, ModelInfo};
 use swish_record::{provenance, write_atomic};
 
 /// First line of the file, in the order of [`Row`].
@@ -86,24 +87,30 @@ pub struct Row {
 impl Key {
     /// The key of a case on this machine.
     pub fn of(case: &Case, threads: usize) -> Self {
-        let Case { what, model, activation, batch, precision } = case.clone();
+        let Case { what, model, activation, batch, precision, .. } = case.clone();
         Self { what, cpu: cpu(), simd: simd(), threads, model, batch, activation, precision }
     }
 
-    /// What the rows of one section have in common.
-    pub fn section(&self) -> (What, &str, &str, usize) {
-        (self.what, &self.cpu, &self.simd, self.threads)
+    /// What the rows of one section have in common: kind, the models' number of classes (which tells CIFAR from ImageNet), machine.
+    pub fn section(&self) -> (What, Option<usize>, &str, &str, usize) {
+        (self.what, self.info().map(|info| info.classes), &self.cpu, &self.simd, self.threads)
+    }
+
+    /// The row's model; `None` for a function alone.
+    pub fn info(&self) -> Option<&'static ModelInfo> {
+        models::find(&self.model).ok()
     }
 }
 
 impl Row {
     /// The row of what was measured.
-    pub fn of(key: Key, rounds: &Rounds, effort: &Effort, torch: Option<&str>, elapsed_s: u64) -> Result<Self> {
+    pub fn of(case: &Case, rounds: &Rounds, effort: &Effort, torch: Option<&str>, elapsed_s: u64) -> Result<Self> {
+        let key = Key::of(case, effort.threads);
         let fastest = rounds.fastest();
         Ok(Self {
             unit: key.what.unit().into(),
             key,
-            steps: effort.steps,
+            steps: case.steps,
             rounds: rounds.ours.len(),
             peers_after_round_1: if effort.fastest_only { "fastest" } else { "all" }.into(),
             ours: short(rounds.our_median().context("our times are not numbers")?),
@@ -123,10 +130,10 @@ impl Row {
         })
     }
 
-    /// Whether measuring `modes` again with `torch` would tell nothing new.
-    pub fn covers(&self, modes: &[&str], effort: &Effort, torch: Option<&str>) -> bool {
+    /// Whether measuring `case` in `modes` again with `torch` would tell nothing new.
+    pub fn covers(&self, modes: &[&str], case: &Case, effort: &Effort, torch: Option<&str>) -> bool {
         let same = self.commit == provenance::commit() && !self.dirty && !provenance::dirty();
-        let enough = self.rounds >= effort.rounds && self.steps >= effort.steps;
+        let enough = self.rounds >= effort.rounds && self.steps >= case.steps;
         let peers = torch.is_none_or(|torch| torch == self.torch)
             && modes.iter().filter(|mode| self.key.what.modes().contains(mode)).all(|mode| {
                 let measured = MODES.iter().zip(&self.peers).any(|(m, time)| m == mode && time.is_some());
@@ -139,7 +146,7 @@ impl Row {
     /// Where it stands in the table: as [`MODELS`] lists the models, f32 first.
     fn rank(&self) -> impl Ord + '_ {
         let Key { model, activation, precision, batch, .. } = &self.key;
-        let model = MODELS.iter().position(|(name, _)| name == model);
+        let model = MODELS.iter().position(|known| known.name == model);
         (self.key.section(), model, *batch, activation.as_str(), precision != "f32")
     }
 }
@@ -190,7 +197,9 @@ pub fn write(path: &Path, rows: &[Row]) -> Result<()> {
 pub mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::case::ModelCase;
     use super::*;
+    use swish_train::cell::Precision;
 
     pub fn row(model: &str, precision: &str, ours: f64, ratio: Option<f64>) -> Row {
         let (what, batch) = if model.is_empty() { (What::Activation, 1000) } else { (What::Step, 128) };
@@ -222,7 +231,12 @@ pub mod tests {
     }
 
     fn effort() -> Effort {
-        Effort { rounds: 3, steps: 10, threads: 2, fastest_only: false }
+        Effort { rounds: 3, threads: 2, fastest_only: false }
+    }
+
+    fn case(steps: usize) -> Case {
+        let model = ModelCase { steps, ..MODELS[0] };
+        Case::step(model, &"max(x, sin(x))".parse().unwrap(), Precision::F32)
     }
 
     #[test]
@@ -242,8 +256,8 @@ pub mod tests {
         let mut rounds = Rounds { ours: vec![2.0, 4.0, 3.0], rss: [Some(10.0), None], ..Rounds::default() };
         rounds.peers[2] = vec![Some(4.000_01), Some(4.0), Some(3.0)];
         rounds.failed = vec!["eager: no".into(), "max_autotune: no".into()];
-        let key = row("resnet20", "f32", 1.0, None).key;
-        let row = Row::of(key, &rounds, &effort(), Some("2.15.0"), 7).unwrap();
+        let row = Row::of(&case(5), &rounds, &effort(), Some("2.15.0"), 7).unwrap();
+        assert_eq!((row.key.model.as_str(), row.key.threads, row.steps), ("resnet20", 2, 5));
         assert_eq!((row.ours, row.peers), (3.0, [None, None, Some(4.0), None, None]));
         assert_eq!((row.fastest_peer.as_str(), row.ratio, row.ratio_max), ("compile", Some(1.0), Some(2.0)));
         assert_eq!((row.rounds, row.unit.as_str(), row.failed.as_str()), (3, "ms", "eager: no; max_autotune: no"));
@@ -279,7 +293,7 @@ pub mod tests {
     #[test]
     fn a_row_is_measured_again_only_for_something_new() {
         let row = row("resnet20", "f32", 1.0, Some(2.0));
-        let covers = |modes: &[&str], effort: &Effort, torch| row.covers(modes, effort, torch);
+        let covers = |modes: &[&str], effort: &Effort, torch| row.covers(modes, &case(10), effort, torch);
         // A program built from changed sources measures everything again.
         let clean = !provenance::dirty();
         assert_eq!(covers(&["eager", "max_autotune"], &effort(), Some("2.15.0")), clean);
@@ -287,7 +301,8 @@ pub mod tests {
         assert!(!covers(&["channels_last"], &effort(), Some("2.15.0")));
         assert!(!covers(&["eager"], &effort(), Some("2.16.0")));
         assert!(!covers(&["eager"], &Effort { rounds: 4, ..effort() }, Some("2.15.0")));
+        assert!(!row.covers(&["eager"], &case(11), &effort(), Some("2.15.0")));
         let changed = Row { dirty: true, ..row.clone() };
-        assert!(!changed.covers(&["eager"], &effort(), Some("2.15.0")));
+        assert!(!changed.covers(&["eager"], &case(10), &effort(), Some("2.15.0")));
     }
 }
