@@ -26,8 +26,9 @@ fn run(args: &Args) -> Result<()> {
     let folder = args.results.join("tables");
     let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
     let mut files = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
-    // Whole tables only: parts and smoke runs are for whoever made them.
-    let whole = |name: &str| name.ends_with(".md") && !name.contains("-partial") && !name.contains("-smoke-");
+    // Whole tables only: parts and smoke runs are for whoever made them, and all learning rates are too many columns for a page.
+    let left_out = ["-partial", "-smoke-", "_rates"];
+    let whole = |name: &str| name.ends_with(".md") && !left_out.iter().any(|part| name.contains(part));
     files.retain(|f| f.file_name().is_some_and(|name| whole(&name.to_string_lossy())));
     files.sort();
     let tables = files.iter().map(|f| read(f)).collect::<Result<Vec<_>>>()?;
