@@ -35,7 +35,7 @@ pub struct Args {
     /// Activation: a name or an expression
     #[arg(long)]
     activation: String,
-    /// Weights and running statistics: a safetensors file, or hub:OWNER/NAME[@REVISION] for its model.safetensors
+    /// Weights and running statistics: a safetensors file, or hub:OWNER/NAME or hub:OWNER/NAME@REVISION for its model.safetensors
     #[arg(long)]
     weights: Weights,
     /// CIFAR's normalisation: fb (fb.resnet.torch, DenseNet, `swish train`; the default), wrn (Wide ResNet), tf (per image)

@@ -27,7 +27,7 @@ pub struct Args {
     /// Number of classes; without it those of the data set that the model is made for
     #[arg(long, value_parser = CLASSES)]
     classes: Option<usize>,
-    /// Weights and running statistics: a safetensors file, or hub:OWNER/NAME[@REVISION] for its model.safetensors
+    /// Weights and running statistics: a safetensors file, or hub:OWNER/NAME or hub:OWNER/NAME@REVISION for its model.safetensors
     #[arg(long)]
     weights: Weights,
     /// What BatchNorm adds to variances in evaluation, where the weights were trained with another value than the model's
