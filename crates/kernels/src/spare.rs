@@ -3,7 +3,6 @@
 #![allow(unsafe_code, reason = "numbers of several types are stored in the same memory, whole cache lines")]
 
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -61,7 +60,7 @@ impl Pool {
 
 /// `len` elements in whole cache lines, whose first values are left over from an earlier use.
 pub(crate) struct Spare<T> {
-    lines: ManuallyDrop<Vec<Line>>,
+    lines: Vec<Line>,
     len: usize,
     element: PhantomData<T>,
 }
@@ -72,7 +71,7 @@ impl<T: Plain> Spare<T> {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         let free = if lines < SMALLEST { None } else { pool().take(lines) };
         let lines = free.unwrap_or_else(|| vec![Line([0; 64]); lines]);
-        Self { lines: ManuallyDrop::new(lines), len, element: PhantomData }
+        Self { lines, len, element: PhantomData }
     }
 
     /// The first `len` elements, whatever they are: the buffer grows where it is shorter.
@@ -86,10 +85,8 @@ impl<T: Plain> Spare<T> {
 
 impl<T> Drop for Spare<T> {
     fn drop(&mut self) {
-        // SAFETY: the field is not used again.
-        let lines = unsafe { ManuallyDrop::take(&mut self.lines) };
-        if lines.len() >= SMALLEST {
-            pool().give(lines);
+        if self.lines.len() >= SMALLEST {
+            pool().give(std::mem::take(&mut self.lines));
         }
     }
 }

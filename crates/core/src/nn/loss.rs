@@ -18,9 +18,12 @@ pub struct LossConfig {
 }
 
 impl LossConfig {
-    /// With this label smoothing, and the weight 0.4 that all networks of slim with an auxiliary head have.
+    /// The weight that all networks of slim with an auxiliary head have.
+    pub const AUX_WEIGHT: f64 = 0.4;
+
+    /// With this label smoothing, and slim's weight of the auxiliary head.
     pub const fn smoothed(smoothing: f64) -> Self {
-        Self { smoothing, aux_weight: 0.4 }
+        Self { smoothing, aux_weight: Self::AUX_WEIGHT }
     }
 }
 

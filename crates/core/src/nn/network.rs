@@ -49,8 +49,8 @@ impl Network {
 
     /// Images (n, h, w, c) to logits (n, classes).
     ///
-    /// Auxiliary heads are not run. In training the logits are part of candle's graph: their backward pass has a gradient for `params.flat`, and for `xs` if that is a
-    /// variable.
+    /// Auxiliary heads are not run. In training the logits are part of candle's graph: their backward pass has a gradient for
+    /// `params.flat`, and for `xs` if that is a variable.
     ///
     /// # Errors
     /// [`Error::BadInput`] for images of another shape.

@@ -116,7 +116,7 @@ pub(super) const TAIL: usize = 16;
 const LINE: usize = 64;
 
 /// `len` elements of `buffer`, of any value, that begin with a cache line.
-pub(super) fn aligned<T: Real>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+fn aligned<T: Real>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     let line = LINE / size_of::<T>();
     buffer.resize(len + line, T::ZERO);
     // Never more than a line, where the offset is known at all.

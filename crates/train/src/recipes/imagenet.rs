@@ -9,6 +9,7 @@ use crate::optimizer::{DecayOn, OptimizerConfig, Rule};
 use crate::preprocess::Preprocess;
 use crate::recipe::Recipe;
 use crate::schedule::{Schedule, Warmup, decay_steps};
+use swish_core::nn::LossConfig;
 use swish_data::Dataset;
 use swish_data::imagenet::ImageNetTransform;
 use swish_record::Profile;
@@ -81,8 +82,8 @@ impl ImageNetModel {
         }
     }
 
-    /// The small sister for `steps` steps of 32 images, evaluated so often: the rate of a single replica falls along a cosine, BatchNorm's statistics follow
-    /// within some ten steps, all else as in the full recipe.
+    /// The small sister for `steps` steps of 32 images, evaluated so often: the rate of a single replica falls along a cosine, BatchNorm's
+    /// statistics follow within some ten steps, all else as in the full recipe.
     fn reduced(self, full: Recipe, steps: u64, evaluations: u64) -> Recipe {
         let [_, (model, size)] = self.networks();
         let lr = if self == Self::MobileNasNetA { NASNET_RATE } else { full.schedule.lr };
@@ -131,7 +132,7 @@ fn inception(name: &str, model: ImageNetModel, replicas: u64, n_epochs: u64) -> 
         log_every: epochs(1, 32, replicas) / 4,
         eval_every: epochs(1, 32, replicas),
         holdout: None,
-        aux_weight: 0.4,
+        aux_weight: LossConfig::AUX_WEIGHT,
         replicas,
         ema_decay: Some(0.9999),
         norm_momentum: None,

@@ -56,7 +56,7 @@ fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     // As the recipes of the paper's networks have it.
     recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };
     // An auxiliary head, where the network has one, is a part of its training.
-    recipe.aux_weight = LossConfig::smoothed(0.0).aux_weight;
+    recipe.aux_weight = LossConfig::AUX_WEIGHT;
     let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);
     let [c, h, w] = info.input;
     let mut rng = Rng::new(1);

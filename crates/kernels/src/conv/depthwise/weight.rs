@@ -83,44 +83,41 @@ impl Job {
         let kernel_width = horizontal.taps;
         let inside = horizontal.inside();
         let lanes = if FULL { L::LEN } else { channels - first };
-        {
-            // SAFETY: `image` is called where L is available. Rows are inside, as asserted, and columns as `taps_inside` has them; of a
-            // vector the elements up to the last channel are touched.
-            unsafe {
-                let mut sums = [[L::zero(); C]; R];
-                let load = |from| if FULL { L::load(from) } else { L::load_some(from, lanes) };
-                let rows: [_; R] =
-                    std::array::from_fn(|r| xs.as_ptr().add(vertical.reads(row, i + r) * row_len + first));
-                let d_row = d_ys.as_ptr().add(row * horizontal.places * channels + first);
-                for column in (0..inside.start).chain(inside.end..horizontal.places) {
-                    let there = horizontal.taps_inside(column);
+        // SAFETY: `image` is called where L is available. Rows are inside, as asserted, and columns as `taps_inside` has them; of a
+        // vector the elements up to the last channel are touched.
+        unsafe {
+            let mut sums = [[L::zero(); C]; R];
+            let load = |from| if FULL { L::load(from) } else { L::load_some(from, lanes) };
+            let rows: [_; R] = std::array::from_fn(|r| xs.as_ptr().add(vertical.reads(row, i + r) * row_len + first));
+            let d_row = d_ys.as_ptr().add(row * horizontal.places * channels + first);
+            for column in (0..inside.start).chain(inside.end..horizontal.places) {
+                let there = horizontal.taps_inside(column);
+                let d_y = load(d_row.add(column * channels));
+                for (c, tap) in (j..j + C).enumerate().filter(|(_, tap)| there.contains(tap)) {
+                    let from = horizontal.reads(column, tap) * channels;
+                    for (sums, row) in sums.iter_mut().zip(rows) {
+                        sums[c].add_products::<FMA>(&load(row.add(from)), &d_y);
+                    }
+                }
+            }
+            if !inside.is_empty() {
+                let mut from = horizontal.reads(inside.start, j) * channels;
+                for column in inside.clone() {
                     let d_y = load(d_row.add(column * channels));
-                    for (c, tap) in (j..j + C).enumerate().filter(|(_, tap)| there.contains(tap)) {
-                        let from = horizontal.reads(column, tap) * channels;
-                        for (sums, row) in sums.iter_mut().zip(rows) {
-                            sums[c].add_products::<FMA>(&load(row.add(from)), &d_y);
+                    for (sums, row) in sums.iter_mut().zip(rows) {
+                        for (c, sum) in sums.iter_mut().enumerate() {
+                            sum.add_products::<FMA>(&load(row.add(from + c * channels)), &d_y);
                         }
                     }
+                    from += horizontal.stride * channels;
                 }
-                if !inside.is_empty() {
-                    let mut from = horizontal.reads(inside.start, j) * channels;
-                    for column in inside.clone() {
-                        let d_y = load(d_row.add(column * channels));
-                        for (sums, row) in sums.iter_mut().zip(rows) {
-                            for (c, sum) in sums.iter_mut().enumerate() {
-                                sum.add_products::<FMA>(&load(row.add(from + c * channels)), &d_y);
-                            }
-                        }
-                        from += horizontal.stride * channels;
-                    }
-                }
-                for (r, sums) in sums.iter().enumerate() {
-                    for (c, sum) in sums.iter().enumerate() {
-                        let to = &mut partial[((i + r) * kernel_width + j + c) * padded + first..][..lanes];
-                        let mut total = load(to.as_ptr());
-                        total.add(sum);
-                        total.store(to);
-                    }
+            }
+            for (r, sums) in sums.iter().enumerate() {
+                for (c, sum) in sums.iter().enumerate() {
+                    let to = &mut partial[((i + r) * kernel_width + j + c) * padded + first..][..lanes];
+                    let mut total = load(to.as_ptr());
+                    total.add(sum);
+                    total.store(to);
                 }
             }
         }
