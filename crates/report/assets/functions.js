@@ -127,17 +127,19 @@ function functionPlot(program, params) {
     }
     return text;
   };
-  const clip = h("svg:clipPath", { id: "curve-clip" }, h("svg:rect", { x: left, y: top, width: right - left, height: bottom - top }));
   const grid = [];
   const line = (x1, y1, x2, y2, zero) => grid.push(h("svg:line", { x1, y1, x2, y2, stroke: "currentColor", "stroke-opacity": zero ? 0.45 : 0.13 }));
   const label = (x, y, text, anchor) => grid.push(h("svg:text", { x, y, "text-anchor": anchor, "font-size": 11, fill: "currentColor", opacity: 0.7 }, text));
   for (let x = -4; x <= 4; x += 2) { line(px(x), top, px(x), bottom, x === 0); label(px(x), bottom + 16, String(x), "middle"); }
   const step = high - low > 10 ? 4 : high - low > 5 ? 2 : 1;
   for (let y = Math.ceil(low / step) * step; y <= high; y += step) { line(left, py(y), right, py(y), y === 0); label(left - 6, py(y) + 4, String(y), "end"); }
-  const curve = (k, colour, dash) => h("svg:path", { d: path(k), fill: "none", stroke: `var(${colour})`, "stroke-width": 2.2, "stroke-dasharray": dash, "stroke-linejoin": "round", "clip-path": "url(" + "#curve-clip)" });
+  const curve = (k, colour, dash) => h("svg:path", { d: path(k), fill: "none", stroke: `var(${colour})`, "stroke-width": 2.2, "stroke-dasharray": dash, "stroke-linejoin": "round" });
   const key = (x, colour, dash, text) => [
     h("svg:line", { x1: x, y1: 270, x2: x + 26, y2: 270, stroke: `var(${colour})`, "stroke-width": 2.2, "stroke-dasharray": dash }),
     h("svg:text", { x: x + 32, y: 274, "font-size": 12, fill: "currentColor" }, text)];
-  return h("svg:svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "The function and its derivative from -5 to 5" },
-    clip, grid, curve(1, "--accent", null), curve(2, "--warm", "5 4"), key(left + 220, "--accent", null, "f(x)"), key(left + 310, "--warm", "5 4", "f′(x)"));
+  // An inner picture cuts what is drawn outside it.
+  const [w, t] = [right - left, bottom - top];
+  const inner = h("svg:svg", { x: left, y: top, width: w, height: t, viewBox: `${left} ${top} ${w} ${t}` }, curve(1, "--accent", null), curve(2, "--warm", "5 4"));
+  return h("svg:svg", { class: "curve", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "The function and its derivative from -5 to 5" },
+    grid, inner, key(left + 220, "--accent", null, "f(x)"), key(left + 310, "--warm", "5 4", "f′(x)"));
 }

@@ -100,11 +100,11 @@ fn a_search_has_its_candidates_their_programs_and_what_equals_them() {
     copy(folder.path(), &names.each_ref().map(String::as_str));
     let search = json(folder.path())["searches"][0].clone();
     let list = |name: &str| search[name].as_array().unwrap().clone();
-    // As the summary of this search says: 4023 trained, 1448 of them failed, 2216 equal to an earlier one.
+    // As the summary of this search says: 4023 trained, 1448 of them failed, 2216 equal to an earlier one, which for 86 is a constant.
     assert_eq!(list("formulas").len(), 4023);
     assert_eq!(list("top1").iter().filter(|value| value.is_null()).count(), 1448);
     let equal: usize = search["equal"].as_object().unwrap().values().map(|list| list.as_array().unwrap().len()).sum();
-    assert_eq!((equal, search["fates"]["same"].as_u64()), (2216, Some(2216)));
+    assert_eq!((equal, search["fates"]["same"].as_u64()), (2216 - 86, Some(2216)));
     assert_eq!(search["data_source"], "dir");
     let swish = list("formulas").iter().position(|formula| formula == "x*sigmoid(beta*x)");
     let named = search["names"].as_object().unwrap().iter().find(|(_, name)| *name == "swish").unwrap();
