@@ -55,8 +55,10 @@ function missing(command) {
 function picture(image) {
   const kind = image.kind ? ` · profile ${image.kind[0]} · data: ${image.kind[1]}` : "";
   const attributes = image.kind ? { "data-profile": image.kind[0], "data-source": image.kind[1] } : {};
+  // A wide picture takes the whole row.
+  const widen = (event) => { if (event.target.naturalWidth > 560) event.target.closest(".card").classList.add("full"); };
   return h("figure", attributes,
-    h("img", { src: image.uri, alt: image.title + kind, decoding: "async" }), h("figcaption", {}, image.title + kind));
+    h("img", { src: image.uri, alt: image.title + kind, decoding: "async", load: widen }), h("figcaption", {}, image.title + kind));
 }
 
 const tip = document.getElementById("tip");

@@ -5,7 +5,14 @@ const AXES = { size: "operators and operands of the function", n: "proposal", se
 const SHOWN = 24;
 
 /** A number from 0 to 1 that stays with a candidate. */
-const jitter = (n) => ((n * 2654435761) >>> 0) / 2 ** 32;
+function jitter(n) {
+  let bits = Math.imul(n + 1, 0x9e3779b1);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  return ((bits ^ (bits >>> 13)) >>> 0) / 2 ** 32;
+}
+
+/** Functions that have their name in the plot; more of them would lie on one another. */
+const LABELLED = ["identity", "relu", "swish", "cos_minus_x", "max_x_sigmoid"];
 
 class Explorer {
   constructor(search) {
@@ -45,7 +52,7 @@ class Explorer {
     this.found = h("span", { class: "soft small", role: "status" });
     this.hits = h("ol", { class: "hits" });
     this.detail = h("div", { class: "chosen", "aria-live": "polite" });
-    const fates = Object.entries(search.fates).filter(([fate]) => fate !== "trained" && fate !== "failed").map(([fate, n]) => `${grouped(n)} ${fate === "same" ? "equal to an earlier one" : `rejected: ${fate}`}`);
+    const fates = Object.entries(search.fates).filter(([fate]) => fate !== "trained" && fate !== "failed").map(([fate, n]) => `${grouped(n)} ${fate === "same" ? "equal to an earlier one" : `rejected as ${fate}`}`);
     const toggles = [...this.groups].map(([group, n]) => h("button", { class: "chip", type: "button", "aria-pressed": "true", "data-group": group,
       click: (event) => this.toggle(group, event.currentTarget) }, `${group} ${grouped(n)}`));
     const axis = h("select", { change: (event) => { this.axis = event.target.value; this.layout(); } }, Object.entries(AXES).map(([name, label]) => h("option", { value: name }, label)));
@@ -53,12 +60,12 @@ class Explorer {
     return h("article", { class: "card", id: `search-${search.name}` },
       h("h3", {}, `${search.name} · ${search.strategy}, ${search.units} core unit${search.units === 1 ? "" : "s"}`),
       kind(search.profile, search.data_source, badge(search.profile, search.data_source),
-        h("p", { class: "note" }, `${grouped(Object.values(search.fates).reduce((sum, n) => sum + n, 0))} proposals: ${grouped(this.count)} trained (child: ${search.child})${fates.length ? `; ${fates.join(", ")}` : ""}.`),
+        h("p", { class: "note" }, `${grouped(Object.values(search.fates).reduce((sum, n) => sum + n, 0))} proposals: ${grouped(this.count)} different functions trained, ${grouped(this.count - this.order.length)} of them failed; ${fates.join(", ")}. Child: ${search.child}.`),
         h("div", { class: "tools" }, box, this.found, h("fieldset", {}, h("legend", {}, "shown"), toggles), h("label", {}, "across", axis)),
         h("div", { class: "explore" }, h("div", { class: "plot" }, this.base, this.over), this.detail),
         this.hits,
         search.provenance ? h("p", { class: "note" }, search.provenance.replaceAll("`", "")) : null,
-        search.pictures.map((image) => h("details", {}, h("summary", {}, image.title), picture(image)))));
+        search.pictures.map((image) => h("details", {}, h("summary", {}, image.title), picture(image)))), hiddenNote("This search"));
   }
 
   /** To be called when the element stands in the page. */
@@ -82,7 +89,7 @@ class Explorer {
     for (let i = 0; i < this.count; i += 1) {
       if (this.hidden.has(this.group(i))) continue;
       const failed = search.top1[i] === null;
-      points.push({ id: i, x: this.value(i), y: search.top1[i], failed, on: matches.has(i), jitter: jitter(search.n[i] + 7919), label: search.names[i] });
+      points.push({ id: i, x: this.value(i), y: search.top1[i], failed, on: matches.has(i), jitter: jitter(search.n[i] + 7919), label: LABELLED.includes(search.names[i]) ? search.names[i] : null });
     }
     const values = points.map((point) => point.x);
     const top = Math.max(10, ...search.top1.filter((value) => value !== null));

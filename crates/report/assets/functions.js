@@ -109,7 +109,7 @@ const parameters = (program) => Math.max(0, ...program.split(" ").filter((word) 
 
 /** Curve and derivative from -5 to 5, as an SVG. */
 function functionPlot(program, params) {
-  const [width, height, left, top, right, bottom] = [440, 280, 34, 10, 430, 254];
+  const [width, height, left, top, right, bottom] = [440, 296, 34, 10, 430, 250];
   const xs = Array.from({ length: 401 }, (_, i) => -5 + i / 40);
   const points = xs.map((x) => [x, ...evaluate(program, x, params)]);
   const seen = points.flatMap(([, value, slope]) => [value, slope]).filter((y) => Number.isFinite(y) && Math.abs(y) <= 8);
@@ -135,11 +135,11 @@ function functionPlot(program, params) {
   for (let y = Math.ceil(low / step) * step; y <= high; y += step) { line(left, py(y), right, py(y), y === 0); label(left - 6, py(y) + 4, String(y), "end"); }
   const curve = (k, colour, dash) => h("svg:path", { d: path(k), fill: "none", stroke: `var(${colour})`, "stroke-width": 2.2, "stroke-dasharray": dash, "stroke-linejoin": "round" });
   const key = (x, colour, dash, text) => [
-    h("svg:line", { x1: x, y1: 270, x2: x + 26, y2: 270, stroke: `var(${colour})`, "stroke-width": 2.2, "stroke-dasharray": dash }),
-    h("svg:text", { x: x + 32, y: 274, "font-size": 12, fill: "currentColor" }, text)];
+    h("svg:line", { x1: x, y1: 286, x2: x + 26, y2: 286, stroke: `var(${colour})`, "stroke-width": 2.2, "stroke-dasharray": dash }),
+    h("svg:text", { x: x + 32, y: 290, "font-size": 12, fill: "currentColor" }, text)];
   // An inner picture cuts what is drawn outside it.
   const [w, t] = [right - left, bottom - top];
   const inner = h("svg:svg", { x: left, y: top, width: w, height: t, viewBox: `${left} ${top} ${w} ${t}` }, curve(1, "--accent", null), curve(2, "--warm", "5 4"));
   return h("svg:svg", { class: "curve", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "The function and its derivative from -5 to 5" },
-    grid, inner, key(left + 220, "--accent", null, "f(x)"), key(left + 310, "--warm", "5 4", "f′(x)"));
+    grid, inner, key(left + 110, "--accent", null, "f(x)"), key(left + 210, "--warm", "5 4", "f′(x)"));
 }

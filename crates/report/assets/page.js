@@ -4,16 +4,15 @@ const explorers = DATA.searches.map((search) => new Explorer(search));
 const section = (id) => document.getElementById(id);
 
 function figureCard(view) {
-  const wide = view.pictures.length ? "card full" : "card";
-  return h("article", { class: wide, id: `figure-${view.number}` }, h("h3", {}, `Figure ${view.number} · ${view.title}`),
+  return h("article", { class: "card", id: `figure-${view.number}` }, h("h3", {}, `Figure ${view.number} · ${view.title}`),
     view.drawing ? h("figure", {}, drawing(view.drawing)) : null,
-    view.pictures.map(picture),
+    view.pictures.map(picture), hiddenNote("Our picture"),
     view.drawing || view.pictures.length ? null : missing(view.command));
 }
 
 function speedCard(view) {
   if (!view.rows.length) return h("article", { class: "card" }, missing(view.command));
-  const peers = [["eager", "eager"], ["channels_last", "channels_last"], ["compile", "compile"], ["compile_channels_last", "compile, channels_last"], ["max_autotune", "max-autotune"]];
+  const peers = [["eager", "eager"], ["channels_last", "channels_last"], ["compile", "compile"], ["compile_channels_last", "compile + channels_last"], ["max_autotune", "max-autotune"]];
   const groups = new Map();
   for (const row of view.rows) {
     const what = row.what === "step" ? "Training step" : "Activation alone, forward and backward";
@@ -30,13 +29,13 @@ function speedCard(view) {
       ["PyTorch", row.torch], ["fastest mode", row.fastest_peer], ["failed", row.failed], ["date", row.date.slice(0, 10)], ["commit", commit(row.commit) + (row.dirty ? ", changed sources" : "")]])];
     return [h("h4", {}, name), h("div", { class: "scroll" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { class: "name" }, rows[0].what === "step" ? "model" : "activation"), rows[0].what === "step" ? [h("th", {}, "batch"), h("th", { class: "left" }, "activation")] : null,
-        h("th", {}, "precision"), h("th", {}, `ours, ${rows[0].unit}`), shown.map(([, label]) => h("th", {}, label)), h("th", { class: "left" }, "fastest of PyTorch / ours"), h("th", {}, "MiB, ours / eager"))),
+        h("th", {}, "precision"), h("th", {}, `ours, ${rows[0].unit}`), shown.map(([, label]) => h("th", {}, label.split(" + ")[0], label.includes(" + ") ? h("span", { class: "sub" }, label.split(" + ")[1]) : null)), h("th", { class: "left" }, "PyTorch / ours", h("span", { class: "sub" }, "its fastest mode")), h("th", {}, "MiB", h("span", { class: "sub" }, "ours / eager")))),
       h("tbody", { keydown: arrows }, rows.map((row, r) => {
         const show = (event) => showTip(tipOf(row), event.currentTarget.getBoundingClientRect());
         return h("tr", {}, rowName(row.what === "step" ? row.model : row.activation), row.what === "step" ? [h("td", {}, row.batch), h("td", { class: "left formula" }, row.activation)] : null,
           h("td", {}, row.precision), h("td", {}, number(row.ours, digits)), shown.map(([key]) => h("td", { class: key === row.fastest_peer ? "best" : "" }, number(row[key], digits))),
           h("td", { class: "bar-cell", "data-cell": true, tabindex: r === 0 ? 0 : -1, mouseenter: show, focus: show, mouseleave: hideTip, blur: hideTip },
-            row.ratio === null ? "–" : [h("i", { style: `width:${(5 * row.ratio / widest).toFixed(2)}rem` }), number(row.ratio)]),
+            row.ratio === null ? "–" : [h("i", { style: `width:${(4 * row.ratio / widest).toFixed(2)}rem` }), number(row.ratio)]),
           h("td", {}, memory(row)));
       }))))];
   };
@@ -48,13 +47,16 @@ function tiles() {
   const sections = DATA.tables.flatMap((table) => table.sections);
   const tables = DATA.tables.filter((table) => table.sections.length).length + (DATA.overview.ours.length ? 1 : 0);
   const figures = DATA.figures.filter((figure) => figure.drawing || figure.pictures.length).length;
-  // A run with two metrics counts once.
-  const runs = sections.reduce((sum, one) => sum + one.cells.flat().filter((cell, at) => cell && one.columns[at % one.columns.length].metric !== "top5").reduce((n, cell) => n + cell.n + cell.failed, 0), 0);
+  // A run that is measured in several columns (top-1 and top-5, years of newstest) counts once.
+  const trained = (column) => [column.model_as_run, column.recipe, column.dataset_as_run.split("/")[0]].join();
+  const firsts = (one) => one.columns.map((column, k) => one.columns.findIndex((other) => trained(other) === trained(column)) === k);
+  const cells = sections.flatMap((one) => { const first = firsts(one); return one.cells.flatMap((row) => row.filter((cell, k) => cell && first[k])); });
+  const runs = cells.reduce((sum, cell) => sum + cell.n + cell.failed, 0);
   const functions = DATA.searches.reduce((sum, search) => sum + search.formulas.length, 0);
   const speed = median(DATA.speed.rows.filter((row) => row.what === "step" && row.ratio !== null).map((row) => row.ratio));
   const tile = (value, text) => h("div", { class: "tile" }, h("b", {}, value), h("span", {}, text));
   section("tiles").append(tile(`${tables} of 11`, "tables with runs"), tile(`${figures} of 8`, "figures"), tile(grouped(runs), "runs in the tables"),
-    tile(grouped(functions), "functions trained in searches"), tile(speed === null ? "–" : `${speed.toFixed(1)}×`, "PyTorch's step time by ours, median"));
+    tile(grouped(functions), "functions trained in searches"), tile(speed === null ? "–" : `${speed.toFixed(1)}×`, "as fast as PyTorch's fastest mode, median training step"));
 }
 
 function coverage() {
@@ -78,7 +80,7 @@ function applyFilters() {
     element.hidden = Boolean(out);
   }
   for (const note of document.querySelectorAll(".filtered")) {
-    const kinds = [...note.parentElement.querySelectorAll(".kind")];
+    const kinds = [...note.parentElement.querySelectorAll("[data-profile][data-source]")];
     note.hidden = !kinds.length || kinds.some((element) => !element.hidden);
   }
 }

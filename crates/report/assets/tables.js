@@ -102,7 +102,7 @@ function sectionTable(section) {
   const body = h("tbody", { keydown: arrows }, rows.map((row, r) => h("tr", {}, rowName(row), columns.map((column, k) => [
     ourCell(section, r, k, best[k], r === 0 && k === 0), printedCell(section.paper[r][k], bestPrinted[k]),
     column.not_comparable ? null : h("td", {}, differenceText(section.cells[r][k]))]))));
-  const why = [...new Set(columns.map((column) => column.not_comparable).filter(Boolean))];
+  const why = [...new Set(columns.flatMap((column) => (column.not_comparable ? column.not_comparable.split("; ") : [])))];
   return kind(section.profile, section.data_source, badge(section.profile, section.data_source),
     why.length ? h("p", { class: "note" }, `No difference to the paper is given: ${why.join("; ")}.`) : null,
     h("div", { class: "scroll" }, h("table", {}, head, body)),
@@ -110,6 +110,9 @@ function sectionTable(section) {
       h("code", {}, section.file)),
     section.pictures.map((image) => h("details", {}, h("summary", {}, image.title), picture(image))));
 }
+
+/** Stands in a card whose content the filters hide. */
+const hiddenNote = (what) => h("p", { class: "note filtered", hidden: true }, `${what}: hidden by the filters.`);
 
 const differenceText = (cell) => (cell && cell.difference !== null ? `${cell.difference > 0 ? "+" : ""}${number(cell.difference)}` : "–");
 
@@ -121,7 +124,7 @@ function tableCard(view) {
   }
   const paper = view.sections.some((section) => section.profile === "paper")
     ? null : h("p", { class: "note" }, "At the paper's size: ", h("code", {}, `${view.command} PROFILE=paper DATA_DIR=…`));
-  return h("article", { class: "card", id: `table-${view.number}` }, title, view.sections.map(sectionTable), h("p", { class: "note filtered", hidden: true }, "Our runs of this table are hidden by the filters."), paper, printed);
+  return h("article", { class: "card", id: `table-${view.number}` }, title, view.sections.map(sectionTable), hiddenNote("Our runs"), paper, printed);
 }
 
 const counted = (counts) => `${counts.better} / ${counts.equal} / ${counts.worse}`;
@@ -155,7 +158,7 @@ function overviewCard(view) {
   return h("article", { class: "card", id: "table-3" }, h("h3", {}, "Table 3 · On how many models Swish is better, equal or worse"),
     h("p", { class: "note" }, "A model counts once, by the majority of its data sets; numbers are compared as the paper prints them, rounded to one decimal, and equal after rounding is a tie. p, models: sign test over models; p, seeds: van Elteren's rank test over seeds; both two-sided."),
     sections.length ? sections : missing("make table-overview"),
-    h("p", { class: "note filtered", hidden: true }, "Our runs of this table are hidden by the filters."),
+    hiddenNote("Our runs"),
     h("div", { class: "printed" }, h("p", {}, h("span", { class: "badge print" }, "the paper's numbers")), printed,
       h("p", { class: "note" }, "The paper does not say how it counts. Counted from its own tables by the rule above, ≠ marks where the result is not what its Table 3 prints: its “Swish” is best explained by Swish-1.")));
 }

@@ -30,7 +30,7 @@ pub enum ReportError {
         /// Line, counted from 1.
         line: usize,
         /// What the parser found.
-        source: ParseError,
+        source: Box<ParseError>,
     },
     /// A file of JSON that is torn, or not what it should be.
     #[error("{}: not the {what} ({source})", path.display())]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use swish_core::activation::Activation;
+use swish_core::activation::{Activation, ParseError};
 use swish_record::{DataSource, Profile, from_csv};
 use swish_search::candidates::Candidate;
 use swish_search::config::SearchConfig;
@@ -136,7 +136,7 @@ fn search(folder: &Path) -> Result<SearchView> {
         pictures: Vec::new(),
     };
     for (row, candidate) in candidates.into_iter().enumerate() {
-        view.add(candidate).map_err(|source| ReportError::Formula { path: table.clone(), line: row + 2, source })?;
+        view.add(candidate).map_err(|source| formula_error(&table, row, source))?;
     }
     view.add_again(folder)?;
     // The explorer shows what `progress` does.
@@ -152,7 +152,7 @@ fn search(folder: &Path) -> Result<SearchView> {
 }
 
 impl SearchView {
-    fn add(&mut self, candidate: Candidate) -> std::result::Result<(), swish_core::activation::ParseError> {
+    fn add(&mut self, candidate: Candidate) -> std::result::Result<(), ParseError> {
         *self.fates.entry(candidate.fate.clone()).or_default() += 1;
         if let Some(first) = candidate.same_as {
             // The first of equal functions was proposed earlier.
@@ -194,11 +194,7 @@ impl SearchView {
         let known: BTreeMap<String, usize> =
             (0..self.len()).map(|place| (self.canonical(place).to_owned(), place)).collect();
         for (row, again) in self.again.iter_mut().enumerate() {
-            let activation: Activation = again.formula.parse().map_err(|source| ReportError::Formula {
-                path: file.clone(),
-                line: row + 2,
-                source,
-            })?;
+            let activation: Activation = again.formula.parse().map_err(|source| formula_error(&file, row, source))?;
             again.candidate = known.get(&activation.canonical()).copied();
         }
         Ok(())
@@ -227,6 +223,11 @@ fn provenance(folder: &Path) -> Result<String> {
 fn data_source(provenance: &str) -> Option<DataSource> {
     let data = provenance.split("Provenance: ").nth(1)?.split(", ").nth(1)?;
     data.split(' ').nth(1)?.parse().ok()
+}
+
+/// The formula of a row, counted from 0 below the header, is none.
+fn formula_error(path: &Path, row: usize, source: ParseError) -> ReportError {
+    ReportError::Formula { path: path.to_path_buf(), line: row + 2, source: Box::new(source) }
 }
 
 /// The place of `text` in `list`, where it is put if it is not there.

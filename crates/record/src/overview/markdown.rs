@@ -57,7 +57,7 @@ fn notes(overview: &Overview) -> String {
          after rounding is a tie. A model counts once, by the majority of its data sets (top-1 accuracy, BLEU; medians over seeds). The \
          paper does not say how it counts: from its own tables this rule gives the last two columns, ≠ where they differ from its Table 3. \
          p, models: sign test over the models. p, seeds: van Elteren's rank test over the seeds of {seeded} pairs of columns with several \
-         seeds. Both are two-sided, not corrected for the number of baselines, and of few runs: three seeds on one model cannot reach 0.05. \
+         seeds. Both are two-sided, not corrected for the number of baselines, and of few runs: three seeds of each on one model cannot go below 0.1. \
          {}\n\nProvenance: profile {}, data {}, {} models standing for {}, commit {}.{missing}\n",
         match overview.profile {
             crate::run::Profile::Paper => "",
