@@ -63,7 +63,7 @@ report: ## all results as one page, results/index.html; and the README's tables
 	$(RUN) readme
 
 all-reduced: ## every table and figure in the reduced profile, then the report; what has records is not run again
-	MAKE="$(MAKE)" scripts/all_reduced.sh PROFILE=reduced DATA_DIR="$(DATA_DIR)"
+	scripts/all_reduced.sh PROFILE=reduced DATA_DIR="$(DATA_DIR)"
 
 data-cifar10 data-cifar100: ## get the real data from the hub, and check it
 	cargo run --release --quiet -p swish --bin swish -- data fetch --dataset $(@:data-%=%)

@@ -12,7 +12,7 @@ echo "part,seconds,outcome" > "$times" || exit 1
 failed=0
 for part in $parts; do
     start=$(date +%s)
-    # $MAKE may hold flags of its own. What make cannot plan, it has no target for.
+    # What make cannot plan, it has no target for. $MAKE may hold flags.
     if ! $MAKE --no-print-directory -n "$part" "$@" > /dev/null 2>&1; then
         outcome=missing
     elif $MAKE --no-print-directory "$part" "$@"; then

@@ -72,7 +72,21 @@ def check_filters(page):
     for head in page.locator("#tables .kind").all():
         profile = head.get_attribute("data-profile")
         ours = head.locator("thead th.ours").all_text_contents()
-        assert ours and all(f"ours · {profile}" in text for text in ours), ours
+        assert ours and all(f"ours · profile {profile}" in text for text in ours), ours
+
+
+def check_difference(page):
+    """Runs of the paper's size have a difference, in a table of their own; text from results stays text."""
+    paper = page.locator('#table-4 .kind[data-profile="paper"]')
+    if not paper.count():
+        return
+    heads = paper.locator("thead th").all_inner_texts()
+    assert "difference" in heads, heads
+    row = paper.locator("tbody tr").filter(has=page.get_by_role("rowheader", name="relu", exact=True))
+    assert row.locator("td").last.inner_text() == "-61.63", row.inner_text()
+    assert "difference" not in page.locator('#table-4 .kind[data-profile="reduced"] thead th').all_inner_texts()
+    assert "onerror" in paper.inner_text() and page.locator("img[src='x']").count() == 0
+    print("difference to the paper: checked")
 
 
 def check_provenance(page):
@@ -166,6 +180,7 @@ def main():
             check_width(page, width)
             check_places(page)
             check_filters(page)
+            check_difference(page)
             check_provenance(page)
             check_explorer(page)
             assert not errors, errors

@@ -97,8 +97,8 @@ function sectionTable(section) {
     h("tr", {}, h("th", { class: "name", rowspan: 2 }, "activation"), columns.map((column) =>
       h("th", { class: "model", colspan: wide(column) }, column.model, h("span", { class: "sub" }, distinctions(columns, column))))),
     h("tr", {}, columns.map((column) => [
-      h("th", { class: "ours" }, `ours · ${section.profile}`, h("span", { class: "sub" }, column.model_as_run)),
-      h("th", { class: "print" }, "paper"), column.not_comparable ? null : h("th", {}, "difference")])));
+      h("th", { class: "ours" }, `ours · profile ${section.profile}`, h("span", { class: "sub" }, column.model_as_run)),
+      h("th", { class: "print" }, "the paper"), column.not_comparable ? null : h("th", {}, "difference")])));
   const body = h("tbody", { keydown: arrows }, rows.map((row, r) => h("tr", {}, rowName(row), columns.map((column, k) => [
     ourCell(section, r, k, best[k], r === 0 && k === 0), printedCell(section.paper[r][k], bestPrinted[k]),
     column.not_comparable ? null : h("td", {}, differenceText(section.cells[r][k]))]))));
