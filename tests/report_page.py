@@ -31,7 +31,7 @@ def launch(playwright):
 
 def opened(browser, page_file, width, dark=False):
     """The page at a width, and the list that its errors go to."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", reduced_motion="reduce")
     page = context.new_page()
     errors = []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
@@ -115,10 +115,9 @@ def check_explorer(page):
     assert "derivative" in card.locator(".chosen svg.curve").get_attribute("aria-label")
     box.fill("")
     # The best candidate, found by its place on the canvas.
-    place = page.evaluate("""() => { const one = explorers.find((e) => e.search.name === 'one-unit'); const point = one.byId.get(one.order[0]);
-        one.over.scrollIntoView({ block: 'center', behavior: 'instant' });
-        const box = one.over.getBoundingClientRect(); return [box.left + point.px, box.top + point.py]; }""")
-    page.mouse.click(*place)
+    place = page.evaluate("""() => { const one = explorers.find((e) => e.search.name === 'one-unit');
+        const point = one.byId.get(one.order[0]); return { x: point.px, y: point.py }; }""")
+    card.locator("canvas").last.click(position=place)
     assert "rank" in card.locator(".chosen").inner_text()
     assert "1 of 2,575" in card.locator(".chosen").inner_text(), card.locator(".chosen").inner_text()
     card.locator("canvas").last.press("ArrowDown")
