@@ -7,11 +7,12 @@
 //! | [`metrics`] | `metrics.csv`, the curve of a run, written a row at a time |
 //! | [`provenance`] | commit and time that stand in every record |
 //! | [`atomic`] | files that are either whole or not there |
-//! | [`to_csv`] | rows as CSV |
+//! | [`to_csv`], [`from_csv`] | rows as CSV, and back |
 //! | [`paper`] | the 323 numbers of the paper's tables, and which names mean the same |
 //! | [`rates`] | of several learning rates the best |
 //! | [`stats`] | median, quantiles and spread, confidence intervals, tests and correlations of ranks |
 //! | [`table`] | our runs beside the paper's numbers, as CSV and Markdown |
+//! | [`overview`] | Table 3: on how many models Swish is better than each baseline |
 //! | [`mod@splice`] | generated text between two markers of a file |
 //! | [`plot`] | results, training curves, speed, functions and searches as pictures, PNG and SVG |
 //!
@@ -22,6 +23,7 @@ pub mod atomic;
 mod csv_text;
 mod error;
 pub mod metrics;
+pub mod overview;
 pub mod paper;
 pub mod plot;
 pub mod provenance;
@@ -33,7 +35,7 @@ pub mod store;
 pub mod table;
 
 pub use atomic::write_atomic;
-pub use csv_text::to_csv;
+pub use csv_text::{from_csv, to_csv};
 pub use error::{RecordError, Result};
 pub use metrics::{MetricsWriter, Row};
 pub use run::{DataSource, Profile, RunRecord, cell_id};

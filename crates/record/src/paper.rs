@@ -54,7 +54,8 @@ impl Metric {
     }
 
     /// The metric of that name in the CSV files.
-    fn from_name(name: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Top1, Self::Top5, Self::Bleu, Self::SwishBetter, Self::SwishEqual, Self::SwishWorse];
         all.into_iter().find(|metric| metric.name() == name)
     }

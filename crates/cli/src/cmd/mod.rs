@@ -6,6 +6,7 @@ pub mod data;
 pub mod eval;
 pub mod forward;
 pub mod models;
+pub mod report;
 pub mod search;
 pub mod space;
 pub mod train;

@@ -2,9 +2,11 @@
 
 mod interval;
 mod ranks;
+mod strata;
 
 pub use interval::Interval;
 pub use ranks::{MannWhitney, mann_whitney, spearman};
+pub use strata::{Stratum, sign_test, van_elteren};
 
 /// What is told of several runs of one cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
