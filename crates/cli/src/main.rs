@@ -31,6 +31,7 @@ enum Command {
     Search(cmd::search::Args),
     Data(cmd::data::Args),
     Report(cmd::report::Args),
+    Bleu(cmd::bleu::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Search(args) => cmd::search::run(args),
         Command::Data(args) => cmd::data::run(args),
         Command::Report(args) => cmd::report::run(args),
+        Command::Bleu(args) => cmd::bleu::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use super::mobilenet::{self, MobileNet, SYMMETRIC};
 use super::nasnet::{self, NasNet};
 use super::preact::{Branch, PreActNet};
 use super::resnet::{ResNet, Shortcut};
+use super::transformer::TRANSFORMERS;
 use crate::activation::error::nearest;
 use crate::nn::PoolKind::{self, Average, AverageWithPadding};
 use crate::nn::init::Scheme;
@@ -115,7 +116,7 @@ pub const MODELS: &[ModelInfo] = &[
     imagenet!("inception-resnet-v2-mini-107", "Inception-ResNet-v2 with an eighth of the channels and one repeated block at each size, 107 px", 107, vb, k => InceptionResNetV2::new(vb, inception(8, [1, 1, 1], 107, Average), k)),
 ];
 
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -126,6 +127,6 @@ fn key(name: &str) -> String {
 pub fn find(name: &str) -> Result<&'static ModelInfo> {
     MODELS.iter().find(|m| key(m.name) == key(name)).ok_or_else(|| Error::UnknownModel {
         name: name.to_string(),
-        suggestion: nearest(name, MODELS.iter().map(|m| m.name)),
+        suggestion: nearest(name, MODELS.iter().map(|m| m.name).chain(TRANSFORMERS.iter().map(|m| m.name))),
     })
 }
