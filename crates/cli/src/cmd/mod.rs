@@ -4,6 +4,7 @@ pub mod activation;
 pub mod bench;
 pub mod data;
 pub mod eval;
+pub mod export;
 pub mod forward;
 pub mod models;
 pub mod search;
