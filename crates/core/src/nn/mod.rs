@@ -10,6 +10,7 @@
 //! | [`params`], [`init`] | parameters by PyTorch's names, how they are drawn |
 //! | [`weights`] | reading and writing them as safetensors |
 //! | [`pass`], [`run`] | training or evaluation, precision, seeds; one pass through a network |
+//! | [`probe`] | a look at preactivations |
 //! | [`network`] | a model with its parameters: candle's operator, training steps |
 //! | [`map`], [`buffer`] | what flows from layer to layer, and its memory |
 //! | `tape` | the way back |
@@ -31,6 +32,7 @@ mod norm;
 mod padding;
 pub mod params;
 pub mod pass;
+pub mod probe;
 pub mod run;
 pub mod shape;
 pub(crate) mod tape;
@@ -50,6 +52,7 @@ pub use norm::NormConfig;
 pub use padding::Padding;
 pub use params::{Builder, Param, Params, Role, Size};
 pub use pass::Pass;
+pub use probe::Probe;
 pub use run::Run;
 pub use shape::{Pool, PoolKind};
 pub use unit::{ConvConfig, Unit};
