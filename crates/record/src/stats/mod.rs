@@ -1,8 +1,10 @@
-//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks.
+//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks, histograms.
 
+mod histogram;
 mod interval;
 mod ranks;
 
+pub use histogram::Histogram;
 pub use interval::Interval;
 pub use ranks::{MannWhitney, mann_whitney, spearman};
 
