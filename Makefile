@@ -1,6 +1,6 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 figures search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean
 .PHONY: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
 PROFILE ?= reduced
@@ -35,6 +35,10 @@ imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-i
 imagenet: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4 ## all five of them
 
 figure-8: imagenet-mobilenasnet ## Figure 8: training curves of Mobile NASNet-A, from the runs of Table 6
+
+figures: ## Figures 4 to 7, and 8 where its runs are: Swish, its derivative, preactivations, betas; ARGS="--only 4,5"
+	cargo build --release -p swish-experiments
+	$(RUN) figures -- $(FLAGS)
 
 search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
 	cargo build --release -p swish

@@ -60,7 +60,9 @@ impl HistogramPlot {
         let large = if self.parts.is_empty() { 560.0 } else { grid - TICKS };
         let width = (large + TICKS).max(head_width(&self.title, &self.notes));
         let mut picture = Picture::new(width + 2.0 * MARGIN, 0.0);
-        let top = head(&mut picture, &self.title, &self.notes) + 3.0 * LINE;
+        // The heading's line is left out with the heading.
+        let lines = if self.whole.heading.is_empty() && self.band.is_none() { 1.5 } else { 3.0 };
+        let top = head(&mut picture, &self.title, &self.notes) + lines * LINE;
         let mut end = self.large(&mut picture, (MARGIN + TICKS, top), large);
         for row in self.parts.chunks(ACROSS) {
             let top = end + 2.0 * LINE;

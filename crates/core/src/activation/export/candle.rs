@@ -1,7 +1,7 @@
 //! candle: a `Module` whose value and derivatives are operators of their own, since candle has not all functions and other rules at kinks.
 
 use super::code::{Code, Language, Level, Text, code, needed};
-use super::graph::{Id, Pair, Powers, Prim};
+use super::graph::{Id, Node, Pair, Powers, Prim};
 use super::{Names, Source};
 
 /// Rust's standard library, and functions that the file brings along.
@@ -135,11 +135,13 @@ pub(super) fn source(source: &Source<'_>) -> String {
     let argument = |code: &Code, name: &str| if code.uses(name) { name.to_owned() } else { format!("_{name}") };
     let pattern = |code: &Code| params.iter().map(|p| argument(code, p)).collect::<Vec<_>>().join(", ");
     let about: String = source.about().iter().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();
+    let has_digits = graph.nodes.iter().any(|node| matches!(*node, Node::Const(c) if (c * 100.0).fract() != 0.0));
     let template = if params.is_empty() { PLAIN } else { PER_CHANNEL };
     let each = |form: &dyn Fn(&super::Param) -> String| source.params.iter().map(form).collect::<String>();
     let listed = |form: &dyn Fn(&str) -> String| params.iter().map(|p| form(p)).collect::<Vec<_>>().join(", ");
     template
         .replace("@ABOUT\n", &about)
+        .replace("@ALLOW\n", if has_digits { ALLOW } else { "" })
         .replace("@ERF\n", if functions.0.contains(&Prim::Erf) { "use candle_core::cpu::erf::erf_f64;\n" } else { "" })
         .replace("@CLASS", class)
         .replace("@FIELDS\n", &each(&|p| format!("    {}: Tensor,\n", p.name)))
@@ -170,6 +172,9 @@ pub(super) fn source(source: &Source<'_>) -> String {
         .replace("@HELPERS\n", &Rust::helpers(&functions))
 }
 
+/// A number of a formula may come near to one that the standard library has.
+const ALLOW: &str = "\n#![allow(clippy::approx_constant)]\n";
+
 /// An array as the value of a function, over several lines where one is too short.
 fn array(items: &[String]) -> String {
     let line = format!("    [{}]\n", items.join(", "));
@@ -182,6 +187,7 @@ fn array(items: &[String]) -> String {
 
 /// A function without parameters.
 const PLAIN: &str = r#"@ABOUT
+@ALLOW
 
 use candle_core::backend::BackendStorage;
 @ERF
@@ -260,6 +266,7 @@ fn each(xs: &CpuStorage, layout: &Layout, f: impl Fn(f64) -> f64) -> Result<(Cpu
 
 /// A function with parameters.
 const PER_CHANNEL: &str = r#"@ABOUT
+@ALLOW
 
 use candle_core::backend::BackendStorage;
 @ERF

@@ -5,6 +5,8 @@
 //! 1710.05941).
 //! Trainable, one value a channel: beta from 1.0, alpha from 0.25.
 
+#![allow(clippy::approx_constant)]
+
 use candle_core::backend::BackendStorage;
 use candle_core::cpu::erf::erf_f64;
 use candle_core::{CpuStorage, CustomOp2, Layout, Module, Result, Shape, Tensor, WithDType, bail};
