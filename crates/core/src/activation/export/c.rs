@@ -1,7 +1,7 @@
 //! C: functions of one number, value and derivatives, without dependencies but the standard library's mathematics. CUDA's are the same.
 
 use super::code::{Code, Language, Level, Text, code, needed};
-use super::graph::{Graph, Id, Pair, Powers, Prim};
+use super::graph::{Graph, Id, Pair, Prim};
 use super::{Names, Precision, Source};
 
 /// C and CUDA, which differ in what stands before a function.
@@ -143,23 +143,22 @@ impl CLike<'_> {
     pub fn functions(&self, source: &Source<'_>) -> String {
         let params = source.param_names();
         let Names { function, .. } = self.names;
-        let (mut graph, value) = source.graph(Powers::Multiplied);
+        let (mut graph, value) = source.value();
         let outs: Vec<String> = params.iter().map(|p| format!("d_{p}")).collect();
         let slopes = graph.slopes(value, params.len());
-        let mut roots = slopes.params;
-        roots.push(slopes.x);
-        let all: Vec<Id> = roots.iter().copied().chain([value]).collect();
+        let all: Vec<Id> = [value].into_iter().chain(slopes.params).chain([slopes.x]).collect();
+        let (graph, all) = graph.with_products(&all);
         let taken: Vec<&str> = ["x"].into_iter().chain(outs.iter().map(String::as_str)).collect();
         let mut text = self.helpers(&needed(&graph, &all));
         let write = |graph: &Graph<'_>, roots: &[Id]| code(graph, roots, self, &params, &taken);
 
-        let of_value = write(&graph, &[value]);
+        let of_value = write(&graph, &all[..1]);
         text += &comment(&source.about());
         text += &format!("{} {} {function}({}) {{\n", self.qualifier, self.real(), self.arguments(&params));
         text += &self.statements(&of_value);
         text += &format!("    return {};\n}}\n\n", of_value.results[0]);
 
-        let of_slopes = write(&graph, &roots);
+        let of_slopes = write(&graph, &all[1..]);
         let mut about = vec![format!("The derivative of {function} by x.")];
         if !outs.is_empty() {
             about.push(format!("Those by {} are written to {}.", params.join(", "), outs.join(", ")));

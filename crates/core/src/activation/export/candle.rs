@@ -1,7 +1,7 @@
 //! candle: a `Module` whose value and derivatives are operators of their own, since candle has not all functions and other rules at kinks.
 
 use super::code::{Code, Language, Level, Text, code, needed};
-use super::graph::{Id, Node, Pair, Powers, Prim};
+use super::graph::{Id, Node, Pair, Prim};
 use super::{Names, Source};
 
 /// Rust's standard library, and functions that the file brings along.
@@ -124,7 +124,7 @@ fn statements(code: &Code) -> String {
 pub(super) fn source(source: &Source<'_>) -> String {
     let Names { class, .. } = &source.names;
     let params = source.param_names();
-    let (mut graph, value) = source.graph(Powers::Kept);
+    let (mut graph, value) = source.value();
     let slopes = graph.slopes(value, params.len());
     let mut roots = vec![slopes.x];
     roots.extend(slopes.params);

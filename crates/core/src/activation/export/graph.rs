@@ -96,28 +96,36 @@ pub(super) enum Node {
     Pair(Pair, Id, Id),
 }
 
-/// How powers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Powers {
-    /// With an operator of the language.
-    Kept,
-    /// As products.
-    Multiplied,
-}
-
 /// Nodes, operands first.
 pub(super) struct Graph<'a> {
     pub nodes: Vec<Node>,
     symbols: &'a [Symbol],
-    powers: Powers,
+    /// Whether powers are written as products, for languages without an operator.
+    multiplied: bool,
 }
 
 impl<'a> Graph<'a> {
     /// The graph of an expression and the node of its value. Parameter `k` is `symbols[k]`.
-    pub fn of(expr: &Expr, symbols: &'a [Symbol], powers: Powers) -> (Self, Id) {
-        let mut graph = Self { nodes: Vec::new(), symbols, powers };
+    pub fn of(expr: &Expr, symbols: &'a [Symbol]) -> (Self, Id) {
+        let mut graph = Self { nodes: Vec::new(), symbols, multiplied: false };
         let value = graph.expr(expr);
         (graph, value)
+    }
+
+    /// The same graph with products in the place of powers, and where these nodes are in it.
+    pub fn with_products(&self, nodes: &[Id]) -> (Self, Vec<Id>) {
+        let mut graph = Self { nodes: Vec::new(), symbols: self.symbols, multiplied: true };
+        let mut places: Vec<Id> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let place = match *node {
+                Node::X | Node::Const(_) | Node::Param(_) => graph.node(*node),
+                Node::Call(prim, a) => graph.call(prim, places[a]),
+                Node::Pow(a, n) => graph.pow(places[a], n),
+                Node::Pair(pair, a, b) => graph.pair(pair, places[a], places[b]),
+            };
+            places.push(place);
+        }
+        (graph, nodes.iter().map(|id| places[*id]).collect())
     }
 
     fn node(&mut self, node: Node) -> Id {
@@ -243,7 +251,7 @@ impl<'a> Graph<'a> {
         match n {
             0 => self.number(1.0),
             1 => a,
-            n if self.powers == Powers::Kept => self.node(Node::Pow(a, n)),
+            n if !self.multiplied => self.node(Node::Pow(a, n)),
             2 => self.mul(a, a),
             n if n.is_multiple_of(2) => {
                 let half = self.pow(a, n / 2);

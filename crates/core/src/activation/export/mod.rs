@@ -26,7 +26,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Activation, Param};
-use graph::{Graph, Id, Powers};
+use graph::{Graph, Id};
 
 /// What the code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,11 +209,7 @@ const ABOUT_WIDTH: usize = 84;
 impl Source<'_> {
     /// The graph of the value.
     fn value(&self) -> (Graph<'_>, Id) {
-        self.graph(Powers::Kept)
-    }
-
-    fn graph(&self, powers: Powers) -> (Graph<'_>, Id) {
-        Graph::of(self.activation.canonical_expr(), &self.activation.0.symbols, powers)
+        Graph::of(self.activation.canonical_expr(), &self.activation.0.symbols)
     }
 
     fn param_names(&self) -> Vec<String> {
