@@ -13,6 +13,7 @@
 
 mod c;
 mod candle;
+mod candle_templates;
 mod code;
 mod cuda;
 mod graph;
