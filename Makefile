@@ -1,6 +1,6 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean data-wmt
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean data-wmt figures
 .PHONY: table-overview report all-reduced
 .PHONY: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
@@ -39,6 +39,10 @@ figure-8: imagenet-mobilenasnet ## Figure 8: training curves of Mobile NASNet-A,
 
 table-overview: ## Table 3: on how many models Swish is better, equal or worse, counted from results/tables
 	$(RUN) table_overview
+
+figures: ## Figures 4 to 7, and 8 where its runs are: Swish, its derivative, preactivations, betas; ARGS="--only 4,5"
+	cargo build --release -p swish-experiments
+	$(RUN) figures -- $(FLAGS)
 
 search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
 	cargo build --release -p swish

@@ -6,9 +6,13 @@
 //! | [`runs`] | cells to records, or to an estimate of their time; files of a table |
 //! | [`cifar`] | the CIFAR tables |
 //! | [`imagenet`] | the ImageNet tables |
+//! | [`figures`] | Swish and what it meets in trained networks |
+//! | [`distributions`] | preactivations, counted while a network runs |
 
 pub mod args;
 pub mod cifar;
+pub mod distributions;
+pub mod figures;
 pub mod imagenet;
 pub mod runs;
 

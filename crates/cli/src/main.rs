@@ -22,6 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Activation(cmd::activation::Args),
+    Export(cmd::export::Args),
     Space(cmd::space::Args),
     Models(cmd::models::Args),
     Forward(cmd::forward::Args),
@@ -37,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Activation(args) => cmd::activation::run(args),
+        Command::Export(args) => cmd::export::run(&args),
         Command::Space(args) => cmd::space::run(args),
         Command::Models(args) => cmd::models::run(args),
         Command::Forward(args) => cmd::forward::run(args),

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use swish_core::nn::weights;
 use swish_data::{Data, DataSource};
-use swish_record::metrics::{MetricsWriter, Row};
+use swish_record::metrics::{self, MetricsWriter, Row};
+use swish_record::tensorboard::{self, EventWriter};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
 
 /// Where and how a cell is run: nothing here changes its numbers.
@@ -29,6 +30,8 @@ pub struct RunOptions {
     pub checkpoint_every: Duration,
     /// Whether `model.safetensors`, the weights that were evaluated, is kept beside the record.
     pub keep_weights: bool,
+    /// Whether the curve is also written for TensorBoard, beside `metrics.csv`.
+    pub tensorboard: bool,
     /// Where the run is shown.
     pub progress: Progress,
 }
@@ -61,6 +64,7 @@ struct Run<'a> {
     dir: PathBuf,
     session: Session<'a>,
     metrics: MetricsWriter,
+    events: Option<EventWriter>,
     at: Standing,
     /// When this process began, less the seconds of earlier ones.
     clock: (Instant, f64),
@@ -84,8 +88,9 @@ impl<'a> Run<'a> {
             0 => MetricsWriter::create(dir.join("metrics.csv"))?,
             step => MetricsWriter::resume(dir.join("metrics.csv"), step)?,
         };
+        let events = options.tensorboard.then(|| events(&dir)).transpose()?;
         let clock = (Instant::now(), at.seconds);
-        Ok(Self { cell, data, options, dir, session, metrics, at, clock })
+        Ok(Self { cell, data, options, dir, session, metrics, events, at, clock })
     }
 
     fn finish(mut self) -> Result<RunRecord> {
@@ -154,15 +159,19 @@ impl<'a> Run<'a> {
         self.at.last_loss = Some(train_loss);
         let examples = self.at.step * self.cell.recipe.examples_a_step();
         let epoch = examples as f64 / self.session.train_len() as f64;
-        self.metrics.write(&Row {
+        let row = Row {
             step: self.at.step,
             epoch,
             lr,
             train_loss,
             test_loss: evaluation.map(|e| e.loss),
             test_top1: evaluation.map(|e| e.top1),
-        })?;
+        };
+        self.metrics.write(&row)?;
         self.metrics.sync()?;
+        if let Some(events) = &mut self.events {
+            events.write(&row)?;
+        }
         if let Some(e) = evaluation {
             progress.evaluated(self.at.step, train_loss, e.top1);
         }
@@ -219,6 +228,11 @@ impl<'a> Run<'a> {
             err,
         }
     }
+}
+
+/// Goes on with the events as far as `metrics.csv` has come.
+fn events(dir: &Path) -> Result<EventWriter> {
+    Ok(EventWriter::resume(dir.join(tensorboard::FILE), &metrics::read(dir.join("metrics.csv"))?)?)
 }
 
 fn checkpoint_file(dir: &Path) -> PathBuf {

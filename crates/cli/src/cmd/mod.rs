@@ -5,6 +5,7 @@ pub mod bench;
 pub mod bleu;
 pub mod data;
 pub mod eval;
+pub mod export;
 pub mod forward;
 pub mod models;
 pub mod report;

@@ -1,9 +1,11 @@
-//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks.
+//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks, histograms.
 
+mod histogram;
 mod interval;
 mod ranks;
 mod strata;
 
+pub use histogram::Histogram;
 pub use interval::Interval;
 pub use ranks::{MannWhitney, mann_whitney, spearman};
 pub use strata::{Stratum, sign_test, van_elteren};
