@@ -30,6 +30,7 @@ enum Command {
     Bench(cmd::bench::Args),
     Search(cmd::search::Args),
     Data(cmd::data::Args),
+    Gpu(cmd::gpu::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => cmd::bench::run(args),
         Command::Search(args) => cmd::search::run(args),
         Command::Data(args) => cmd::data::run(args),
+        Command::Gpu(args) => cmd::gpu::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod data;
 pub mod eval;
 pub mod forward;
+pub mod gpu;
 pub mod models;
 pub mod search;
 pub mod space;

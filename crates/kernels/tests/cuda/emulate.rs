@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use swish_kernels::cuda::Misfit;
 use swish_kernels::cuda::device::{Arg, Device, Launch};
 use swish_kernels::cuda::source::{Key, entries, module_name};
+use swish_kernels::cuda::{Misfit, Source};
 
 const OPTIONS: &[&str] = &["-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fno-strict-aliasing"];
 
@@ -41,14 +41,25 @@ impl Host {
         }
     }
 
-    /// The program of a set of kernels; compiled ones are kept from run to run.
+    /// The program of a launch's kernels.
     fn program(&self, launch: &Launch<'_, Self>) -> Result<Rc<Path>, HostError> {
         let key = launch.source.key();
         if let Some(path) = self.compiled.borrow().get(&key) {
             return Ok(path.clone());
         }
-        let kernels = launch.source.text();
-        let calls: String = entries(&kernels)
+        let path: Rc<Path> = self.build(&launch.source, &launch.source.text())?.into();
+        self.compiled.borrow_mut().insert(key, path.clone());
+        Ok(path)
+    }
+
+    /// A launch with other kernels than the source's.
+    pub fn launch_text(&self, kernels: &str, launch: &Launch<'_, Self>) -> Result<(), HostError> {
+        run(&self.build(&launch.source, kernels)?, launch)
+    }
+
+    /// Compiles kernels; what was compiled before is kept from run to run.
+    fn build(&self, source: &Source<'_>, kernels: &str) -> Result<PathBuf, HostError> {
+        let calls: String = entries(kernels)
             .map(|name| format!("    if (!strcmp(entry, \"{name}\")) return run({name}, given, count);\n"))
             .collect();
         let text = format!(
@@ -58,12 +69,10 @@ impl Host {
         );
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda-emulation");
         std::fs::create_dir_all(&folder)?;
-        let path = folder.join(module_name(&launch.source, &text, OPTIONS, &self.compiler));
+        let path = folder.join(module_name(source, &text, OPTIONS, &self.compiler));
         if !path.exists() {
             self.compile(&text, &path)?;
         }
-        let path: Rc<Path> = path.into();
-        self.compiled.borrow_mut().insert(key, path.clone());
         Ok(path)
     }
 
@@ -107,51 +116,55 @@ impl Device for Host {
     }
 
     fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), HostError> {
-        let program = self.program(launch)?;
-        let mut buffers: Vec<&Self::Buffer> = Vec::new();
-        let mut args = Vec::new();
-        for arg in &launch.args {
-            match arg {
-                Arg::Null => args.push(b'0'),
-                Arg::Int(x) => value(&mut args, b'i', &x.to_ne_bytes()),
-                Arg::Long(x) => value(&mut args, b'l', &x.to_ne_bytes()),
-                Arg::Float(x) => value(&mut args, b'f', &x.to_ne_bytes()),
-                Arg::Words(words) => {
-                    value(&mut args, b'w', &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>());
-                }
-                Arg::Pointer { buffer, bytes, word, .. } => {
-                    let place = buffers.iter().position(|b| std::ptr::eq(*b, *buffer)).unwrap_or_else(|| {
-                        buffers.push(buffer);
-                        buffers.len() - 1
-                    });
-                    args.push(b'p');
-                    args.extend((place as u32).to_ne_bytes());
-                    args.extend((bytes.start as u64).to_ne_bytes());
-                    text(&mut args, word);
-                }
+        run(&self.program(launch)?, launch)
+    }
+}
+
+/// Sends the buffers and arguments to a program and takes the buffers back.
+fn run(program: &Path, launch: &Launch<'_, Host>) -> Result<(), HostError> {
+    let mut buffers: Vec<&RefCell<Vec<u8>>> = Vec::new();
+    let mut args = Vec::new();
+    for arg in &launch.args {
+        match arg {
+            Arg::Null => args.push(b'0'),
+            Arg::Int(x) => value(&mut args, b'i', &x.to_ne_bytes()),
+            Arg::Long(x) => value(&mut args, b'l', &x.to_ne_bytes()),
+            Arg::Float(x) => value(&mut args, b'f', &x.to_ne_bytes()),
+            Arg::Words(words) => {
+                value(&mut args, b'w', &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>());
+            }
+            Arg::Pointer { buffer, bytes, word, .. } => {
+                let place = buffers.iter().position(|b| std::ptr::eq(*b, *buffer)).unwrap_or_else(|| {
+                    buffers.push(buffer);
+                    buffers.len() - 1
+                });
+                args.push(b'p');
+                args.extend((place as u32).to_ne_bytes());
+                args.extend((bytes.start as u64).to_ne_bytes());
+                text(&mut args, word);
             }
         }
-        let mut input = Vec::new();
-        text(&mut input, launch.entry);
-        for size in launch.grid.iter().chain(&launch.block) {
-            input.extend(size.to_ne_bytes());
-        }
-        input.extend((buffers.len() as u32).to_ne_bytes());
-        for buffer in &buffers {
-            input.extend((buffer.borrow().len() as u64).to_ne_bytes());
-            input.extend(&*buffer.borrow());
-        }
-        input.extend((launch.args.len() as u32).to_ne_bytes());
-        input.extend(args);
-        let mut output = run(&program, &input, launch.entry)?;
-        for buffer in buffers {
-            let mut old = buffer.borrow_mut();
-            let rest = output.split_off(old.len());
-            check_untouched(launch, buffer, &old, &output)?;
-            *old = std::mem::replace(&mut output, rest);
-        }
-        Ok(())
     }
+    let mut input = Vec::new();
+    text(&mut input, launch.entry);
+    for size in launch.grid.iter().chain(&launch.block) {
+        input.extend(size.to_ne_bytes());
+    }
+    input.extend((buffers.len() as u32).to_ne_bytes());
+    for buffer in &buffers {
+        input.extend((buffer.borrow().len() as u64).to_ne_bytes());
+        input.extend(&*buffer.borrow());
+    }
+    input.extend((launch.args.len() as u32).to_ne_bytes());
+    input.extend(args);
+    let mut output = output_of(program, &input, launch.entry)?;
+    for buffer in buffers {
+        let mut old = buffer.borrow_mut();
+        let rest = output.split_off(old.len());
+        check_untouched(launch, buffer, &old, &output)?;
+        *old = std::mem::replace(&mut output, rest);
+    }
+    Ok(())
 }
 
 /// Errs where a kernel has written outside of the parts that it was given to write.
@@ -177,7 +190,7 @@ fn check_untouched(
     }
 }
 
-fn run(program: &Path, input: &[u8], entry: &str) -> Result<Vec<u8>, HostError> {
+fn output_of(program: &Path, input: &[u8], entry: &str) -> Result<Vec<u8>, HostError> {
     let mut child =
         Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {

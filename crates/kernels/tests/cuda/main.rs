@@ -93,3 +93,40 @@ fn the_emulation_checks_types_of_arguments() {
     let error = refused(false, Arg::Int(8));
     assert!(error.contains("argument 2 is of another type"), "{error}");
 }
+
+/// What it is there to see, in kernels that are wrong on purpose.
+#[test]
+fn the_emulation_sees_mistakes() {
+    use swish_kernels::cuda::device::{Arg, Device, Launch};
+    use swish_kernels::cuda::source::{Part, Source};
+    let Some(host) = Host::new() else { return };
+    const BEGIN: &str = "extern \"C\" __global__ void __launch_bounds__(64) f(float* x, float* y) {";
+    let run = |body: &str| {
+        let (mut x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());
+        {
+            let (x, y) = (x.view_mut(), y.view_mut().range(0..64));
+            let source = Source { subject: Subject::Layout, bf16: false, vec: 4, part: Part::None };
+            let args = vec![Arg::from(&x), Arg::from(&y)];
+            let launch = Launch { source, entry: "f", grid: [1; 3], block: [64, 1], args };
+            let text = format!("{}\n{BEGIN}\n{body}\n}}\n", source.text().split("// Every").next().unwrap());
+            host.launch_text(&text, &launch).map_err(|e| e.to_string())?;
+        }
+        y.view().range(0..64).to_vec(&host).map_err(|e| e.to_string())
+    };
+    let reversed = |barrier: &str| {
+        format!("__shared__ float s[64]; s[threadIdx.x] = threadIdx.x; {barrier} y[threadIdx.x] = s[63 - threadIdx.x];")
+    };
+    let right: Vec<f32> = (0..64).map(|i| 63.0 - i as f32).collect();
+    assert_eq!(run(&reversed("__syncthreads();")).unwrap(), right);
+    assert_ne!(run(&reversed("")).unwrap(), right, "a missing barrier");
+    let says = |body, word: &str| {
+        let error = run(body).unwrap_err();
+        assert!(error.contains(word), "{error}");
+    };
+    says("if (threadIdx.x < 32) __syncthreads(); y[threadIdx.x] = 1;", "a barrier that not all threads reach");
+    says("if (threadIdx.x != 3) y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);", "not all threads reach");
+    says("y[threadIdx.x + 70] = 1;", "outside its");
+    says("y[threadIdx.x + 128] = 1;", "outside its buffers");
+    says("float v[4]; load(x + 1, v); y[threadIdx.x] = v[0];", "not aligned");
+    let _ = host.alloc(0).unwrap();
+}

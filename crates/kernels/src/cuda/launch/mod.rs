@@ -17,7 +17,7 @@ pub mod optim;
 pub mod pool;
 pub mod sums;
 
-use super::device::{Arg, Device, Launch, Misfit, Stored};
+use super::device::{Arg, Device, Launch, Misfit, Stored, fits, int};
 use super::source::{Part, Source, Subject};
 
 /// Threads of a block (`THREADS` in `common.cu`).
@@ -102,8 +102,6 @@ fn run<'a, D: Device>(
     }
     device.launch(&Launch { source, entry, grid, block, args })
 }
-
-use super::device::{fits, int};
 
 /// Errs where a slice is no whole number of rows.
 fn rows_of(function: &'static str, len: usize, channels: usize) -> Result<usize, Misfit> {
