@@ -73,6 +73,26 @@ fn misfits_are_named() {
     let _: fn(Misfit) -> HostError = HostError::from;
 }
 
+/// Maps that begin anywhere in a buffer are read and written all the same, where a wide access would not be aligned.
+#[test]
+fn views_may_start_anywhere() {
+    let Some(host) = Host::new() else { return };
+    let values: Vec<f32> = (0..100).map(|i| i as f32).collect();
+    for (start, len) in [(0, 64), (1, 64), (2, 63), (4, 96)] {
+        let xs = Slice::of(&host, &values).unwrap();
+        let mut ys = Slice::of(&host, &values).unwrap();
+        let range = start..start + len;
+        layout::add(&host, xs.view().range(range.clone()), ys.view_mut().range(range.clone())).unwrap();
+        let want: Vec<f32> = (0..100).map(|i| values[i] * if range.contains(&i) { 2.0 } else { 1.0 }).collect();
+        assert_eq!(ys.to_vec(&host).unwrap(), want, "{range:?}");
+        let mut sums = Slice::new(&host, 8).unwrap();
+        let xs = xs.view().range(start..start + 64);
+        sums::column_sums(&host, &mut Scratch::default(), xs, sums.view_mut()).unwrap();
+        let want: Vec<f32> = (0..8).map(|c| (0..8).map(|row| values[start + 8 * row + c]).sum()).collect();
+        assert_eq!(sums.to_vec(&host).unwrap(), want, "{range:?}");
+    }
+}
+
 /// The emulation sees what it is there to see: here a kernel that is given a map of another type.
 #[test]
 fn the_emulation_checks_types_of_arguments() {

@@ -177,6 +177,7 @@ fn with_plan<E: Element, A: Direct<E>>(
     what: &'static str,
     launch: impl FnOnce(&Plan<E, A>, Option<&mut Raw<'_, u8>>) -> Result<(), CudnnError>,
 ) -> Result<(), GpuError> {
+    gpu.bind()?;
     let convolutions = open_once(&gpu.convolutions, || Convolutions::new(gpu))?;
     let plan = convolutions.plan::<E, A>(conv, precision)?;
     let mut workspace = convolutions.workspace.borrow_mut();

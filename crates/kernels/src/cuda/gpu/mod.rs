@@ -140,6 +140,11 @@ impl Gpu {
         Ok(function)
     }
 
+    /// Makes the GPU the one that the thread's next calls are for.
+    fn bind(&self) -> Result<(), GpuError> {
+        self.context.bind_to_thread().map_err(|source| GpuError::Driver { what: "turning to the GPU", source })
+    }
+
     fn pointer(&self, buffer: &CudaSlice<u8>) -> u64 {
         buffer.device_ptr(&self.stream).0
     }
@@ -166,6 +171,10 @@ impl Device for Gpu {
 
     fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), GpuError> {
         assert!(at + bytes.len() <= to.len(), "a copy beyond its buffer");
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.bind()?;
         // SAFETY: the range lies in the buffer; the call returns when `bytes` has been read.
         let copied = unsafe { result::memcpy_htod_async(self.pointer(to) + at as u64, bytes, self.stream.cu_stream()) };
         copied.map_err(|source| GpuError::Driver { what: "copying to the GPU", source })
@@ -173,6 +182,10 @@ impl Device for Gpu {
 
     fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), GpuError> {
         assert!(at + bytes.len() <= from.len(), "a copy beyond its buffer");
+        if bytes.is_empty() {
+            return self.synchronize();
+        }
+        self.bind()?;
         // SAFETY: the range lies in the buffer; `bytes` outlives the synchronisation below.
         let copied =
             unsafe { result::memcpy_dtoh_async(bytes, self.pointer(from) + at as u64, self.stream.cu_stream()) };
@@ -182,6 +195,10 @@ impl Device for Gpu {
 
     fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), GpuError> {
         assert!(at + len <= buffer.len(), "a fill beyond its buffer");
+        if len == 0 {
+            return Ok(());
+        }
+        self.bind()?;
         // SAFETY: the range lies in the buffer.
         let filled =
             unsafe { result::memset_d8_async(self.pointer(buffer) + at as u64, 0, len, self.stream.cu_stream()) };
@@ -213,7 +230,7 @@ impl Device for Gpu {
             starts.into_iter().map(|start| std::ptr::from_mut(&mut words[start]).cast()).collect();
         let [x, y, z] = launch.grid;
         let failed = |source| GpuError::Driver { what: launch.entry, source };
-        self.context.bind_to_thread().map_err(failed)?;
+        self.bind()?;
         // SAFETY: `params` point to arguments of the kernel's types, in its order and to memory of the lengths that it works on: the
         // launching functions see to that, and the emulation of the tests checks the same launches.
         let launched = unsafe {

@@ -142,6 +142,7 @@ impl Matrices {
         for size in [rows, columns, inner] {
             int(function, "size", size)?;
         }
+        gpu.bind()?;
         let blas = open_once(&gpu.blas, || {
             open()?;
             CudaBlasLT::new(gpu.stream.clone()).map_err(|source| GpuError::Cublas { what: "opening", source })
