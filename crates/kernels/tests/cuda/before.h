@@ -52,7 +52,7 @@ static int current;
 static void (*body)(void*);
 static void* body_data;
 
-static void wait(State state) {
+static void wait_at(State state) {
     fibres[current].state = state;
     if (!_setjmp(fibres[current].at)) _longjmp(scheduler, 1);
 }
@@ -60,7 +60,7 @@ static void wait(State state) {
 static void fibre_main() {
     for (;;) {
         body(body_data);
-        wait(DONE);
+        wait_at(DONE);
     }
 }
 
@@ -101,7 +101,7 @@ static void run_block(int threads) {
     }
 }
 
-static void __syncthreads() { wait(AT_BLOCK); }
+static void __syncthreads() { wait_at(AT_BLOCK); }
 
 template <class T> static T __shfl_xor_sync(unsigned mask, T value, int lanes) {
     if (mask != 0xffffffffu) fail("a shuffle of part of a warp");
@@ -109,7 +109,7 @@ template <class T> static T __shfl_xor_sync(unsigned mask, T value, int lanes) {
     // Two sets in turns: a thread may be one shuffle ahead of another.
     const int me = current, set = fibres[me].parity ^= 1;
     slots[set][me] = value;
-    wait(AT_WARP);
+    wait_at(AT_WARP);
     return slots[set][me ^ lanes];
 }
 
@@ -125,6 +125,7 @@ static unsigned __float_as_uint(float x) {
 }
 static unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned __int128)a * b >> 64; }
 static float __fdividef(float a, float b) { return a / b; }
-static float rsqrtf(float x) { return 1.0f / sqrtf(x); }
+// C23's headers have a function of this name.
+#define rsqrtf(x) (1.0f / sqrtf(x))
 static int max(int a, int b) { return a > b ? a : b; }
 static int min(int a, int b) { return a < b ? a : b; }

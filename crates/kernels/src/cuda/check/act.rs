@@ -120,7 +120,7 @@ fn draw(rng: &mut Rng) -> Program {
     program(ops, 1)
 }
 
-/// [`SET`] programs and their source, as the random comparisons have them.
+/// A set of programs and their source, as the random comparisons have them.
 pub fn random_set(set: u64) -> (Vec<Program>, ActSource) {
     let mut rng = Rng::new(100 + set);
     let programs: Vec<Program> = (0..SET).map(|_| draw(&mut rng)).collect();

@@ -1,6 +1,6 @@
 //! The functions, by the names of the CPU's: checks of lengths, sizes of grids, arguments in order.
 //!
-//! Shapes are the CPU's ([`crate::conv::Conv2d`], [`crate::pool::Pool2d`], ...). A map is f32 or bf16 ([`Stored`](super::Stored)), everything that belongs to
+//! Shapes are the CPU's ([`crate::conv::Conv2d`], [`crate::pool::Pool2d`], ...). A map is f32 or bf16 ([`Stored`]), everything that belongs to
 //! channels or parameters f32. All functions return the device's errors, among them [`Misfit`] for lengths that disagree.
 
 pub mod act;
