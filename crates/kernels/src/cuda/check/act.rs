@@ -23,6 +23,7 @@ pub(super) fn examples() -> Vec<(&'static str, Program)> {
         ("swish", program(with(&[Op::Unary(Unary::Sigmoid, 2), Op::Binary(Binary::Mul, 0, 3)]), 1)),
         ("mix of two parameters", program(with(&[Op::Param(1), Op::Gated(Gated::Mix, 3, 2, 0)]), 2)),
         ("identity", Program::identity()),
+        ("gauss", program(vec![Op::X, Op::Param(0), Op::Const(0.5), Op::Gated(Gated::Gauss, 1, 0, 2)], 1)),
         ("laplace", program(vec![Op::X, Op::Param(0), Op::Const(0.5), Op::Gated(Gated::Laplace, 1, 0, 2)], 1)),
     ]
 }
