@@ -1,6 +1,6 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean data-wmt figures
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean data-wmt figures build-cuda test-cuda
 .PHONY: table-overview report all-reduced
 .PHONY: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
@@ -20,6 +20,9 @@ help: ## this list
 
 build: ## the tool `swish` and the tables' binaries, in target/release
 	cargo build --release
+
+build-cuda: ## the tool with CUDA, in target/release; needs no CUDA to build and starts anywhere: `swish gpu` says what it finds
+	cargo build --release -p swish --features cuda
 
 table-cifar: ## Tables 4 and 5: nine activations, three models, CIFAR-10 and CIFAR-100
 	cargo build --release -p swish-experiments
@@ -81,8 +84,13 @@ data-wmt: ## WMT 2014 English-German and the newstests of 2013 to 2016, 0.8 GB f
 test: ## formatting, clippy with warnings as errors, all tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p swish-kernels -p swish --all-targets --features cuda -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace
+
+test-cuda: ## the kernels on a GPU, and compiled by NVRTC (SWISH_NVRTC=folder of libnvrtc.so); says so where either is missing
+	cargo test -p swish-kernels --features cuda --test gpu --test nvrtc -- --nocapture
+	cargo test -p swish-kernels --features cuda --lib cuda
 
 test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
 	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test slurm -- --nocapture

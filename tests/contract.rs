@@ -254,3 +254,16 @@ fn every_command_has_help_with_an_example() {
         assert!(out.status.success() && text.contains("Example"), "{args:?}: {text}");
     }
 }
+
+/// Without a GPU the tool says what is missing, whatever it was built with.
+#[test]
+fn gpu_is_listed_or_named_as_missing() {
+    let out = swish().arg("gpu").output().unwrap();
+    let (text, error) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    match out.status.success() {
+        true => assert!(text.contains("cuda:0") && text.contains("compute capability"), "{text}"),
+        false => assert!(error.contains("no GPU") || error.contains("driver"), "{error}"),
+    }
+    let help = swish().args(["gpu", "check", "--help"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Example"));
+}

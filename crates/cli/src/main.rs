@@ -33,6 +33,7 @@ enum Command {
     Data(cmd::data::Args),
     Report(cmd::report::Args),
     Bleu(cmd::bleu::Args),
+    Gpu(cmd::gpu::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Data(args) => cmd::data::run(args),
         Command::Report(args) => cmd::report::run(args),
         Command::Bleu(args) => cmd::bleu::run(args),
+        Command::Gpu(args) => cmd::gpu::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,5 @@
-//! Numeric loops on slices for training convolutional networks and Transformers with any activation function, on the CPU.
+//! Numeric loops on slices for training convolutional networks and Transformers with any activation function, on the CPU; and the same as
+//! CUDA kernels.
 //!
 //! Images are NHWC and contiguous; convolution weights are OIHW at the edge and packed inside. Work is cut into chunks that depend
 //! only on the sizes and partial sums are added in order, so results are bit-identical whatever the number of threads.
@@ -16,6 +17,7 @@
 //! | [`dropout`] | dropout with a counter-based mask |
 //! | [`layout`] | NCHW/NHWC, ResNet shortcut A, channel concatenation |
 //! | [`optim`] | optimizer steps over flat slices |
+//! | [`cuda`] | CUDA kernels: their source, how they are launched, how they are checked |
 //! | [`rng`] | seeded generators and hashes |
 //! | [`real`], [`element`] | what is computed in: f32, f64; what is stored: these and bf16 |
 //! | [`simd`] | run-time choice of the vector instructions |
@@ -24,6 +26,7 @@ pub mod act;
 pub mod attention;
 pub mod block;
 pub mod conv;
+pub mod cuda;
 pub mod dropout;
 pub mod element;
 pub mod embedding;

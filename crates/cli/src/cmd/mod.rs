@@ -7,6 +7,7 @@ pub mod data;
 pub mod eval;
 pub mod export;
 pub mod forward;
+pub mod gpu;
 pub mod models;
 pub mod report;
 pub mod search;

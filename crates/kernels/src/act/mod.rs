@@ -31,6 +31,7 @@ pub(crate) mod tile;
 pub(crate) use backward::Sweep;
 pub(crate) use forward::{Inputs, Values};
 pub(crate) use math::exp_of_negative;
+pub(crate) use plan::{Fold, FoldOp, Join, Plan, Step};
 pub use program::{Binary, Gated, Op, Program, ProgramError, Unary};
 
 use rayon::prelude::*;

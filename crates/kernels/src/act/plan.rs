@@ -5,7 +5,7 @@ use super::program::{Binary, Gated, Op, Unary, operands};
 
 /// The functions of two operands that are one loop over a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Join {
+pub(crate) enum Join {
     Add,
     Mul,
     Sub,
@@ -16,7 +16,7 @@ pub(super) enum Join {
 
 /// How a function of an operand, u, is joined with the operand itself, a.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FoldOp {
+pub(crate) enum FoldOp {
     /// u + a.
     Add,
     /// u - a.
@@ -33,17 +33,17 @@ pub(super) enum FoldOp {
 
 /// `op(g(f(a)), a)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fold {
+pub(crate) struct Fold {
     /// f.
-    pub(super) inner: Unary,
+    pub(crate) inner: Unary,
     /// g: the square or nothing.
-    pub(super) square: bool,
-    pub(super) op: FoldOp,
+    pub(crate) square: bool,
+    pub(crate) op: FoldOp,
 }
 
 /// One computed slot; operands are slots.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Unary(Unary, usize),
     Join(Join, usize, usize),
     Gated(Gated, usize, usize, usize),
@@ -109,15 +109,15 @@ impl Step {
 /// in lower slots.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
-    pub(super) n_params: usize,
-    pub(super) consts: Vec<f64>,
-    pub(super) steps: Vec<Step>,
+    pub(crate) n_params: usize,
+    pub(crate) consts: Vec<f64>,
+    pub(crate) steps: Vec<Step>,
     /// By slot: does it depend on the input or on a parameter?
-    pub(super) active: Vec<bool>,
+    pub(crate) active: Vec<bool>,
     /// By slot: does the backward sweep need its value?
     pub(super) needed: Vec<bool>,
     /// The slot of the value.
-    pub(super) result: usize,
+    pub(crate) result: usize,
 }
 
 impl Plan {
@@ -176,7 +176,7 @@ impl Plan {
     }
 
     /// The slot of step 0.
-    pub(super) fn first_step(&self) -> usize {
+    pub(crate) fn first_step(&self) -> usize {
         1 + self.n_params + self.consts.len()
     }
 }

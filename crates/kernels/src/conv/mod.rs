@@ -30,7 +30,7 @@ pub use prepared::{Prepared, Scratch};
 use crate::real::Real;
 
 /// Zero (for maximum pooling: minus infinity) rows and columns around an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pad {
     /// Rows above.
     pub top: usize,
@@ -55,7 +55,7 @@ impl Pad {
 }
 
 /// How exact the factors of the products are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Operands {
     /// As they are.
     #[default]
@@ -77,7 +77,7 @@ impl Operands {
 }
 
 /// Shape of a convolution. Weights are (c_out, c_in / groups, kh, kw).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Conv2d {
     /// Images.
     pub n: usize,

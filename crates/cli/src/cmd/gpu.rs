@@ -1,0 +1,134 @@
+//! `swish gpu`: which GPUs there are, and whether the CUDA kernels give what the CPU's do.
+
+use crate::args::say;
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// List the GPUs and CUDA's libraries, or say why there are none; compare the kernels with the CPU's
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  swish gpu\n  swish gpu check --device 0 --out gpu.csv\n\nNeeds a build with CUDA: make build-cuda"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    Check(CheckArgs),
+}
+
+/// Run every kernel on a GPU and compare its results with the CPU's; one CSV row a comparison
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  swish gpu check --only norm")]
+struct CheckArgs {
+    /// Number of the GPU
+    #[arg(long, default_value_t = 0)]
+    device: usize,
+    /// One file of kernels (activation, moments, norm, sums, pool, loss, dropout, layer_norm, attention, embedding, depthwise, optim,
+    /// images, layout), or libraries for cuDNN and cuBLASLt; all unless given
+    #[arg(long, value_name = "SUBJECT")]
+    only: Option<String>,
+    /// Where the CSV goes; standard output unless given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    match args.what {
+        None => device::list(),
+        Some(What::Check(args)) => device::check(&args),
+    }
+}
+
+/// Without CUDA there is nothing to ask.
+#[cfg(not(feature = "cuda"))]
+mod device {
+    use super::{CheckArgs, Result, say};
+    use anyhow::bail;
+
+    pub fn list() -> Result<()> {
+        bail!("no GPU: this is a CPU build; `make build-cuda` makes one with CUDA (it needs no CUDA to build)")
+    }
+
+    pub fn check(args: &CheckArgs) -> Result<()> {
+        let CheckArgs { device, only, out } = args;
+        let out = out.as_ref().map_or("standard output".into(), |out| out.display().to_string());
+        say(format_args!("nothing was run: GPU {device}, {}, to {out}", only.as_deref().unwrap_or("all kernels")))?;
+        list()
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod device {
+    use super::{CheckArgs, Result, say};
+    use anyhow::{Context, bail};
+    use std::fs::File;
+    use std::io::{Write, stdout};
+    use swish_kernels::cuda::Subject;
+    use swish_kernels::cuda::check::{self, Row};
+    use swish_kernels::cuda::gpu::{self, Gpu, info};
+
+    /// What is checked that is no file of kernels.
+    const LIBRARIES: &str = "libraries";
+
+    pub fn list() -> Result<()> {
+        // The libraries first: where there is no GPU they may be there all the same.
+        for (library, version) in info::libraries() {
+            say(format_args!("{library:<10} {}", version.unwrap_or_else(|missing| format!("missing: {missing}"))))?;
+        }
+        let gpus = info::all()?;
+        let version = info::driver_version()?;
+        say(format_args!("driver     for CUDA {}.{}", version / 1000, version % 1000 / 10))?;
+        for gpu in gpus {
+            let info::Info { ordinal, name, capability: (major, minor), multiprocessors, memory, free } = gpu;
+            say(format_args!(
+                "cuda:{ordinal}     {name}, compute capability {major}.{minor}, {multiprocessors} multiprocessors, {} MiB, {} free",
+                memory >> 20,
+                free >> 20
+            ))?;
+        }
+        Ok(())
+    }
+
+    pub fn check(args: &CheckArgs) -> Result<()> {
+        let subjects: Vec<Option<Subject>> = match args.only.as_deref() {
+            None => Subject::ALL.into_iter().map(Some).chain([None]).collect(),
+            Some(LIBRARIES) => vec![None],
+            Some(name) => {
+                let found = Subject::ALL.into_iter().find(|subject| subject.name() == name);
+                vec![Some(found.with_context(|| format!("--only {name}: no such kernels; --help lists them"))?)]
+            }
+        };
+        let gpu = Gpu::new(args.device)?;
+        let to: Box<dyn Write> = match &args.out {
+            Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
+            None => Box::new(stdout()),
+        };
+        let mut csv = csv::Writer::from_writer(to);
+        csv.write_record(["subject", "function", "case", "element", "numbers", "error", "tolerance", "passed"])?;
+        let (mut wrong, mut count) = (0, 0);
+        for subject in subjects {
+            let (name, rows) = match subject {
+                Some(subject) => (subject.name(), check::run(&gpu, subject)?),
+                None => (LIBRARIES, gpu::check::run(&gpu)?),
+            };
+            let failed: Vec<&Row> = rows.iter().filter(|row| !row.passed()).collect();
+            failed.iter().for_each(|row| eprintln!("{row}"));
+            eprintln!("{name}: {} comparisons, {} wrong", rows.len(), failed.len());
+            (wrong, count) = (wrong + failed.len(), count + rows.len());
+            for row in &rows {
+                let [numbers, error, tolerance] =
+                    [row.count.to_string(), format!("{:e}", row.error), format!("{:e}", row.tolerance)];
+                let passed = if row.passed() { "yes" } else { "no" };
+                csv.write_record([name, &row.function, &row.case, row.element, &numbers, &error, &tolerance, passed])?;
+            }
+            csv.flush()?;
+        }
+        if wrong > 0 {
+            bail!("{wrong} of {count} comparisons are wrong");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Softmax cross-entropy against the CPU's.
+
+use super::{Check, both, doubled, normal, singles};
+use crate::cuda::device::{Device, Slice, Stored};
+use crate::cuda::launch::loss::{IGNORED, softmax_cross_entropy};
+use crate::rng::Rng;
+
+pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    both!(sizes(check))
+}
+
+fn sizes<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    for [n, classes] in [[1, 1], [7, 10], [300, 100], [5, 1000], [3, 3001]] {
+        for (smoothing, ignore) in [(0.0, false), (0.1, false), (0.1, true), (1.0, false)] {
+            let case = format!("{n} x {classes} smoothing {smoothing} ignore {ignore}");
+            let mut rng = Rng::new(3);
+            let mut targets: Vec<u32> = (0..n).map(|_| rng.below(classes as u64) as u32).collect();
+            // Large numbers of either sign: nothing may overflow.
+            let logits: Vec<E> =
+                normal::<f32>(1, n * classes).into_iter().map(|z| E::narrow(20.0 * z + 300.0)).collect();
+            let kept: Vec<usize> = (0..n).filter(|row| !(ignore && row % 3 == 1)).collect();
+            let rows = |values: &[f64]| -> Vec<f64> {
+                kept.iter().flat_map(|row| values[row * classes..][..classes].to_vec()).collect()
+            };
+            let kept_targets: Vec<u32> = kept.iter().map(|&row| targets[row]).collect();
+            let mut d_kept = vec![0.0; kept.len() * classes];
+            let logits64 = rows(&doubled(&logits));
+            let loss =
+                crate::loss::softmax_cross_entropy(classes, &logits64, &kept_targets, smoothing, Some(&mut d_kept));
+            let mut want_d = vec![0.0; n * classes];
+            for (row, d) in kept.iter().zip(d_kept.chunks(classes)) {
+                want_d[row * classes..][..classes].copy_from_slice(d);
+            }
+            (0..n).filter(|row| !kept.contains(row)).for_each(|row| targets[row] = IGNORED);
+            let device = check.device;
+            let (z, t) = (check.slice(&logits)?, check.slice(&targets)?);
+            let (mut d_logits, mut got) = (Slice::<D, E>::new(device, logits.len())?, Slice::new(device, 1)?);
+            for d_logits in [None, Some(d_logits.view_mut())] {
+                let (scratch, count) = (&mut check.scratch, kept.len() as f64);
+                softmax_cross_entropy(device, scratch, z.view(), t.view(), smoothing, count, got.view_mut(), d_logits)?;
+                let got = got.to_vec(device)?;
+                let loss = loss.clone().unwrap_or(f64::NAN) as f32;
+                check.add("softmax_cross_entropy", &case, E::NAME, &got, &[loss], 2e-6);
+            }
+            check.map("softmax_cross_entropy d_logits", &case, &d_logits, &singles(&want_d), 2e-5)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,389 @@
+//! [`Device`]: what runs kernels; its memory as typed slices, and one launch.
+#![allow(unsafe_code, reason = "numbers are copied to and from a device as bytes")]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use half::bf16;
+
+use super::source::Source;
+use crate::element::Element;
+
+/// Something that runs kernels: a GPU, or the tests' emulation. What is asked of it is done in the order of the calls.
+pub trait Device: Sized {
+    /// A piece of its memory. Kernels write through shared references; that two do not write the same part is [`ViewMut`]'s care.
+    type Buffer: std::fmt::Debug;
+    /// What can go wrong.
+    type Error: std::error::Error + From<Misfit> + Send + Sync + 'static;
+
+    /// `bytes` of memory with anything in them.
+    ///
+    /// # Errors
+    /// The device's.
+    fn alloc(&self, bytes: usize) -> Result<Self::Buffer, Self::Error>;
+
+    /// Copies to the device, from byte `at` on.
+    ///
+    /// # Errors
+    /// The device's.
+    fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), Self::Error>;
+
+    /// Copies from the device, from byte `at` on, when all that was launched before is done.
+    ///
+    /// # Errors
+    /// The device's; also those of kernels launched before.
+    fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Sets `len` bytes from `at` on to 0.
+    ///
+    /// # Errors
+    /// The device's.
+    fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), Self::Error>;
+
+    /// Starts a kernel.
+    ///
+    /// # Errors
+    /// The device's.
+    fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), Self::Error>;
+}
+
+/// Arguments that do not fit a function.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Misfit {
+    /// A slice of the wrong length.
+    #[error("{function}: {what} has {found} elements; expected {expected}")]
+    Length {
+        /// The function.
+        function: &'static str,
+        /// The argument.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length that fits.
+        expected: usize,
+    },
+    /// A number out of range.
+    #[error("{function}: {what} is {value}; expected {expected}")]
+    Value {
+        /// The function.
+        function: &'static str,
+        /// The argument.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+/// A number that devices store.
+pub trait Word: Copy + Default + Send + Sync + 'static {
+    /// As in Rust.
+    const NAME: &'static str;
+}
+
+macro_rules! words {
+    ($($t:ident)+) => { $(impl Word for $t { const NAME: &'static str = stringify!($t); })+ };
+}
+words!(u8 u32 u64 f32 f64 bf16);
+
+/// A number that maps are stored in: f32 or bf16.
+pub trait Stored: Word + Element<Real = f32> {
+    /// Elements of 16 bytes, the widest load.
+    const WIDE: usize = 16 / size_of::<Self>();
+    /// Whether it is bf16.
+    const BF16: bool;
+}
+impl Stored for f32 {
+    const BF16: bool = false;
+}
+impl Stored for bf16 {
+    const BF16: bool = true;
+}
+
+/// Numbers in a device's memory.
+#[derive(Debug)]
+pub struct Slice<D: Device, T> {
+    buffer: D::Buffer,
+    len: usize,
+    word: PhantomData<T>,
+}
+
+impl<D: Device, T: Word> Slice<D, T> {
+    /// `len` numbers, whichever.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn new(device: &D, len: usize) -> Result<Self, D::Error> {
+        Ok(Self { buffer: device.alloc(len * size_of::<T>())?, len, word: PhantomData })
+    }
+
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn zeros(device: &D, len: usize) -> Result<Self, D::Error> {
+        let mut slice = Self::new(device, len)?;
+        slice.view_mut().zero(device)?;
+        Ok(slice)
+    }
+
+    /// A copy of `values`.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn of(device: &D, values: &[T]) -> Result<Self, D::Error> {
+        let mut slice = Self::new(device, values.len())?;
+        slice.view_mut().write(device, values)?;
+        Ok(slice)
+    }
+
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All of them, to read.
+    pub fn view(&self) -> View<'_, D, T> {
+        View { buffer: &self.buffer, start: 0, len: self.len, word: PhantomData }
+    }
+
+    /// All of them, to write.
+    pub fn view_mut(&mut self) -> ViewMut<'_, D, T> {
+        ViewMut(self.view())
+    }
+
+    /// A copy in the host's memory.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn to_vec(&self, device: &D) -> Result<Vec<T>, D::Error> {
+        self.view().to_vec(device)
+    }
+}
+
+/// A part of a [`Slice`], to read.
+#[derive(Debug)]
+pub struct View<'a, D: Device, T> {
+    buffer: &'a D::Buffer,
+    start: usize,
+    len: usize,
+    word: PhantomData<T>,
+}
+
+impl<D: Device, T> Clone for View<'_, D, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<D: Device, T> Copy for View<'_, D, T> {}
+
+impl<'a, D: Device, T: Word> View<'a, D, T> {
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The memory, and the number of the first element in it.
+    pub fn place(&self) -> (&'a D::Buffer, usize) {
+        (self.buffer, self.start)
+    }
+
+    /// Some of the numbers.
+    ///
+    /// # Panics
+    /// As slices of the host do.
+    pub fn range(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {} elements", self.len);
+        Self { start: self.start + range.start, len: range.len(), ..*self }
+    }
+
+    /// A copy in the host's memory.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn to_vec(&self, device: &D) -> Result<Vec<T>, D::Error> {
+        let mut values = vec![T::default(); self.len];
+        // SAFETY: the bytes of `values`, all of whose patterns are numbers.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(&*values)) };
+        device.read(self.buffer, self.start * size_of::<T>(), bytes)?;
+        Ok(values)
+    }
+}
+
+/// A part of a [`Slice`], to write; no two of them overlap.
+#[derive(Debug)]
+pub struct ViewMut<'a, D: Device, T>(View<'a, D, T>);
+
+impl<'a, D: Device, T: Word> ViewMut<'a, D, T> {
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    /// The same numbers for a shorter time.
+    pub fn reborrow(&mut self) -> ViewMut<'_, D, T> {
+        ViewMut(self.0)
+    }
+
+    /// The same numbers, to read.
+    pub fn view(&self) -> View<'_, D, T> {
+        self.0
+    }
+
+    /// The first `middle` numbers and the others.
+    ///
+    /// # Panics
+    /// As slices of the host do.
+    pub fn split_at(self, middle: usize) -> (Self, Self) {
+        (ViewMut(self.0.range(0..middle)), ViewMut(self.0.range(middle..self.0.len)))
+    }
+
+    /// Some of the numbers.
+    ///
+    /// # Panics
+    /// As slices of the host do.
+    pub fn range(self, range: Range<usize>) -> Self {
+        ViewMut(self.0.range(range))
+    }
+
+    /// Copies `values` to the device.
+    ///
+    /// # Errors
+    /// [`Misfit::Length`], and the device's.
+    pub fn write(&mut self, device: &D, values: &[T]) -> Result<(), D::Error> {
+        fits("write", "the source", values.len(), self.0.len)?;
+        // SAFETY: the bytes of `values`, which have no padding.
+        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
+        device.write(bytes, self.0.buffer, self.0.start * size_of::<T>())
+    }
+
+    /// Sets all to 0.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn zero(&mut self, device: &D) -> Result<(), D::Error> {
+        device.zero(self.0.buffer, self.0.start * size_of::<T>(), self.0.len * size_of::<T>())
+    }
+}
+
+/// Memory for results in between, which grows to what is asked for and is then used again.
+#[derive(Debug)]
+pub struct Scratch<D: Device>(Option<Slice<D, u64>>);
+
+impl<D: Device> Default for Scratch<D> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<D: Device> Scratch<D> {
+    /// `len` numbers, whichever.
+    pub(super) fn get<T: Word>(&mut self, device: &D, len: usize) -> Result<ViewMut<'_, D, T>, D::Error> {
+        let words = (len * size_of::<T>()).div_ceil(size_of::<u64>());
+        let slice = match self.0.take() {
+            Some(slice) if slice.len >= words => self.0.insert(slice),
+            _ => self.0.insert(Slice::new(device, words)?),
+        };
+        Ok(ViewMut(View { buffer: &slice.buffer, start: 0, len, word: PhantomData }))
+    }
+}
+
+/// One argument of a kernel.
+#[derive(Debug)]
+pub enum Arg<'a, D: Device> {
+    /// `int` or `unsigned`.
+    Int(u32),
+    /// `unsigned long long`.
+    Long(u64),
+    /// `float`.
+    Float(f32),
+    /// A structure of `int` and `float`.
+    Words(Vec<u32>),
+    /// A pointer into a buffer.
+    Pointer {
+        /// The buffer.
+        buffer: &'a D::Buffer,
+        /// Its part, in bytes.
+        bytes: Range<usize>,
+        /// Whether the kernel writes.
+        written: bool,
+        /// [`Word::NAME`].
+        word: &'static str,
+    },
+    /// A null pointer.
+    Null,
+}
+
+macro_rules! plain_args {
+    ($($t:ty, $x:ident => $arg:expr;)+) => {
+        $(impl<D: Device> From<$t> for Arg<'_, D> { fn from($x: $t) -> Self { $arg } })+
+    };
+}
+plain_args! {
+    i32, x => Arg::Int(x as u32);
+    u32, x => Arg::Int(x);
+    bool, x => Arg::Int(x.into());
+    u64, x => Arg::Long(x);
+    f32, x => Arg::Float(x);
+    Vec<u32>, x => Arg::Words(x);
+}
+
+impl<'a, D: Device, T: Word> From<View<'a, D, T>> for Arg<'a, D> {
+    fn from(x: View<'a, D, T>) -> Self {
+        let bytes = x.start * size_of::<T>()..(x.start + x.len) * size_of::<T>();
+        Arg::Pointer { buffer: x.buffer, bytes, written: false, word: T::NAME }
+    }
+}
+impl<'a, D: Device, T: Word> From<&'a ViewMut<'_, D, T>> for Arg<'a, D> {
+    fn from(x: &'a ViewMut<'_, D, T>) -> Self {
+        let bytes = x.0.start * size_of::<T>()..(x.0.start + x.0.len) * size_of::<T>();
+        Arg::Pointer { buffer: x.0.buffer, bytes, written: true, word: T::NAME }
+    }
+}
+impl<'a, D: Device, X: Into<Arg<'a, D>>> From<Option<X>> for Arg<'a, D> {
+    fn from(x: Option<X>) -> Self {
+        x.map_or(Arg::Null, Into::into)
+    }
+}
+
+/// A kernel with its arguments.
+#[derive(Debug)]
+pub struct Launch<'a, D: Device> {
+    /// Where it is.
+    pub source: Source<'a>,
+    /// Its name.
+    pub entry: &'static str,
+    /// Blocks.
+    pub grid: [u32; 3],
+    /// Threads of a block.
+    pub block: [u32; 2],
+    /// The arguments in their order.
+    pub args: Vec<Arg<'a, D>>,
+}
+
+/// Errs where a length is not what it has to be.
+pub(super) fn fits(function: &'static str, what: &'static str, found: usize, expected: usize) -> Result<(), Misfit> {
+    if found == expected { Ok(()) } else { Err(Misfit::Length { function, what, found, expected }) }
+}
+
+/// A size as `int`.
+pub(super) fn int(function: &'static str, what: &'static str, value: usize) -> Result<i32, Misfit> {
+    let too_large = |_| Misfit::Value { function, what, value: value.to_string(), expected: "less than 2^31" };
+    i32::try_from(value).map_err(too_large)
+}

@@ -1,0 +1,279 @@
+//! [`Gpu`]: one NVIDIA GPU through CUDA's driver. All libraries are opened at run time, so a program with this feature starts on any
+//! machine and says what it lacks.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`info`] | which GPUs there are |
+//! | `cache` | compiled kernels on disk |
+//! | [`convolution`] | convolution by cuDNN |
+//! | [`product`] | fully connected layers by cuBLASLt |
+//! | [`check`] | these two compared with the CPU's |
+//! | [`error`] | what can go wrong |
+#![allow(unsafe_code, reason = "kernels are launched and memory is copied through raw pointers")]
+
+mod cache;
+pub mod check;
+pub mod convolution;
+pub mod error;
+pub mod info;
+pub mod product;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use cudarc::cublaslt::CudaBlasLT;
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop,
+    result,
+};
+use cudarc::nvrtc::Ptx;
+
+use super::device::{Arg, Device, Launch, View, Word};
+use super::nvrtc::{Nvrtc, OPTIONS};
+use super::source::{Key, Source, module_name};
+use cache::Cache;
+use convolution::Convolutions;
+pub use error::GpuError;
+
+/// How exact products of f32 are. Those of bf16 are summed in f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// Factors as they are.
+    #[default]
+    Exact,
+    /// Factors rounded to 11 bits (TF32), for the matrix units.
+    Tf32,
+}
+
+/// A GPU with one stream of work: everything happens in the order of the calls. For one thread.
+pub struct Gpu {
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    arch: String,
+    cache: Cache,
+    nvrtc: OnceCell<Nvrtc>,
+    modules: RefCell<HashMap<Key, Arc<CudaModule>>>,
+    functions: RefCell<HashMap<(Key, &'static str), CudaFunction>>,
+    convolutions: OnceCell<Convolutions>,
+    blas: OnceCell<CudaBlasLT>,
+}
+
+impl Gpu {
+    /// Opens GPU number `ordinal`.
+    ///
+    /// # Errors
+    /// [`GpuError`]: no driver, one too old, no such GPU.
+    pub fn new(ordinal: usize) -> Result<Self, GpuError> {
+        let count = info::count()?;
+        if ordinal >= count {
+            return Err(GpuError::NoSuchDevice { ordinal, count });
+        }
+        let driver = |what| move |source| GpuError::Driver { what, source };
+        let context = CudaContext::new(ordinal).map_err(driver("opening the GPU"))?;
+        // SAFETY: all memory is used on the one stream below.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream().map_err(driver("making a stream"))?;
+        let (major, minor) = context.compute_capability().map_err(driver("asking for the compute capability"))?;
+        Ok(Self {
+            context,
+            stream,
+            arch: format!("sm_{major}{minor}"),
+            cache: Cache::from_environment(),
+            nvrtc: OnceCell::new(),
+            modules: RefCell::default(),
+            functions: RefCell::default(),
+            convolutions: OnceCell::new(),
+            blas: OnceCell::new(),
+        })
+    }
+
+    /// The architecture that kernels are compiled for, such as `sm_90`.
+    pub fn arch(&self) -> &str {
+        &self.arch
+    }
+
+    /// The stream that everything runs on.
+    pub fn stream(&self) -> &Arc<CudaStream> {
+        &self.stream
+    }
+
+    /// Waits until everything is done.
+    ///
+    /// # Errors
+    /// What went wrong in it.
+    pub fn synchronize(&self) -> Result<(), GpuError> {
+        self.stream.synchronize().map_err(|source| GpuError::Driver { what: "running kernels", source })
+    }
+
+    fn module(&self, source: &Source<'_>) -> Result<Arc<CudaModule>, GpuError> {
+        let key = source.key();
+        if let Some(module) = self.modules.borrow().get(&key) {
+            return Ok(module.clone());
+        }
+        let text = source.text();
+        let name = module_name(source, &text, OPTIONS, &self.arch);
+        let code = match self.cache.get(&name) {
+            Some(code) => code,
+            None => {
+                let code = open_once(&self.nvrtc, || Ok(Nvrtc::load()?))?.compile(&name, &text, &self.arch)?;
+                self.cache.put(&name, &code);
+                code
+            }
+        };
+        let module = self.context.load_module(Ptx::from_binary(code));
+        let module = module.map_err(|source| GpuError::Driver { what: "loading compiled kernels", source })?;
+        self.modules.borrow_mut().insert(key, module.clone());
+        Ok(module)
+    }
+
+    fn function(&self, source: &Source<'_>, entry: &'static str) -> Result<CudaFunction, GpuError> {
+        let key = (source.key(), entry);
+        if let Some(function) = self.functions.borrow().get(&key) {
+            return Ok(function.clone());
+        }
+        let function = self.module(source)?.load_function(entry);
+        let function = function.map_err(|source| GpuError::Driver { what: "finding a kernel", source })?;
+        self.functions.borrow_mut().insert(key, function.clone());
+        Ok(function)
+    }
+
+    /// Makes the GPU the one that the thread's next calls are for.
+    fn bind(&self) -> Result<(), GpuError> {
+        self.context.bind_to_thread().map_err(|source| GpuError::Driver { what: "turning to the GPU", source })
+    }
+
+    fn pointer(&self, buffer: &CudaSlice<u8>) -> u64 {
+        buffer.device_ptr(&self.stream).0
+    }
+}
+
+/// The value of a cell, made where it is empty.
+fn open_once<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T, GpuError>) -> Result<&T, GpuError> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = open()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+impl Device for Gpu {
+    type Buffer = CudaSlice<u8>;
+    type Error = GpuError;
+
+    fn alloc(&self, bytes: usize) -> Result<Self::Buffer, GpuError> {
+        // SAFETY: any bytes are numbers. CUDA does not give out empty pieces.
+        let buffer = unsafe { self.stream.alloc(bytes.max(16)) };
+        buffer.map_err(|source| GpuError::Memory { bytes, source })
+    }
+
+    fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), GpuError> {
+        assert!(at + bytes.len() <= to.len(), "a copy beyond its buffer");
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.bind()?;
+        // SAFETY: the range lies in the buffer; the call returns when `bytes` has been read.
+        let copied = unsafe { result::memcpy_htod_async(self.pointer(to) + at as u64, bytes, self.stream.cu_stream()) };
+        copied.map_err(|source| GpuError::Driver { what: "copying to the GPU", source })
+    }
+
+    fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), GpuError> {
+        assert!(at + bytes.len() <= from.len(), "a copy beyond its buffer");
+        if bytes.is_empty() {
+            return self.synchronize();
+        }
+        self.bind()?;
+        // SAFETY: the range lies in the buffer; `bytes` outlives the synchronisation below.
+        let copied =
+            unsafe { result::memcpy_dtoh_async(bytes, self.pointer(from) + at as u64, self.stream.cu_stream()) };
+        copied.map_err(|source| GpuError::Driver { what: "copying from the GPU", source })?;
+        self.synchronize()
+    }
+
+    fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), GpuError> {
+        assert!(at + len <= buffer.len(), "a fill beyond its buffer");
+        if len == 0 {
+            return Ok(());
+        }
+        self.bind()?;
+        // SAFETY: the range lies in the buffer.
+        let filled =
+            unsafe { result::memset_d8_async(self.pointer(buffer) + at as u64, 0, len, self.stream.cu_stream()) };
+        filled.map_err(|source| GpuError::Driver { what: "filling memory", source })
+    }
+
+    fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), GpuError> {
+        let function = self.function(&launch.source, launch.entry)?;
+        // Every argument as whole words of 8 bytes, and where it begins.
+        let (mut words, mut starts) = (Vec::<u64>::with_capacity(launch.args.len() + 16), Vec::new());
+        for arg in &launch.args {
+            starts.push(words.len());
+            match arg {
+                Arg::Int(x) => words.push(u64::from(*x)),
+                Arg::Long(x) => words.push(*x),
+                Arg::Float(x) => words.push(u64::from(x.to_bits())),
+                Arg::Null => words.push(0),
+                Arg::Pointer { buffer, bytes, .. } => words.push(self.pointer(buffer) + bytes.start as u64),
+                Arg::Words(list) => {
+                    let pairs = list.chunks(2).map(|pair| {
+                        let high = pair.get(1).copied().unwrap_or(0);
+                        u64::from(pair[0]) | u64::from(high) << 32
+                    });
+                    words.extend(pairs);
+                }
+            }
+        }
+        let mut params: Vec<*mut c_void> =
+            starts.into_iter().map(|start| std::ptr::from_mut(&mut words[start]).cast()).collect();
+        let [x, y, z] = launch.grid;
+        let failed = |source| GpuError::Driver { what: launch.entry, source };
+        self.bind()?;
+        // SAFETY: `params` point to arguments of the kernel's types, in its order and to memory of the lengths that it works on: the
+        // launching functions see to that, and the emulation of the tests checks the same launches.
+        let launched = unsafe {
+            let block = (launch.block[0], launch.block[1], 1);
+            result::launch_kernel(function.cu_function(), (x, y, z), block, 0, self.stream.cu_stream(), &mut params)
+        };
+        launched.map_err(failed)
+    }
+}
+
+/// A part of a buffer as cudarc's libraries take it. It carries no events: there is one stream.
+struct Raw<'a, T> {
+    pointer: u64,
+    len: usize,
+    stream: &'a Arc<CudaStream>,
+    word: PhantomData<T>,
+}
+
+impl<'a, T: Word> Raw<'a, T> {
+    fn new(gpu: &'a Gpu, view: View<'a, Gpu, T>) -> Self {
+        let (buffer, start) = view.place();
+        let pointer = gpu.pointer(buffer) + (start * size_of::<T>()) as u64;
+        Self { pointer, len: view.len(), stream: &gpu.stream, word: PhantomData }
+    }
+}
+
+impl<T> DeviceSlice<T> for Raw<'_, T> {
+    fn len(&self) -> usize {
+        self.len
+    }
+    fn stream(&self) -> &Arc<CudaStream> {
+        self.stream
+    }
+}
+
+impl<T> DevicePtr<T> for Raw<'_, T> {
+    fn device_ptr<'a>(&'a self, _: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
+        (self.pointer, SyncOnDrop::Sync(None))
+    }
+}
+
+impl<T> DevicePtrMut<T> for Raw<'_, T> {
+    fn device_ptr_mut<'a>(&'a mut self, _: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
+        (self.pointer, SyncOnDrop::Sync(None))
+    }
+}

@@ -1,0 +1,32 @@
+// Softmax of attention scores (batch, heads, queries, keys): of each row scale * score over the keys that the query may see, the first
+// lengths[batch] ones (all without lengths) and, where causal, none after the query's own place. Others get 0, as does every key of
+// a row that sees none. A block a row; in place if ys is xs.
+extern "C" __global__ void __launch_bounds__(THREADS)
+attention_softmax_forward(const Stored* xs, const u32* __restrict__ lengths, Stored* ys, int heads, int queries, int keys,
+                          float scale, int causal) {
+    const size_t first = (size_t)blockIdx.x * keys;
+    const int query = blockIdx.x % queries;
+    int seen = lengths ? min((int)lengths[blockIdx.x / queries / heads], keys) : keys;
+    if (causal) seen = min(seen, query + 1);
+    float max = -INFINITY;
+    for (int i = threadIdx.x; i < seen; i += blockDim.x) max = fmaxf(max, scale * widen(xs[first + i]));
+    max = block_max(max);
+    float sum = 0.0f;
+    for (int i = threadIdx.x; i < seen; i += blockDim.x) sum += expf(scale * widen(xs[first + i]) - max);
+    const float inverse = 1.0f / block_sum(sum);
+    for (int i = threadIdx.x; i < keys; i += blockDim.x) {
+        const float y = i < seen ? expf(scale * widen(xs[first + i]) - max) * inverse : 0.0f;
+        narrow(y, ys[first + i]);
+    }
+}
+
+// d_xs = scale y (d_y - sum(d_y y)); in place if d_xs is d_ys.
+extern "C" __global__ void __launch_bounds__(THREADS)
+attention_softmax_backward(const Stored* __restrict__ ys, const Stored* d_ys, Stored* d_xs, int keys, float scale) {
+    const size_t first = (size_t)blockIdx.x * keys;
+    float sum = 0.0f;
+    for (int i = threadIdx.x; i < keys; i += blockDim.x) sum += widen(ys[first + i]) * widen(d_ys[first + i]);
+    sum = block_sum(sum);
+    for (int i = threadIdx.x; i < keys; i += blockDim.x)
+        narrow(scale * widen(ys[first + i]) * (widen(d_ys[first + i]) - sum), d_xs[first + i]);
+}

@@ -1,0 +1,59 @@
+// Mean and variance of each channel of (rows, channels), for BatchNorm.
+
+// Partial sums of x - pivot and its square; the pivot is the channel's first value, so that a mean that is large beside the
+// deviation costs few digits.
+extern "C" __global__ void __launch_bounds__(THREADS)
+norm_moments(const Stored* __restrict__ xs, float* __restrict__ partial, int rows, int channels) {
+    const int channel = first_channel();
+    float sums[VEC] = {}, squares[VEC] = {};
+    if (channel < channels) {
+        float pivot[VEC], x[VEC];
+        load(xs + channel, pivot);
+        for (int row = first_row(); row < rows; row += ROW_STEP) {
+            load(xs + (size_t)row * channels + channel, x);
+#pragma unroll
+            for (int v = 0; v < VEC; ++v) {
+                const float d = x[v] - pivot[v];
+                sums[v] += d;
+                squares[v] += d * d;
+            }
+        }
+    }
+    store_partial(0, sums, partial, channels);
+    store_partial(1, squares, partial, channels);
+}
+
+// Mean, 1 / sqrt(variance + epsilon) and gamma times it from the partial sums; moves the running statistics, whose variance is
+// unbiased. A block of 32 x 16 threads for 32 channels.
+extern "C" __global__ void __launch_bounds__(512)
+norm_statistics(const Stored* __restrict__ xs, const float* __restrict__ partial, const float* __restrict__ gamma,
+                float* __restrict__ mean, float* __restrict__ inv_std, float* __restrict__ scale,
+                float* __restrict__ running_mean, float* __restrict__ running_var,
+                int blocks, int rows, int channels, float epsilon, float momentum) {
+    const int c = blockIdx.x * 32 + threadIdx.x;
+    const double sum = sum_partials(partial, blocks, channels, c);
+    const double square = sum_partials(partial + (size_t)blocks * channels, blocks, channels, c);
+    if (threadIdx.y != 0 || c >= channels) return;
+    const double rest = sum / rows, center = (double)widen(xs[c]) + rest;
+    const double var = square / rows - rest * rest;
+    const double inverse = 1.0 / sqrt((var > 0.0 || var != var ? var : 0.0) + (double)epsilon);
+    mean[c] = (float)center;
+    inv_std[c] = (float)inverse;
+    scale[c] = (float)(inverse * (gamma ? gamma[c] : 1.0f));
+    if (running_mean) {
+        const double keep = 1.0 - (double)momentum, unbiased = rows / (rows > 1 ? rows - 1.0 : 1.0);
+        running_mean[c] = (float)(keep * running_mean[c] + (double)momentum * center);
+        running_var[c] = (float)(keep * running_var[c] + (double)momentum * var * unbiased);
+    }
+}
+
+// inv_std and scale from running statistics.
+extern "C" __global__ void __launch_bounds__(THREADS)
+norm_running(const float* __restrict__ running_var, const float* __restrict__ gamma, float* __restrict__ inv_std,
+             float* __restrict__ scale, int channels, float epsilon) {
+    const int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= channels) return;
+    const double inverse = 1.0 / sqrt((double)running_var[c] + (double)epsilon);
+    inv_std[c] = (float)inverse;
+    scale[c] = (float)(inverse * (gamma ? gamma[c] : 1.0f));
+}

@@ -1,0 +1,152 @@
+//! The CUDA kernels' source, compiled as C++ and run on the host: every launching function compared with the CPU's.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod emulate;
+
+use emulate::{Host, HostError};
+use swish_kernels::cuda::check::run;
+use swish_kernels::cuda::launch::{dropout, layout, sums};
+use swish_kernels::cuda::{Misfit, Scratch, Slice, Subject};
+
+/// Each comparison is within its bound.
+fn check(subject: Subject) {
+    let Some(host) = Host::new() else { return };
+    let rows = run(&host, subject).unwrap();
+    assert!(!rows.is_empty());
+    let wrong: Vec<String> = rows.iter().filter(|row| !row.passed()).map(ToString::to_string).collect();
+    let worst = rows.iter().map(|row| row.error).fold(0.0, f64::max);
+    println!("{}: {} comparisons, largest error {worst:.1e}", subject.name(), rows.len());
+    assert!(wrong.is_empty(), "{} of {} comparisons:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+macro_rules! subjects {
+    ($($test:ident: $subject:ident;)+) => {
+        $(#[test] fn $test() { check(Subject::$subject); })+
+
+        #[test]
+        fn every_file_of_kernels_has_a_test() {
+            assert_eq!(Subject::ALL.to_vec(), [$(Subject::$subject),+]);
+        }
+    };
+}
+
+subjects! {
+    activation: Activation;
+    moments: Moments;
+    norm: Norm;
+    column_sums: Sums;
+    pool: Pool;
+    loss: Loss;
+    dropout_masks: Dropout;
+    layer_norm: LayerNorm;
+    attention: Attention;
+    embedding: Embedding;
+    depthwise: Depthwise;
+    optim: Optim;
+    images: Images;
+    layout_and_casts: Layout;
+}
+
+/// Wrong arguments are named before anything runs.
+#[test]
+fn misfits_are_named() {
+    let Some(host) = Host::new() else { return };
+    let xs = Slice::of(&host, &[1.0f32; 12]).unwrap();
+    let mut ys = Slice::<_, f32>::new(&host, 11).unwrap();
+    let misfit = |error: HostError| match error {
+        HostError::Misfit(misfit) => misfit.to_string(),
+        error => panic!("{error}"),
+    };
+    let error = dropout::forward(&host, 0.5, 1, xs.view(), ys.view_mut()).unwrap_err();
+    assert_eq!(misfit(error), "dropout: ys has 11 elements; expected 12");
+    let mut ys = Slice::<_, f32>::new(&host, 12).unwrap();
+    let error = dropout::forward(&host, 1.5, 1, xs.view(), ys.view_mut()).unwrap_err();
+    assert_eq!(misfit(error), "dropout: drop probability is 1.5; expected 0 to 1");
+    let mut five = Slice::new(&host, 5).unwrap();
+    let error = sums::column_sums(&host, &mut Scratch::default(), xs.view(), five.view_mut()).unwrap_err();
+    assert_eq!(misfit(error), "column_sums: map has 12 elements; expected 15");
+    let error = layout::nchw_to_nhwc(&host, [70_000, 1, 0], xs.view().range(0..0), ys.view_mut().range(0..0));
+    assert!(misfit(error.unwrap_err()).contains("at most 65535 matrices"));
+    let columns = layout::Columns { stride: 4, first: 2 };
+    let error = layout::copy_channels(&host, 3, (xs.view(), columns), (ys.view_mut(), columns)).unwrap_err();
+    assert!(misfit(error).contains("columns is 2..5 of 4"));
+    let _: fn(Misfit) -> HostError = HostError::from;
+}
+
+/// Maps that begin anywhere in a buffer are read and written all the same, where a wide access would not be aligned.
+#[test]
+fn views_may_start_anywhere() {
+    let Some(host) = Host::new() else { return };
+    let values: Vec<f32> = (0..100).map(|i| i as f32).collect();
+    for (start, len) in [(0, 64), (1, 64), (2, 63), (4, 96)] {
+        let xs = Slice::of(&host, &values).unwrap();
+        let mut ys = Slice::of(&host, &values).unwrap();
+        let range = start..start + len;
+        layout::add(&host, xs.view().range(range.clone()), ys.view_mut().range(range.clone())).unwrap();
+        let want: Vec<f32> = (0..100).map(|i| values[i] * if range.contains(&i) { 2.0 } else { 1.0 }).collect();
+        assert_eq!(ys.to_vec(&host).unwrap(), want, "{range:?}");
+        let mut sums = Slice::new(&host, 8).unwrap();
+        let xs = xs.view().range(start..start + 64);
+        sums::column_sums(&host, &mut Scratch::default(), xs, sums.view_mut()).unwrap();
+        let want: Vec<f32> = (0..8).map(|c| (0..8).map(|row| values[start + 8 * row + c]).sum()).collect();
+        assert_eq!(sums.to_vec(&host).unwrap(), want, "{range:?}");
+    }
+}
+
+/// The emulation sees what it is there to see: here a kernel that is given a map of another type.
+#[test]
+fn the_emulation_checks_types_of_arguments() {
+    use swish_kernels::cuda::device::{Arg, Device, Launch};
+    use swish_kernels::cuda::source::{Part, Source};
+    let Some(host) = Host::new() else { return };
+    let xs = Slice::of(&host, &[1.0f32; 8]).unwrap();
+    let mut ys = Slice::<_, f32>::new(&host, 8).unwrap();
+    let ys = ys.view_mut();
+    let refused = |bf16, n| {
+        let args = vec![Arg::from(xs.view()), Arg::from(&ys), n];
+        let source = Source { subject: Subject::Layout, bf16, vec: 1, part: Part::None };
+        let launch = Launch { source, entry: "from_float", grid: [1; 3], block: [256, 1], args };
+        host.launch(&launch).unwrap_err().to_string()
+    };
+    let error = refused(true, Arg::Long(8));
+    assert!(error.contains("argument 1 points to f32, the kernel's parameter to bf16"), "{error}");
+    let error = refused(false, Arg::Int(8));
+    assert!(error.contains("argument 2 is of another type"), "{error}");
+}
+
+/// What it is there to see, in kernels that are wrong on purpose.
+#[test]
+fn the_emulation_sees_mistakes() {
+    use swish_kernels::cuda::device::{Arg, Device, Launch};
+    use swish_kernels::cuda::source::{Part, Source};
+    let Some(host) = Host::new() else { return };
+    const BEGIN: &str = "extern \"C\" __global__ void __launch_bounds__(64) f(float* x, float* y) {";
+    let run = |body: &str| {
+        let (mut x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());
+        {
+            let (x, y) = (x.view_mut(), y.view_mut().range(0..64));
+            let source = Source { subject: Subject::Layout, bf16: false, vec: 4, part: Part::None };
+            let args = vec![Arg::from(&x), Arg::from(&y)];
+            let launch = Launch { source, entry: "f", grid: [1; 3], block: [64, 1], args };
+            let text = format!("{}\n{BEGIN}\n{body}\n}}\n", source.text().split("// Every").next().unwrap());
+            host.launch_text(&text, &launch).map_err(|e| e.to_string())?;
+        }
+        y.view().range(0..64).to_vec(&host).map_err(|e| e.to_string())
+    };
+    let reversed = |barrier: &str| {
+        format!("__shared__ float s[64]; s[threadIdx.x] = threadIdx.x; {barrier} y[threadIdx.x] = s[63 - threadIdx.x];")
+    };
+    let right: Vec<f32> = (0..64).map(|i| 63.0 - i as f32).collect();
+    assert_eq!(run(&reversed("__syncthreads();")).unwrap(), right);
+    assert_ne!(run(&reversed("")).unwrap(), right, "a missing barrier");
+    let says = |body, word: &str| {
+        let error = run(body).unwrap_err();
+        assert!(error.contains(word), "{error}");
+    };
+    says("if (threadIdx.x < 32) __syncthreads(); y[threadIdx.x] = 1;", "a barrier that not all threads reach");
+    says("if (threadIdx.x != 3) y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);", "not all threads reach");
+    says("y[threadIdx.x + 70] = 1;", "outside its");
+    says("y[threadIdx.x + 128] = 1;", "outside its buffers");
+    says("float v[4]; load(x + 1, v); y[threadIdx.x] = v[0];", "not aligned");
+    let _ = host.alloc(0).unwrap();
+}

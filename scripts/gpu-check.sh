@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The CUDA kernels compared with the CPU's on a GPU, stage by stage, each with a time limit, so that one that hangs costs only itself.
+#
+#   scripts/gpu-check.sh BINARY OUT    BINARY: target/release/swish of `make build-cuda`; OUT: a folder for logs and CSV
+#
+# Needs bash, coreutils and the binary: no Rust, no CUDA toolkit. CUDA's libraries are taken from SWISH_CUDA_LIBS, else from the
+# packages of python3 (torch brings them), else from the system. LIMIT=300 are the seconds of a stage. Ends with 0 where every
+# comparison is within its bound, 1 where one is not, and 77 where there is no GPU: then nothing was measured, and it says so.
+set -uo pipefail
+
+usage() { sed -n '4,8s/^# *//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || usage
+binary=$1 out=$2
+[ -x "$binary" ] || { echo "$binary: no such program; make build-cuda makes it" >&2; exit 2; }
+mkdir -p "$out" || exit 2
+limit=${LIMIT:-300}
+stages="activation moments norm sums pool loss dropout layer_norm attention embedding depthwise optim images layout libraries"
+
+if [ -z "${SWISH_CUDA_LIBS:-}" ] && command -v python3 >/dev/null; then
+    SWISH_CUDA_LIBS=$(python3 -c 'import glob, nvidia; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"), sep=":")' 2>/dev/null)
+    export SWISH_CUDA_LIBS
+fi
+# Compiled kernels belong to this check alone.
+export SWISH_CUDA_CACHE=$out/cache
+
+summary=$out/summary.txt
+{ date -u +%FT%TZ; uname -m; sha256sum "$binary"; } >"$summary"
+if ! timeout "$limit" "$binary" gpu >"$out/gpu.txt" 2>&1; then
+    cat "$out/gpu.txt" >&2
+    echo "no GPU: nothing was measured; these stages would have run, at most $limit s each: $stages" | tee -a "$summary"
+    exit 77
+fi
+cat "$out/gpu.txt" | tee -a "$summary"
+
+failed=0
+for stage in $stages; do
+    start=$SECONDS
+    timeout "$limit" "$binary" gpu check --only "$stage" --out "$out/$stage.csv" >"$out/$stage.log" 2>&1
+    status=$?
+    case $status in
+        0) word=ok ;;
+        124) word="no end within $limit s" ;;
+        *) word="WRONG (status $status)" ;;
+    esac
+    [ $status -eq 0 ] || failed=1
+    rows=$(($(wc -l <"$out/$stage.csv" 2>/dev/null || echo 1) - 1))
+    echo "$stage: $word, $rows comparisons written, $((SECONDS - start)) s" | tee -a "$summary"
+done
+{ head -qn 1 "$out/activation.csv"; for stage in $stages; do tail -n +2 "$out/$stage.csv"; done; } >"$out/all.csv" 2>/dev/null
+[ $failed -eq 0 ] && echo "all within their bounds" | tee -a "$summary" || echo "not all passed: see the logs in $out" | tee -a "$summary"
+exit $failed
