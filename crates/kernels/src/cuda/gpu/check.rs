@@ -101,7 +101,7 @@ fn multiply<E: ProductElement>(
     let [mut want, mut want_d] = [vec![0.0; n * c_out], vec![0.0; n * c_in]];
     let [mut want_w, mut want_b] = [vec![0.0; c_out * c_in], vec![0.0; c_out]];
     linear::forward(n, c_in, c_out, &xs64, &weight64, Some(&bias64), &mut want, Operands::Exact);
-    let grads = LinearGrads { d_xs: Some(&mut want_d), d_weight: &mut want_w, d_bias: Some(&mut want_b) };
+    let grads = LinearGrads { d_xs: Some(&mut want_d), add: false, d_weight: &mut want_w, d_bias: Some(&mut want_b) };
     linear::backward(n, c_in, c_out, &xs64, &weight64, &d_ys64, grads, Operands::Exact);
     let (x, f, d, b) = (check.slice(&xs)?, check.slice(&weight)?, check.slice(&d_ys)?, check.slice(&bias)?);
     let (mut ys, mut d_xs) = (Slice::<Gpu, E>::new(gpu, want.len())?, Slice::<Gpu, E>::new(gpu, xs.len())?);
