@@ -121,7 +121,7 @@ impl ImageNetTable {
             metric,
         };
         let partial = args.table.selects() || args.seeds.is_some() || !args.rates.is_empty();
-        let stem = stem(self.number, &args.table, data, "", partial);
+        let stem = stem(self.number, &args.table, data.source(), "", partial);
         let spec = TableSpec {
             number: self.number,
             title: format!("Table {}: {} on ImageNet", self.number, self.title),

@@ -10,7 +10,7 @@ use swish_train::jobs::with_threads;
 use swish_train::optimizer::Rule;
 use swish_train::progress::Progress;
 use swish_train::trainer::{RunOptions, run_cell, weights_file};
-use swish_train::{Recipe, recipes};
+use swish_train::{Recipe, Task, recipes};
 
 /// Train one model with one activation; started again, it goes on where it was killed
 #[derive(clap::Args)]
