@@ -4,13 +4,17 @@
 //! |---|---|
 //! | [`args`] | the flags of every table |
 //! | [`runs`] | cells to records, or to an estimate of their time; files of a table |
+//! | [`trials`] | several learning rates an activation, the best of them again |
 //! | [`cifar`] | the CIFAR tables |
 //! | [`imagenet`] | the ImageNet tables |
+//! | [`translation`] | the table of translation |
 
 pub mod args;
 pub mod cifar;
 pub mod imagenet;
 pub mod runs;
+pub mod translation;
+pub mod trials;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@
 //! | [`optimizer`] | SGD, RMSProp, Adam over a network's flat variable, with groups of parameters and clipping |
 //! | [`averages`] | moving averages of parameters and running statistics, means of the last checkpoints |
 //! | [`learner`] | parameters, their optimizer and averages: all that changes from step to step |
+//! | [`translation`] | translation: its recipe, sessions, evaluation, and the use of trained weights |
 //! | [`cell`] | one cell of an experiment and its identity |
 //! | [`session`] | a cell's network for images at work: steps and evaluations |
 //! | [`trainer`] | a cell from start, or from its checkpoint, to its record |
@@ -33,6 +34,7 @@ pub mod schedule;
 pub mod session;
 pub mod task;
 pub mod trainer;
+pub mod translation;
 mod values;
 
 pub use cell::Cell;
@@ -40,3 +42,4 @@ pub use error::{Error, Result};
 pub use recipe::Recipe;
 pub use schedule::Schedule;
 pub use task::{Task, Training};
+pub use translation::TranslationRecipe;
