@@ -10,6 +10,7 @@ mod nasnet;
 mod preact;
 mod registry;
 mod resnet;
+pub mod transformer;
 
 pub use registry::{MODELS, ModelInfo, find};
 

@@ -115,7 +115,7 @@ pub const MODELS: &[ModelInfo] = &[
     imagenet!("inception-resnet-v2-mini-107", "Inception-ResNet-v2 with an eighth of the channels and one repeated block at each size, 107 px", 107, vb, k => InceptionResNetV2::new(vb, inception(8, [1, 1, 1], 107, Average), k)),
 ];
 
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 

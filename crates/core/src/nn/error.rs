@@ -71,6 +71,26 @@ pub enum Error {
         /// What would have been right.
         expected: String,
     },
+    /// Sizes that fit no network.
+    #[error("{model}: {reason}")]
+    BadConfig {
+        /// The model.
+        model: String,
+        /// What does not fit, and what was expected.
+        reason: String,
+    },
+    /// A token that the vocabulary does not have.
+    #[error("{what} ids: id {id} at place {place} is none of the vocabulary's; expected 0..{vocab}")]
+    BadId {
+        /// Whose ids.
+        what: &'static str,
+        /// Index of the id.
+        place: usize,
+        /// The id.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab: usize,
+    },
     /// A device that this build does not have, or that is no device.
     #[error("device `{name}`: {reason}")]
     BadDevice {

@@ -1,0 +1,70 @@
+//! [`TextBatch`]: pairs of sentences as ids.
+
+use crate::nn::{Error, Result};
+
+/// The id of padding: its embedding is zero, no other token attends to it, and it has no loss.
+pub const PAD: u32 = 0;
+/// The id that ends every sentence.
+pub const EOS: u32 = 1;
+
+/// Pairs of sentences, row major, each padded with [`PAD`] behind its [`EOS`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextBatch {
+    /// Pairs.
+    pub n: usize,
+    /// Ids of a source row.
+    pub src_len: usize,
+    /// Ids of a target row.
+    pub tgt_len: usize,
+    /// Source ids, (n, src_len).
+    pub src: Vec<u32>,
+    /// Target ids, (n, tgt_len).
+    pub tgt: Vec<u32>,
+}
+
+impl TextBatch {
+    /// A batch of these pairs (source, target), padded to the longest of each side.
+    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a [u32], &'a [u32])>) -> Self {
+        let (src, tgt): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let (src_len, src_ids) = padded(&src);
+        let (tgt_len, tgt_ids) = padded(&tgt);
+        Self { n: src.len(), src_len, tgt_len, src: src_ids, tgt: tgt_ids }
+    }
+
+    /// Target ids that are no padding.
+    pub fn tokens(&self) -> usize {
+        self.tgt.iter().filter(|&&id| id != PAD).count()
+    }
+
+    /// # Errors
+    /// [`Error::BadInput`] where lengths or ids do not fit.
+    pub(super) fn check(&self, vocab: usize) -> Result<()> {
+        for (name, ids, len) in [("source", &self.src, self.src_len), ("target", &self.tgt, self.tgt_len)] {
+            if len == 0 || self.n == 0 || ids.len() != self.n * len {
+                let expected = format!("{} x {len} ids, none of them 0", self.n);
+                return Err(Error::BadInput { layer: format!("{name} ids"), found: vec![ids.len()], expected });
+            }
+            check_ids(name, ids, vocab)?;
+        }
+        Ok(())
+    }
+}
+
+/// # Errors
+/// [`Error::BadId`] for an id outside the vocabulary.
+pub(super) fn check_ids(what: &'static str, ids: &[u32], vocab: usize) -> Result<()> {
+    match ids.iter().position(|&id| id as usize >= vocab) {
+        Some(place) => Err(Error::BadId { what, place, id: ids[place], vocab }),
+        None => Ok(()),
+    }
+}
+
+/// Rows padded to the longest, one behind the other.
+pub(super) fn padded(rows: &[&[u32]]) -> (usize, Vec<u32>) {
+    let len = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+    let mut ids = vec![PAD; rows.len() * len];
+    for (row, ids) in rows.iter().zip(ids.chunks_exact_mut(len.max(1))) {
+        ids[..row.len()].copy_from_slice(row);
+    }
+    (len, ids)
+}
