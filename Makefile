@@ -1,7 +1,7 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
 .PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean
-.PHONY: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
+.PHONY: wmt-transformer imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
 PROFILE ?= reduced
 DATA_DIR ?=
@@ -35,6 +35,10 @@ imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-i
 imagenet: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4 ## all five of them
 
 figure-8: imagenet-mobilenasnet ## Figure 8: training curves of Mobile NASNet-A, from the runs of Table 6
+
+wmt-transformer: ## Table 11: nine activations, two learning rates each, in a Transformer that translates English into German
+	cargo build --release -p swish-experiments
+	$(RUN) wmt_transformer -- $(FLAGS)
 
 search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
 	cargo build --release -p swish

@@ -3,6 +3,7 @@
 use crate::args::{AnyModel, BeamArgs, ComputeArgs, Weights};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, IsTerminal, Write};
+use swish_core::models::transformer::Beam;
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 use swish_train::translation::Translator;
@@ -43,22 +44,25 @@ pub fn run(args: Args) -> Result<()> {
     let (activation, file) = (args.activation.parse()?, args.weights.file()?);
     let translator =
         Translator::open(info.name, &activation, &file, args.beam.tokenizer.as_deref(), args.precision, &device)?;
+    with_threads(args.compute.threads(), || translate(&translator, &args.beam.search()))?
+}
+
+fn translate(translator: &Translator, beam: &Beam) -> Result<()> {
     let input = std::io::stdin();
     // Whoever types waits for every line.
     let at_once = if input.is_terminal() { 1 } else { LINES };
     let mut lines = input.lock().lines().enumerate();
-    with_threads(args.compute.threads(), || loop {
-        let some: Vec<String> = lines
-            .by_ref()
-            .take(at_once)
-            .map(|(n, line)| line.with_context(|| format!("standard input: line {}", n + 1)))
-            .collect::<Result<_>>()?;
+    loop {
+        let line = |(n, line): (usize, std::io::Result<String>)| {
+            line.with_context(|| format!("standard input: line {}", n + 1))
+        };
+        let some = lines.by_ref().take(at_once).map(line).collect::<Result<Vec<_>>>()?;
         if some.is_empty() {
             return Ok(());
         }
-        let translations = translator.translate(some.iter().map(String::as_str), &args.beam.search())?;
+        let translations = translator.translate(some.iter().map(String::as_str), beam)?;
         let mut output = std::io::stdout().lock();
         translations.iter().try_for_each(|line| writeln!(output, "{line}")).context("standard output")?;
         output.flush().context("standard output")?;
-    })?
+    }
 }
