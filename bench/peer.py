@@ -6,7 +6,7 @@
     python bench/peer.py params --activation swish
 
 A step is what `swish bench step` does: forward, cross-entropy (and 0.4 times that of the auxiliary head, where the network has one),
-backward, SGD with Nesterov momentum and weight decay.
+backward, SGD with Nesterov momentum and weight decay; for a Transformer the smoothed cross-entropy of random sentences, and Adam.
 PyTorch gets what makes it fast and changes no result: the fused optimizer, and the loss compiled with the network.
 A failure is a JSON line too, with its reason in `err`, and exit code 1.
 """
@@ -27,6 +27,7 @@ import torch.nn.functional as F
 
 import cifar_models
 import imagenet_models
+import transformer
 from activations import INITIAL, function_of
 
 MODELS = cifar_models.MODELS | imagenet_models.MODELS
@@ -98,6 +99,8 @@ def compiled(function, options):
 
 
 def step(args):
+    if args.model in transformer.MODELS:
+        return text_step(args)
     layout, options = MODES[args.mode]
     torch.manual_seed(1)
     net = MODELS[args.model](args.activation).to(memory_format=layout).train()
@@ -121,6 +124,35 @@ def step(args):
         "model": args.model, "activation": args.activation, "batch": args.batch, "steps": args.steps,
         "precision": args.precision, "params": count(net),
         **times, "images_per_second": args.batch / (times["ms_median"] / 1e3),
+    }  # fmt: skip
+
+
+def text_step(args):
+    """A step of a Transformer: forward, smoothed cross-entropy, backward, Adam; as many target tokens as the batch has, in sentences."""
+    options = MODES[args.mode][1]
+    torch.manual_seed(1)
+    net = transformer.MODELS[args.model](args.activation).train()
+    n = -(-args.batch // transformer.TOKENS)
+    src, tgt = torch.randint(2, transformer.VOCABULARY, (2, n, transformer.TOKENS))
+    src[:, -1] = tgt[:, -1] = 1
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    forward = compiled(lambda src, tgt: transformer.loss_of(net(src, tgt), tgt), options)
+
+    def run():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+            loss = forward(src, tgt)
+        loss.backward()
+        optimizer.step()
+        if not torch.isfinite(loss):
+            raise ArithmeticError(f"the loss became {loss.item()}")
+
+    times = spread("ms", timed(run, args.steps, warm_up=3), 1e3)
+    tokens = n * transformer.TOKENS
+    return {
+        "model": args.model, "activation": args.activation, "batch": tokens, "steps": args.steps,
+        "precision": args.precision, "params": count(net),
+        **times, "tokens_per_second": tokens / (times["ms_median"] / 1e3),
     }  # fmt: skip
 
 
@@ -158,7 +190,7 @@ def arguments():
     params = commands.add_parser("params", help="number of parameters of every model, auxiliary heads included")
     params.add_argument("--activation", default="relu")
     one = commands.add_parser("step", help="time a training step")
-    one.add_argument("--model", required=True, choices=MODELS)
+    one.add_argument("--model", required=True, choices=MODELS | transformer.MODELS)
     one.add_argument("--activation", default="swish")
     one.add_argument("--batch", type=int, default=128)
     one.add_argument("--steps", type=int, default=10)
@@ -181,7 +213,7 @@ def main():
     if args.command == "version":
         result = {"torch": torch.__version__, "step": list(MODES), "activation": ACTIVATION_MODES}
     elif args.command == "params":
-        result = {name: count(make(args.activation)) for name, make in MODELS.items()}
+        result = {name: count(make(args.activation)) for name, make in (MODELS | transformer.MODELS).items()}
     else:
         torch.set_num_threads(args.threads)
         result = {"mode": args.mode, "torch": torch.__version__, "threads": args.threads, "device": "cpu"}

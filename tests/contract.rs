@@ -49,6 +49,16 @@ fn models_have_their_sizes() {
         let found = ["params", "macs", "activation_sites", "activation_channels"].map(|k| row[k].as_u64().unwrap());
         assert_eq!(found, [params, macs, sites, channels], "{name}");
     }
+    // A pair of sentences of 32 tokens each.
+    let texts = [
+        ("transformer_base", 63_045_632, 2_034_368_512_u64, 12, 24_576),
+        ("transformer_12", 107_147_264, 3_462_529_024, 24, 49_152),
+    ];
+    for (name, params, macs, sites, channels) in texts {
+        let row = rows.as_array().unwrap().iter().find(|r| r["name"] == name).unwrap();
+        let found = ["params", "macs", "activation_sites", "activation_channels"].map(|k| row[k].as_u64().unwrap());
+        assert_eq!(found, [params, macs, sites, channels], "{name}");
+    }
     // Without the auxiliary head, then the head's own: parameters, BatchNorm statistics, activation sites and their channels.
     let imagenet = [
         ("nasnet_a_mobile", 563_638_816_u64, [5_289_978, 36_738, 192, 30_465], [2_411_240, 1_792, 3, 1_424]),

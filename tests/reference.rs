@@ -1,7 +1,7 @@
 //! `swish forward` against PyTorch in float64: logits, loss, and of every gradient its norm and a random projection.
 //!
-//! `golden/*.safetensors` are made by `golden/make.py`. Where `../shared/ref/out` exists, its files of all models for
-//! images are checked too (made there by `ref_models.py` with PyTorch 2.15).
+//! `golden/*.safetensors` are made by `golden/make.py`. Where `../shared/ref/out` exists, its files of all models
+//! are checked too (made there by `ref_models.py` with PyTorch 2.15).
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;
@@ -10,6 +10,9 @@ use candle_core::{DType, Device, Tensor};
 use common::{Generated, shared, swish};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use swish_core::models;
+use swish_core::models::transformer::{self, TextBatch, Transformer, TransformerConfig};
+use swish_core::nn::Pass;
 
 type Tensors = HashMap<String, Tensor>;
 
@@ -138,7 +141,7 @@ impl Reference {
         let run = |weights: &Path, output: &Path, more: &[&str]| -> Tensors {
             let mut command = swish();
             command.args(["forward", "--model", &self.model, "--activation", &self.activation]);
-            command.args(["--precision", precision]).args(more);
+            command.args(["--precision", precision, "--classes", &generated.classes().to_string()]).args(more);
             command.arg("--weights").arg(weights).arg("--input").arg(file("i")).arg("--output").arg(output);
             let out = command.output().unwrap();
             assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -312,13 +315,50 @@ fn the_imagenet_models_agree_with_pytorch_in_f64() {
     imagenet_files().unwrap_or_default().iter().for_each(|file| check_f64(file));
 }
 
+#[test]
+fn the_transformers_agree_with_pytorch() {
+    let Some(dir) = shared("ref/out") else { return };
+    let files = files(&dir, |name| name.starts_with("transformer"));
+    assert!(files.len() >= 5, "only {} reference files", files.len());
+    for file in files {
+        check_f64(&file);
+        let reference = Reference::read(&file);
+        let Off { forward, norms, backward } = reference.compare("f32");
+        let name = file.file_name().unwrap().to_str().unwrap();
+        println!("{name:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}, norms {:.1e}", worst(&norms));
+        assert!(forward < 1e-5, "{name}: logits and loss off by {forward:e}");
+        assert!(worst(&norms) < 1e-3 && backward < 1e-2, "{name}: gradients off by {:e} {backward:e}", worst(&norms));
+    }
+}
+
+/// Ours is less the constant minimum, PyTorch's number is not.
+#[test]
+fn the_smoothed_loss_of_text_agrees_with_pytorch() {
+    let Some(dir) = shared("ref/out") else { return };
+    let file = dir.join("transformer_tiny.swish.ref.safetensors");
+    let expected = values(&candle_core::safetensors::load(&file, &Device::Cpu).unwrap()["f64/loss_ls0.1"])[0];
+    let generated = Generated::new("transformer_tiny", "swish", 1);
+    let config = transformer::find("transformer_tiny").unwrap().config;
+    let model = Transformer::undrawn(&config, &"swish".parse().unwrap(), DType::F64, &Device::Cpu).unwrap();
+    swish_core::nn::weights::load(&model.params, &generated.weights, &file).unwrap();
+    let input = generated.input(4);
+    let ids = |name: &str| -> Vec<u32> { values(&input[name]).into_iter().map(|id| id as u32).collect() };
+    let batch = TextBatch { n: 4, src_len: 11, tgt_len: 9, src: ids("src"), tgt: ids("tgt") };
+    let loss = model.loss(&batch, 0.1, &Pass::eval()).unwrap().loss;
+    let low: f64 = 0.1 / 95.0;
+    let minimum = -0.9 * 0.9f64.ln() - 95.0 * low * low.ln();
+    assert!((loss + minimum - expected).abs() < 1e-10, "{loss} + {minimum}, not {expected}");
+}
+
 /// Names and shapes of parameters and statistics, against what PyTorch's `state_dict` has.
 #[test]
 fn tensors_are_named_as_in_pytorch() {
     let Some(dir) = shared("ref/keys") else { return };
     let mut seen = 0;
-    for info in swish_core::models::MODELS {
-        let lines = |end: &str| std::fs::read_to_string(dir.join(format!("{}.{end}", info.name))).unwrap_or_default();
+    let swish = "swish".parse().unwrap();
+    let images = models::MODELS.iter().map(|info| info.name);
+    for name in images.chain(["transformer_tiny", "transformer_12"]) {
+        let lines = |end: &str| std::fs::read_to_string(dir.join(format!("{name}.{end}"))).unwrap_or_default();
         let (keys, extra) = (lines("keys.txt"), lines("swish.extra_keys.txt"));
         if keys.is_empty() {
             continue;
@@ -330,16 +370,26 @@ fn tensors_are_named_as_in_pytorch() {
             .map(|(name, rest)| (name, rest.split('\t').next().unwrap()))
             .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
             .collect();
-        let (swish, classes) = ("swish".parse().unwrap(), info.classes);
-        let net = swish_core::models::Net::undrawn(info, &swish, classes, DType::F32, &Device::Cpu).unwrap();
-        let params = net.params.params.iter().map(|p| (p.name.clone(), format!("{:?}", p.shape)));
-        let buffers = net.params.buffers.iter().map(|b| (b.name.clone(), format!("{:?}", b.get().dims())));
+        let params = match transformer::find(name) {
+            // The vocabulary of the reference.
+            Ok(info) => {
+                let vocab = if name == "transformer_12" { 1000 } else { info.config.vocab };
+                let config = TransformerConfig { vocab, ..info.config };
+                Transformer::undrawn(&config, &swish, DType::F32, &Device::Cpu).unwrap().params
+            }
+            Err(_) => {
+                let info = models::find(name).unwrap();
+                models::Net::undrawn(info, &swish, info.classes, DType::F32, &Device::Cpu).unwrap().params.clone()
+            }
+        };
+        let buffers = params.buffers.iter().map(|b| (b.name.clone(), format!("{:?}", b.get().dims())));
+        let params = params.params.iter().map(|p| (p.name.clone(), format!("{:?}", p.shape)));
         let mut ours: Vec<(String, String)> = params.chain(buffers).collect();
         expected.sort_unstable();
         ours.sort_unstable();
         let ours: Vec<(&str, &str)> = ours.iter().map(|(name, shape)| (name.as_str(), shape.as_str())).collect();
-        assert_eq!(ours, expected, "{}", info.name);
+        assert_eq!(ours, expected, "{name}");
         seen += 1;
     }
-    assert!(seen >= 16, "only {seen} files of names");
+    assert!(seen >= 18, "only {seen} files of names");
 }

@@ -1,6 +1,7 @@
 //! The one error type of this crate: every message is one line that names the file, the value and what was expected.
 
 use crate::Dataset;
+use crate::text::TextError;
 use std::path::{Path, PathBuf};
 
 /// Why data could not be read, made or served.
@@ -166,6 +167,9 @@ pub enum DataError {
         /// What was found and what was expected.
         detail: String,
     },
+    /// Something is wrong with text, a tokenizer or a score.
+    #[error(transparent)]
+    Text(TextError),
     /// A name or number given by the caller is not allowed.
     #[error("{what} {value}: expected {expected}")]
     Argument {

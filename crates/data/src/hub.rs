@@ -52,13 +52,26 @@ impl Hub {
     /// [`DataError::Hub`] when neither the cache nor the hub gives the files.
     pub(crate) fn files(&self, dataset: Dataset, progress: Progress) -> Result<[PathBuf; 2], DataError> {
         let (_, _, files) = place(dataset);
-        let paths =
-            self.run(&Place::of(dataset), progress, move |hub, repo: &HFRepositorySync<RepoTypeDataset>, sender| {
-                files.iter().map(|file| hub.file(repo, file, None, sender)).collect()
-            })?;
+        let paths = self.named(&Place::of(dataset), &files, progress)?;
         <[PathBuf; 2]>::try_from(paths).map_err(|paths| DataError::Hub {
             what: dataset.to_string(),
             detail: format!("{} files; expected 2", paths.len()),
+        })
+    }
+
+    /// Paths of these files of a data set's repository, downloaded where the cache lacks them.
+    ///
+    /// # Errors
+    /// As for [`Hub::files`].
+    pub(crate) fn named(
+        &self,
+        place: &Place,
+        files: &[&'static str],
+        progress: Progress,
+    ) -> Result<Vec<PathBuf>, DataError> {
+        let files = files.to_vec();
+        self.run(place, progress, move |hub, repo: &HFRepositorySync<RepoTypeDataset>, sender| {
+            files.iter().map(|file| hub.file(repo, file, None, sender)).collect()
         })
     }
 
@@ -97,9 +110,9 @@ impl Hub {
     ///
     /// # Errors
     /// [`DataError::Hub`] when nothing of it is there.
-    pub(crate) fn cached_folder(&self, dataset: Dataset) -> Result<PathBuf, DataError> {
-        let failed = |detail: String| DataError::Hub { what: dataset.to_string(), detail };
-        let repository = self.repository::<RepoTypeDataset>(&Place::of(dataset)).map_err(failed)?;
+    pub(crate) fn cached_folder(&self, place: &Place) -> Result<PathBuf, DataError> {
+        let failed = |detail: String| DataError::Hub { what: place.what.clone(), detail };
+        let repository = self.repository::<RepoTypeDataset>(place).map_err(failed)?;
         let found = repository.snapshot_download().local_files_only(true).send();
         found.map_err(|_| failed("not in the Hugging Face cache".into()))
     }
@@ -212,7 +225,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn of(dataset: Dataset) -> Self {
+    pub(crate) fn of(dataset: Dataset) -> Self {
         let (owner, name, _) = place(dataset);
         Self { owner: owner.into(), name: name.into(), what: dataset.to_string() }
     }

@@ -1,11 +1,13 @@
-//! Image data for training: CIFAR-10, CIFAR-100 and ImageNet from a folder, from the hub, or stand-ins made by the program;
-//! and the batches made of it. NHWC everywhere.
+//! Data for training: CIFAR-10, CIFAR-100, ImageNet and WMT's English-German text from a folder, from the hub, or stand-ins made by
+//! the program; and the batches made of it. Images are NHWC everywhere.
 //!
 //! | module | for |
 //! |---|---|
 //! | `opened` | [`Data`]: any of the data sets, opened |
 //! | `source` | [`ImageSource`]: any of the data sets with a recipe's preprocessing, as a trainer sees it |
 //! | [`imagenet`] | ImageNet, image by image |
+//! | [`text`] | parallel text, tokenizer, batches of sentence pairs |
+//! | [`bleu`] | scores of translations |
 //! | `load` | CIFAR: which data a run gets, and the line that says so: [`load()`] |
 //! | `files` | finding a data set in a folder |
 //! | `hub` | the Hugging Face cache and hub |
@@ -26,6 +28,7 @@ mod ahead;
 mod augment;
 mod batches;
 mod binary;
+pub mod bleu;
 mod cache;
 mod dataset;
 mod digest;
@@ -41,6 +44,7 @@ mod parquet_file;
 mod published;
 mod source;
 mod stream;
+pub mod text;
 
 pub use augment::{Augment, Normalise, PadMode};
 pub use batches::{Batch, EvalBatches, TrainBatches, eval_batches, split};

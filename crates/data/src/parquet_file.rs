@@ -1,5 +1,5 @@
 //! CIFAR in the hub's parquet layout: a column `img` (struct of encoded `bytes` and `path`) and an integer label. The
-//! reading of the two columns serves ImageNet's shards too.
+//! reading of the two columns serves ImageNet's shards too, that of a string column parallel text.
 //!
 //! `candle_datasets::vision::cifar` reads the same files, but stops the program on a damaged image and returns height and
 //! width exchanged, which changes what crops and flips mean; so this crate has its own reader.
@@ -191,20 +191,46 @@ impl Columns {
         path: &Path,
         first_row: usize,
     ) -> Result<Vec<ByteArray>, DataError> {
-        let wrong = |detail: String| DataError::Column { path: path.to_path_buf(), column: self.bytes_name, detail };
-        let ColumnReader::ByteArrayColumnReader(mut reader) =
-            group.get_column_reader(self.bytes).map_err(|e| broken(path, &e))?
-        else {
-            return Err(wrong("expected type binary".into()));
-        };
-        let (mut values, mut levels) = (Vec::new(), Vec::new());
-        let rows = loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
-            .map_err(|e| broken(path, &e))?;
-        if values.len() != rows {
-            return Err(wrong(format!("{} empty values after row {first_row}; expected none", rows - values.len())));
-        }
-        Ok(values)
+        binary(group, (self.bytes, self.bytes_name), path, first_row)
     }
+}
+
+/// The values of the string column of this name in a row group, none of them empty.
+pub(crate) fn byte_arrays(
+    group: &dyn RowGroupReader,
+    name: &'static str,
+    path: &Path,
+    first_row: usize,
+) -> Result<Vec<ByteArray>, DataError> {
+    let columns = group.metadata().columns();
+    let index = columns.iter().position(|column| column.column_path().string() == name).ok_or_else(|| {
+        let found: Vec<String> = columns.iter().map(|column| column.column_path().string()).collect();
+        let detail = format!("missing; found {}", found.join(", "));
+        DataError::Column { path: path.to_path_buf(), column: name, detail }
+    })?;
+    binary(group, (index, name), path, first_row)
+}
+
+/// The values of a binary column (its index and name).
+fn binary(
+    group: &dyn RowGroupReader,
+    (index, name): (usize, &'static str),
+    path: &Path,
+    first_row: usize,
+) -> Result<Vec<ByteArray>, DataError> {
+    let wrong = |detail: String| DataError::Column { path: path.to_path_buf(), column: name, detail };
+    let ColumnReader::ByteArrayColumnReader(mut reader) =
+        group.get_column_reader(index).map_err(|e| broken(path, &e))?
+    else {
+        return Err(wrong("expected type binary".into()));
+    };
+    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    let rows = loop_records(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values))
+        .map_err(|e| broken(path, &e))?;
+    if values.len() != rows {
+        return Err(wrong(format!("{} empty values after row {first_row}; expected none", rows - values.len())));
+    }
+    Ok(values)
 }
 
 /// Calls a column's `read_records` until it has no more and returns the number of records.

@@ -6,6 +6,7 @@ use swish_kernels::rng::{Rng, at};
 pub(crate) const SHUFFLE: u64 = 1;
 pub(crate) const AUGMENT: u64 = 2;
 pub(crate) const SPLIT: u64 = 3;
+pub(crate) const PHRASES: u64 = 4;
 
 /// The generator of a seed and a path of numbers, such as (purpose, epoch, position).
 pub(crate) fn stream(seed: u64, path: &[u64]) -> Rng {

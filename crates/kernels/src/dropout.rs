@@ -19,8 +19,7 @@ const BLOCK: usize = 32;
 pub fn forward<T: Real>(p: f64, seed: u64, xs: &[T], ys: &mut [T]) {
     assert_eq!(xs.len(), ys.len(), "ys is as long as xs");
     assert!((0.0..=1.0).contains(&p), "drop probability {p} is not in [0, 1]");
-    let threshold = (p * 2f64.powi(32)).round() as u64;
-    let scale = if p < 1.0 { T::from_f64(1.0 / (1.0 - p)) } else { T::ZERO };
+    let (threshold, scale) = threshold_and_scale(p);
     let work = |(chunk, (xs, ys)): (usize, (&[T], &mut [T]))| {
         mask_chunk(seed, chunk * CHUNK / BLOCK, threshold, scale, xs, ys)
     };
@@ -28,6 +27,30 @@ pub fn forward<T: Real>(p: f64, seed: u64, xs: &[T], ys: &mut [T]) {
         work((0, (xs, ys)));
     } else {
         xs.par_chunks(CHUNK).zip(ys.par_chunks_mut(CHUNK)).enumerate().for_each(work);
+    }
+}
+
+/// Which random numbers keep an element, and what it is then multiplied by.
+fn threshold_and_scale<T: Real>(p: f64) -> (u64, T) {
+    let scale = if p < 1.0 { T::from_f64(1.0 / (1.0 - p)) } else { T::ZERO };
+    ((p * 2f64.powi(32)).round() as u64, scale)
+}
+
+/// Dropout of rows inside another kernel: every row begins with a block of its own, so that a mask does not depend on how rows are
+/// grouped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// Probability that an element is dropped, in [0, 1].
+    pub p: f64,
+    /// Seed of the mask.
+    pub seed: u64,
+}
+
+impl Dropout {
+    /// `ys = xs * mask / (1 - p)` for row `row`.
+    pub(crate) fn row<T: Real>(self, row: usize, xs: &[T], ys: &mut [T]) {
+        let (threshold, scale) = threshold_and_scale(self.p);
+        mask_chunk(self.seed, row * xs.len().div_ceil(BLOCK), threshold, scale, xs, ys);
     }
 }
 

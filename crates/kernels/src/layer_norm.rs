@@ -82,13 +82,7 @@ pub fn forward<T: Real>(epsilon: f64, affine: Affine<'_, T>, xs: &[T], ys: &mut 
     assert!(affine.beta.len() == width && ys.len() == xs.len(), "beta is as long as gamma, ys as xs");
     assert!(stats.mean.len() == rows && stats.inv_std.len() == rows, "one mean and one inv_std a row");
     let work = |xs: &[T], ys: &mut [T], mean: &mut [T], inv_std: &mut [T]| {
-        let rows = xs.chunks_exact(width).zip(ys.chunks_exact_mut(width)).zip(mean.iter_mut().zip(inv_std));
-        for ((xs, ys), (mean, inv_std)) in rows {
-            let [row_mean, variance] = mean_and_variance(xs);
-            *mean = T::from_f64(row_mean);
-            *inv_std = T::from_f64((variance + epsilon).sqrt().recip());
-            normalise(xs, *mean, *inv_std, affine.gamma, affine.beta, ys);
-        }
+        forward_rows(epsilon, affine, xs, ys, RowStats { mean, inv_std });
     };
     let step = rows_per_chunk(width);
     if rows <= step {
@@ -97,6 +91,24 @@ pub fn forward<T: Real>(epsilon: f64, affine: Affine<'_, T>, xs: &[T], ys: &mut 
         let stats = stats.mean.par_chunks_mut(step).zip(stats.inv_std.par_chunks_mut(step));
         let chunks = xs.par_chunks(step * width).zip(ys.par_chunks_mut(step * width)).zip(stats);
         chunks.for_each(|((xs, ys), (mean, inv_std))| work(xs, ys, mean, inv_std));
+    }
+}
+
+/// [`forward`] on this thread.
+pub(crate) fn forward_rows<T: Real>(
+    epsilon: f64,
+    affine: Affine<'_, T>,
+    xs: &[T],
+    ys: &mut [T],
+    stats: RowStats<'_, T>,
+) {
+    let width = affine.gamma.len();
+    let rows = xs.chunks_exact(width).zip(ys.chunks_exact_mut(width)).zip(stats.mean.iter_mut().zip(stats.inv_std));
+    for ((xs, ys), (mean, inv_std)) in rows {
+        let [row_mean, variance] = mean_and_variance(xs);
+        *mean = T::from_f64(row_mean);
+        *inv_std = T::from_f64((variance + epsilon).sqrt().recip());
+        normalise(xs, *mean, *inv_std, affine.gamma, affine.beta, ys);
     }
 }
 
@@ -114,14 +126,7 @@ pub fn backward<T: Real>(saved: &Saved<'_, T>, d_ys: &[T], out: Grads<'_, T>) {
     let step = rows_per_chunk(width);
     let work = |(chunk, (d_ys, d_xs)): (usize, (&[T], &mut [T]))| {
         let mut sums = vec![T::ZERO; 2 * width];
-        let (gamma_sums, beta_sums) = sums.split_at_mut(width);
-        for (i, (d_ys, d_xs)) in d_ys.chunks_exact(width).zip(d_xs.chunks_exact_mut(width)).enumerate() {
-            let row = chunk * step + i;
-            let (xs, stats) = (&saved.xs[row * width..][..width], [saved.mean[row], saved.inv_std[row]]);
-            let means = gradient_sums(xs, stats, saved.gamma, d_ys, gamma_sums, beta_sums);
-            let means = means.map(|sum| T::from_f64(sum / width as f64));
-            d_input(xs, stats, saved.gamma, d_ys, means, d_xs);
-        }
+        backward_rows(saved, chunk * step, d_ys, d_xs, &mut sums);
         sums
     };
     let chunks: Vec<Vec<T>> = if rows <= step {
@@ -132,6 +137,19 @@ pub fn backward<T: Real>(saved: &Saved<'_, T>, d_ys: &[T], out: Grads<'_, T>) {
     };
     for (place, d) in d_gamma.iter_mut().chain(d_beta).enumerate() {
         *d = T::from_f64(chunks.iter().map(|sums| sums[place].to_f64()).sum());
+    }
+}
+
+/// [`backward`] on this thread for some rows from `first` on; adds to the sums for gamma, then beta.
+pub(crate) fn backward_rows<T: Real>(saved: &Saved<'_, T>, first: usize, d_ys: &[T], d_xs: &mut [T], sums: &mut [T]) {
+    let width = saved.gamma.len();
+    let (gamma_sums, beta_sums) = sums.split_at_mut(width);
+    for (i, (d_ys, d_xs)) in d_ys.chunks_exact(width).zip(d_xs.chunks_exact_mut(width)).enumerate() {
+        let row = first + i;
+        let (xs, stats) = (&saved.xs[row * width..][..width], [saved.mean[row], saved.inv_std[row]]);
+        let means = gradient_sums(xs, stats, saved.gamma, d_ys, gamma_sums, beta_sums);
+        let means = means.map(|sum| T::from_f64(sum / width as f64));
+        d_input(xs, stats, saved.gamma, d_ys, means, d_xs);
     }
 }
 

@@ -1,24 +1,11 @@
 //! Fully connected layer: `ys = xs * weight^T + bias`.
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
 use crate::conv::Operands;
-use crate::gemm::{Mat, MatMut, product};
-use crate::par::rows_per_task;
+use crate::matmul::{Mat, Right, TASK_ROWS};
 use crate::real::Real;
-
-/// Fewest rows of a matrix that one task takes.
-const MIN_ROWS: usize = 16;
-
-/// The values as they enter the products.
-fn operand<T: Real>(operands: Operands, values: &[T]) -> Cow<'_, [T]> {
-    match operands {
-        Operands::Exact => Cow::Borrowed(values),
-        Operands::Bf16 => Cow::Owned(values.iter().map(|x| x.round_bf16()).collect()),
-    }
-}
+use crate::simd::simd_fn;
 
 /// `ys` (n, c_out) from `xs` (n, c_in), `weight` (c_out, c_in) and `bias` (c_out). `ys` is overwritten.
 #[expect(clippy::too_many_arguments, reason = "three sizes and the operands of one layer")]
@@ -34,26 +21,45 @@ pub fn forward<T: Real>(
 ) {
     check(n, c_in, c_out, xs.len(), weight.len(), ys.len());
     assert!(bias.is_none_or(|bias| bias.len() == c_out), "the bias must have {c_out} elements");
-    let weight = operand(operands, weight);
-    let rows = rows_per_task(n, MIN_ROWS);
-    ys.par_chunks_mut(rows * c_out).zip(xs.par_chunks(rows * c_in)).for_each(|(ys, xs)| {
-        if let Some(bias) = bias {
-            ys.chunks_exact_mut(c_out).for_each(|y| y.copy_from_slice(bias));
-        }
-        product(
-            (xs.len() / c_in, c_out, c_in),
-            MatMut { data: ys, rs: c_out, cs: 1 },
-            bias.is_some(),
-            Mat { data: &operand(operands, xs), rs: c_in, cs: 1 },
-            Mat { data: &weight, rs: 1, cs: c_in },
-        );
-    });
+    Packed::new(c_in, c_out, weight, operands).forward(xs, bias, ys);
 }
 
-/// Gradients of [`forward`] that are wanted; all are overwritten.
+/// A layer whose weights are packed once for several calls.
+pub struct Packed<'a, T: Real> {
+    right: Right<'a, T>,
+    c_out: usize,
+}
+
+impl<'a, T: Real> Packed<'a, T> {
+    /// Packs `weight` (c_out, c_in).
+    ///
+    /// # Panics
+    /// If `weight` does not have its length.
+    pub fn new(c_in: usize, c_out: usize, weight: &'a [T], operands: Operands) -> Self {
+        assert!(c_in * c_out > 0 && weight.len() == c_in * c_out, "weight of a linear layer {c_in} -> {c_out}");
+        // Lane o of factor i is weight (o, i).
+        Self { right: Right::new(c_in, c_out, Mat { data: weight, rs: 1, cs: c_in }, operands), c_out }
+    }
+
+    /// As [`forward`]; the number of rows is that of `xs` (n, c_in).
+    ///
+    /// # Panics
+    /// If the lengths disagree.
+    pub fn forward(&self, xs: &[T], bias: Option<&[T]>, ys: &mut [T]) {
+        self.right.product_of_all(xs, false, ys, false, |ys| {
+            if let Some(bias) = bias {
+                ys.chunks_exact_mut(self.c_out).for_each(|y| add(bias, y));
+            }
+        });
+    }
+}
+
+/// Gradients of [`forward`] that are wanted; all are overwritten, but for `d_xs` with `add`.
 pub struct LinearGrads<'a, T> {
     /// Of the input, (n, c_in).
     pub d_xs: Option<&'a mut [T]>,
+    /// Whether the gradient of the input is added to what is there.
+    pub add: bool,
     /// Of the weight, (c_out, c_in).
     pub d_weight: &'a mut [T],
     /// Of the bias, (c_out).
@@ -76,43 +82,52 @@ pub fn backward<T: Real>(
     assert!(grads.d_weight.len() == weight.len(), "the gradient of the weight must have its {} elements", weight.len());
     if let Some(d_bias) = grads.d_bias {
         assert!(d_bias.len() == c_out, "the gradient of the bias must have {c_out} elements");
-        d_bias.fill(T::ZERO);
-        for d_y in d_ys.chunks_exact(c_out) {
-            for (sum, &d_y) in d_bias.iter_mut().zip(d_y) {
-                *sum += d_y;
-            }
-        }
+        column_sums(c_out, d_ys, d_bias);
     }
-    let d_ys = operand(operands, d_ys);
     if let Some(d_xs) = grads.d_xs {
         assert!(d_xs.len() == xs.len(), "the gradient of the input must have its {} elements", xs.len());
-        let weight = operand(operands, weight);
-        let rows = rows_per_task(n, MIN_ROWS);
-        d_xs.par_chunks_mut(rows * c_in).zip(d_ys.par_chunks(rows * c_out)).for_each(|(d_xs, d_ys)| {
-            product(
-                (d_ys.len() / c_out, c_in, c_out),
-                MatMut { data: d_xs, rs: c_in, cs: 1 },
-                false,
-                Mat { data: d_ys, rs: c_out, cs: 1 },
-                Mat { data: &weight, rs: c_in, cs: 1 },
-            );
-        });
+        let right = Right::new(c_out, c_in, Mat { data: weight, rs: c_in, cs: 1 }, operands);
+        right.product_of_all(d_ys, false, d_xs, grads.add, |_| ());
     }
-    let xs = operand(operands, xs);
-    let rows = rows_per_task(c_out, MIN_ROWS);
-    grads.d_weight.par_chunks_mut(rows * c_in).enumerate().for_each(|(task, d_weight)| {
-        if n == 0 {
-            d_weight.fill(T::ZERO);
-            return;
-        }
-        product(
-            (d_weight.len() / c_in, c_in, n),
-            MatMut { data: d_weight, rs: c_in, cs: 1 },
-            false,
-            Mat { data: &d_ys[task * rows..], rs: 1, cs: c_out },
-            Mat { data: &xs, rs: c_in, cs: 1 },
-        );
+    weight_gradient(n, c_in, xs, d_ys, grads.d_weight, operands);
+}
+
+/// `d_weight` (c_out, c_in), summed over the rows.
+pub(crate) fn weight_gradient<T: Real>(
+    n: usize,
+    c_in: usize,
+    xs: &[T],
+    d_ys: &[T],
+    d_weight: &mut [T],
+    operands: Operands,
+) {
+    if n == 0 {
+        return d_weight.fill(T::ZERO);
+    }
+    let right = Right::new(n, c_in, Mat { data: xs, rs: c_in, cs: 1 }, operands);
+    right.product_of_all(d_ys, true, d_weight, false, |_| ());
+}
+
+/// The sum of each column, in order.
+fn column_sums<T: Real>(columns: usize, xs: &[T], sums: &mut [T]) {
+    let parts = xs.par_chunks(TASK_ROWS * columns).map(|xs| {
+        let mut sums = vec![T::ZERO; columns];
+        xs.chunks_exact(columns).for_each(|x| add(x, &mut sums));
+        sums
     });
+    let parts: Vec<Vec<T>> = parts.collect();
+    for (column, sum) in sums.iter_mut().enumerate() {
+        *sum = T::from_f64(parts.iter().map(|part| part[column].to_f64()).sum());
+    }
+}
+
+simd_fn! {
+    /// `ys += xs`.
+    pub(crate) fn add<T: Real>(xs: &[T], ys: &mut [T]) {
+        for (y, &x) in ys.iter_mut().zip(xs) {
+            *y += x;
+        }
+    }
 }
 
 fn check(n: usize, c_in: usize, c_out: usize, x_len: usize, weight_len: usize, y_len: usize) {

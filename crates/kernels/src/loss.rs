@@ -145,7 +145,7 @@ impl Row {
 
 simd_fn! {
     /// `exps = e^(logits - max)`; returns their sum.
-    fn exp_below<T: Real>(logits: &[T], max: T, exps: &mut [T]) -> f64 {
+    pub(crate) fn exp_below<T: Real>(logits: &[T], max: T, exps: &mut [T]) -> f64 {
         for (e, &z) in exps.iter_mut().zip(logits) {
             *e = exp_of_negative::<T, FMA>(z - max);
         }

@@ -34,7 +34,8 @@ fn linear_layer_agrees_with_the_definition() {
             forward(n, c_in, c_out, &xs, &weight, Some(&bias), &mut ys, operands);
             forward(n, c_in, c_out, &xs, &weight, None, &mut plain, operands);
             let (mut d_xs, mut d_weight, mut d_bias) = (vec![9.0; n * c_in], vec![9.0; c_out * c_in], vec![9.0; c_out]);
-            let grads = LinearGrads { d_xs: Some(&mut d_xs), d_weight: &mut d_weight, d_bias: Some(&mut d_bias) };
+            let grads =
+                LinearGrads { d_xs: Some(&mut d_xs), add: false, d_weight: &mut d_weight, d_bias: Some(&mut d_bias) };
             backward(n, c_in, c_out, &xs, &weight, &d_ys, grads, operands);
             for row in 0..n {
                 for o in 0..c_out {
@@ -69,7 +70,7 @@ fn linear_layer_does_not_depend_on_the_threads() {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
             let (mut ys, mut d_xs, mut d_weight) = (vec![0.0; n * c_out], vec![0.0; n * c_in], vec![0.0; c_out * c_in]);
             forward(n, c_in, c_out, &xs, &weight, None, &mut ys, Operands::Exact);
-            let grads = LinearGrads { d_xs: Some(&mut d_xs), d_weight: &mut d_weight, d_bias: None };
+            let grads = LinearGrads { d_xs: Some(&mut d_xs), add: false, d_weight: &mut d_weight, d_bias: None };
             backward(n, c_in, c_out, &xs, &weight, &d_ys, grads, Operands::Exact);
             (ys, d_xs, d_weight)
         })

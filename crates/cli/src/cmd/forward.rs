@@ -1,21 +1,23 @@
 //! `swish forward`: logits, loss and gradients of a model with given weights, for comparison with other programs.
 
+mod text;
+
 use crate::args::{CLASSES, ComputeArgs, Weights, positive};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
-use swish_core::models::{self, Net};
+use swish_core::models::{self, Net, transformer};
 use swish_core::nn::shape::from_nchw;
-use swish_core::nn::{LossConfig, Pass, weights};
+use swish_core::nn::{Data, LossConfig, Params, Pass, weights};
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 
 /// Run a model once on given weights and input: logits, and with --train loss and gradients
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own. Networks with an auxiliary head\nalso give `aux_logits`, `loss_main` and `loss_aux`; their loss is loss_main + 0.4 loss_aux."
+    after_help = "Example:\n  swish forward --model resnet20 --activation swish --classes 10 --weights W.safetensors --input I.safetensors --output O.safetensors --train\n\nI holds `input` (n,3,h,w) f32 and with --train `target` (n). Weights have PyTorch's names.\nO gets `logits`, and with --train (batch statistics, no dropout) `loss`, `grad/NAME` of every parameter\nand `buf/NAME` of every running statistic, which take on the batch's own. Networks with an auxiliary head\nalso give `aux_logits`, `loss_main` and `loss_aux`; their loss is loss_main + 0.4 loss_aux.\nFor Transformers I holds `src` and `tgt` (n, length), padded with 0, and --classes is the vocabulary."
 )]
 pub struct Args {
     /// Model, as `swish models` lists them
@@ -60,6 +62,11 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
         other => (DType::F32, other.parse()?),
     };
     let activation: Activation = args.activation.parse()?;
+    let operands = precision.operands();
+    if let Ok(info) = transformer::find(&args.model) {
+        let pass = Pass { train: args.train, operands, ..Pass::train() };
+        return write(args, &text::outputs(args, info, &activation, dtype, &pass, device)?);
+    }
     let info = models::find(&args.model)?;
     let net = Net::undrawn(info, &activation, args.classes.unwrap_or(info.classes), dtype, device)?;
     let file = args.weights.file()?;
@@ -68,7 +75,6 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
     load(&net.params, &tensors, &file)?;
     let input = weights::read_file(&args.input)?;
     let xs = images(&input, &args.input, dtype)?.to_device(device)?;
-    let operands = precision.operands();
     let out = if args.train {
         let pass = Pass { norm_momentum: Some(1.0), operands, ..Pass::train() };
         let targets = targets(&input, &args.input)?;
@@ -77,26 +83,35 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
         let pass = Pass { operands, norm_eps: args.norm_eps, ..Pass::eval() };
         vec![("logits".to_string(), net.forward(&xs, &pass)?)]
     };
-    let bytes = weights::to_bytes(&out, None)?;
-    swish_record::write_atomic(&args.output, bytes)?;
+    write(args, &out)
+}
+
+fn write(args: &Args, out: &[(String, Tensor)]) -> Result<()> {
+    swish_record::write_atomic(&args.output, weights::to_bytes(out, None)?)?;
     Ok(())
+}
+
+fn scalar(value: f64, dtype: DType) -> Result<Tensor> {
+    Ok(Tensor::new(value, &Device::Cpu)?.to_dtype(dtype)?)
+}
+
+/// `grad/NAME` of every parameter.
+fn gradients(params: &Params, loss: f64, gradient: Option<Data>) -> Result<Vec<(String, Tensor)>> {
+    let flat = gradient.with_context(|| format!("the loss is {loss}: it has no gradient"))?.to_tensor()?;
+    let of = |p: &swish_core::nn::Param| Ok((format!("grad/{}", p.name), p.view(&flat)?.force_contiguous()?));
+    params.params.iter().map(of).collect()
 }
 
 fn train_outputs(net: &Net, xs: &Tensor, targets: &[u32], pass: &Pass) -> Result<Vec<(String, Tensor)>> {
     let done = net.loss_and_gradient(xs, targets, &LossConfig::smoothed(0.0), pass)?;
     let dtype = net.params.flat.dtype();
-    let scalar = |value: f64| Tensor::new(value, xs.device())?.to_dtype(dtype);
-    let mut out = vec![("logits".to_string(), done.logits), ("loss".to_string(), scalar(done.loss)?)];
+    let mut out = vec![("logits".to_string(), done.logits), ("loss".to_string(), scalar(done.loss, dtype)?)];
     if let (Some(logits), Some(loss)) = (done.aux_logits, done.aux) {
         out.push(("aux_logits".to_string(), logits));
-        out.push(("loss_main".to_string(), scalar(done.main)?));
-        out.push(("loss_aux".to_string(), scalar(loss)?));
+        out.push(("loss_main".to_string(), scalar(done.main, dtype)?));
+        out.push(("loss_aux".to_string(), scalar(loss, dtype)?));
     }
-    let gradient = done.gradient.with_context(|| format!("the loss is {}: it has no gradient", done.loss))?;
-    let flat = gradient.to_tensor()?;
-    for p in &net.params.params {
-        out.push((format!("grad/{}", p.name), p.view(&flat)?.force_contiguous()?));
-    }
+    out.extend(gradients(&net.params, done.loss, done.gradient)?);
     out.extend(net.params.buffers.iter().map(|b| (format!("buf/{}", b.name), b.get())));
     Ok(out)
 }
@@ -113,12 +128,17 @@ fn images(input: &HashMap<String, Tensor>, file: &Path, dtype: DType) -> Result<
 fn targets(input: &HashMap<String, Tensor>, file: &Path) -> Result<Vec<u32>> {
     let missing = || anyhow!("{}: tensor `target` is missing; --train needs the n class numbers", file.display());
     let target = input.get("target").ok_or_else(missing)?;
-    if !target.dtype().is_int() {
-        bail!("{}: tensor `target` is {:?}, expected whole numbers", file.display(), target.dtype());
+    whole_numbers(target, "target", file)
+}
+
+/// Class numbers or ids.
+fn whole_numbers(tensor: &Tensor, name: &str, file: &Path) -> Result<Vec<u32>> {
+    if !tensor.dtype().is_int() {
+        bail!("{}: tensor `{name}` is {:?}, expected whole numbers", file.display(), tensor.dtype());
     }
-    let values = target.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
+    let values = tensor.to_dtype(DType::I64)?.flatten_all()?.to_vec1::<i64>()?;
     let checked = values
         .into_iter()
-        .map(|v| u32::try_from(v).map_err(|_| anyhow!("{}: target {v} is not a class number", file.display())));
+        .map(|v| u32::try_from(v).map_err(|_| anyhow!("{}: {name} {v} is not a class number or id", file.display())));
     checked.collect()
 }

@@ -7,6 +7,7 @@ use super::mobilenet::{self, MobileNet, SYMMETRIC};
 use super::nasnet::{self, NasNet};
 use super::preact::{Branch, PreActNet};
 use super::resnet::{ResNet, Shortcut};
+use super::transformer::TRANSFORMERS;
 use crate::activation::error::nearest;
 use crate::nn::PoolKind::{self, Average, AverageWithPadding};
 use crate::nn::init::Scheme;
@@ -126,6 +127,6 @@ pub(super) fn key(name: &str) -> String {
 pub fn find(name: &str) -> Result<&'static ModelInfo> {
     MODELS.iter().find(|m| key(m.name) == key(name)).ok_or_else(|| Error::UnknownModel {
         name: name.to_string(),
-        suggestion: nearest(name, MODELS.iter().map(|m| m.name)),
+        suggestion: nearest(name, MODELS.iter().map(|m| m.name).chain(TRANSFORMERS.iter().map(|m| m.name))),
     })
 }

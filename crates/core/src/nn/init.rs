@@ -29,6 +29,8 @@ pub enum Weights {
     /// All normal with standard deviation sqrt(1.3 * 2 / fan-in) and none beyond two of them: He's initialisation in TensorFlow slim
     /// (`variance_scaling_initializer`), which makes up with the 1.3 for what is cut off.
     Slim,
+    /// Uniform with variance 1 / fan-in, embeddings normal with the same variance: tensor2tensor's `uniform_unit_scaling` with gain 1.
+    UnitScaling,
     /// All zero, for weights that are read from a file.
     Zero,
 }
@@ -49,6 +51,8 @@ impl Scheme {
     pub const WIDE_RESNET: Self = Self { weights: Weights::Torch(Fan::In), norm_scale: NormScale::Uniform };
     /// The ImageNet models of the paper, which draws all of them as He et al. do.
     pub const SLIM: Self = Self { weights: Weights::Slim, norm_scale: NormScale::One };
+    /// The Transformer of tensor2tensor.
+    pub const TRANSFORMER: Self = Self { weights: Weights::UnitScaling, norm_scale: NormScale::One };
     /// For weights that are read from a file.
     pub const ZERO: Self = Self { weights: Weights::Zero, norm_scale: NormScale::One };
 
@@ -59,10 +63,19 @@ impl Scheme {
         let n = shape.iter().product();
         let mut fill = |f: &mut dyn FnMut(&mut Rng) -> f64| (0..n).map(|_| f(&mut rng)).collect();
         match (role, self.weights) {
-            (Role::ConvWeight | Role::LinearWeight, Weights::Zero) => vec![0.0; n],
+            (Role::ConvWeight | Role::LinearWeight | Role::Embedding, Weights::Zero) => vec![0.0; n],
             (Role::ConvWeight | Role::LinearWeight, Weights::Slim) => {
                 let std = (1.3 * 2.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
                 fill(&mut |rng| std * truncated_normal(rng))
+            }
+            (Role::ConvWeight | Role::LinearWeight, Weights::UnitScaling) => {
+                let bound = (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+                fill(&mut |rng| bound * (2.0 * rng.uniform() - 1.0))
+            }
+            // The width of a row in the place of a fan-in, whatever the other weights.
+            (Role::Embedding, _) => {
+                let std = (shape[1] as f64).sqrt().recip();
+                fill(&mut |rng| std * rng.normal())
             }
             (Role::ConvWeight, Weights::Torch(fan)) => {
                 let fan = match fan {

@@ -2,6 +2,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
+//! | `embedding`, `attention`, `residual` | the Transformer's layers |
 //! | [`mod@unit`] | the block: BatchNorm, activation, convolution, sum |
 //! | [`dense`] | DenseNet's block, in which all layers share one map |
 //! | [`shape`] | pooling, global mean, dropout, ResNet's shortcut A, the way in from PyTorch's layout |
@@ -17,9 +18,11 @@
 //! Images are (n, h, w, c) throughout; weights keep PyTorch's shapes. A whole network is one candle operator
 //! ([`Network::forward`]); inside it, layers run on buffers that they reuse from step to step.
 
+mod attention;
 pub mod buffer;
 pub mod dense;
 mod device;
+mod embedding;
 pub mod error;
 pub mod init;
 pub mod join;
@@ -31,6 +34,7 @@ mod norm;
 mod padding;
 pub mod params;
 pub mod pass;
+pub(crate) mod residual;
 pub mod run;
 pub mod shape;
 pub(crate) mod tape;
@@ -38,9 +42,11 @@ pub mod unit;
 mod unit_step;
 pub mod weights;
 
+pub(crate) use attention::Attention;
 pub use buffer::{Buffer, Data, Memory, Stored};
 pub use dense::{DenseBlock, DenseLayer};
 pub use device::device;
+pub(crate) use embedding::Embedding;
 pub use error::{Error, Result};
 pub use linear::Linear;
 pub use loss::{LossAndGradient, LossConfig, softmax_cross_entropy};
@@ -50,6 +56,7 @@ pub use norm::NormConfig;
 pub use padding::Padding;
 pub use params::{Builder, Param, Params, Role, Size};
 pub use pass::Pass;
+pub(crate) use residual::Residual;
 pub use run::Run;
 pub use shape::{Pool, PoolKind};
 pub use unit::{ConvConfig, Unit};

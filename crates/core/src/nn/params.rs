@@ -19,11 +19,13 @@ pub enum Role {
     ConvWeight,
     /// A linear layer's weight, (c_out, c_in).
     LinearWeight,
+    /// A matrix of embeddings, (ids, width).
+    Embedding,
     /// The bias of a convolution or linear layer.
     Bias,
-    /// BatchNorm's scale (gamma).
+    /// A norm's scale (gamma).
     NormWeight,
-    /// BatchNorm's shift (beta).
+    /// A norm's shift (beta).
     NormBias,
     /// A trainable parameter of an activation: one value a channel.
     Activation,

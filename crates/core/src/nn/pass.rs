@@ -14,7 +14,7 @@ impl Tally {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add(&self, macs: u64) {
+    pub(crate) fn add(&self, macs: u64) {
         self.0.fetch_add(macs, Ordering::Relaxed);
     }
 }

@@ -12,7 +12,8 @@ use half::bf16;
 use std::collections::HashSet;
 use std::sync::Arc;
 use swish_kernels::conv::Operands;
-use swish_kernels::element;
+use swish_kernels::dropout::Dropout;
+use swish_kernels::{element, rng};
 
 /// An element type of maps and the type behind it, as the layers need them.
 pub(crate) trait Kind: Stored<Real: Compute + Stored<Real = Self::Real>> {}
@@ -66,6 +67,23 @@ macro_rules! typed {
     };
 }
 pub(crate) use typed;
+
+/// Runs `$body` with `$t` bound to the type that the network computes in.
+macro_rules! computed {
+    ($values:expr, $t:ident => $body:expr) => {
+        match $values {
+            crate::nn::params::Values::F64(_) => {
+                type $t = f64;
+                $body
+            }
+            crate::nn::params::Values::F32(_) => {
+                type $t = f32;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use computed;
 
 impl<'a> Run<'a> {
     pub(crate) fn new(values: Values<'a>, pass: &'a Pass, memory: &Arc<Memory>) -> Self {
@@ -154,6 +172,12 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         Err(Error::Twice { layer: layer.to_string() })
+    }
+
+    /// Dropout with probability `p` at one place of the network, where the pass trains and has a seed.
+    pub(crate) fn dropout(&self, p: f64, site: u64) -> Option<Dropout> {
+        let seed = self.pass.dropout_seed.filter(|_| self.pass.train && p > 0.0)?;
+        Some(Dropout { p, seed: rng::at(seed, site) })
     }
 
     pub(crate) fn buffer<E: Stored>(&self, len: usize) -> Buffer<E> {

@@ -5,7 +5,7 @@ use super::labels::{self, Labels};
 use super::layout::{Layout, find};
 use super::listing::Split;
 use super::set::ImageSet;
-use crate::hub::Hub;
+use crate::hub::{Hub, Place};
 use crate::{DataChoice, DataError, DataOptions, DataSource, Dataset, digest, embedded};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(crate) fn load_with(options: &ImageNetOptions, hub: &Hub) -> Result<ImageNet
             let detail = if let DataError::Hub { detail, .. } = e { detail } else { e.to_string() };
             DataError::Hub { what: dataset.to_string(), detail: format!("{detail}; {FETCH}") }
         };
-        hub.cached_folder(dataset).and_then(|folder| find(&folder)).map_err(absent)
+        hub.cached_folder(&Place::of(dataset)).and_then(|folder| find(&folder)).map_err(absent)
     };
     match (data.choice, &data.dir) {
         (DataChoice::Embedded, _) => load_embedded(options, "asked for"),

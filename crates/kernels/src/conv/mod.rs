@@ -12,7 +12,7 @@
 
 mod ahead;
 #[cfg_attr(not(all(target_arch = "x86_64", target_os = "linux")), path = "amx_none.rs")]
-mod amx;
+pub(crate) mod amx;
 mod batch;
 mod depthwise;
 mod direct;

@@ -27,7 +27,7 @@ impl DecayOn {
         match param.role {
             Role::Activation => false,
             Role::ConvWeight => self != DecayOn::WeightsExceptDepthwise || param.shape.get(1) != Some(&1),
-            Role::LinearWeight => true,
+            Role::LinearWeight | Role::Embedding => true,
             Role::Bias => matches!(self, DecayOn::All | DecayOn::WeightsAndBiases),
             Role::NormWeight | Role::NormBias => self == DecayOn::All,
         }

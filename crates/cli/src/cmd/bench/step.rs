@@ -1,6 +1,7 @@
 //! `swish bench step`: a training step.
 
 use super::machine::{cpu, peak_rss_mib, simd};
+use super::text;
 use super::times::Times;
 use crate::args::{ComputeArgs, Whole, say};
 use anyhow::{Result, bail};
@@ -8,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 use std::time::Instant;
 use swish_core::activation::Activation;
-use swish_core::models::{self, Net};
+use swish_core::models::{self, Net, transformer};
 use swish_core::nn::{LossConfig, Pass};
 use swish_kernels::rng::Rng;
 use swish_record::provenance;
@@ -18,25 +19,25 @@ use swish_train::optimizer::{Optimizer, Rule};
 use swish_train::recipes;
 use swish_train::session::train_step;
 
-/// Time a training step on random images: one JSON line
+/// Time a training step on random images, or sentences of 32 tokens: one JSON line
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  swish bench step --model resnet20 --batch 128 --activation swish --steps 20")]
 pub struct Args {
     /// Model, as `swish models` lists them
     #[arg(long)]
-    model: String,
+    pub model: String,
     /// Activation: a name or an expression
     #[arg(long, default_value = "swish")]
-    activation: String,
-    /// Examples a step
+    pub activation: String,
+    /// Examples a step; for Transformers target tokens, beside as many source tokens
     #[arg(long, default_value_t = 128, value_parser = Whole(1..=65_536))]
-    batch: usize,
+    pub batch: usize,
     /// Steps that count; two more warm up
     #[arg(long, default_value_t = 10, value_parser = Whole(1..=1_000_000))]
-    steps: usize,
+    pub steps: usize,
     /// f32 or bf16
     #[arg(long, default_value = "f32")]
-    precision: Precision,
+    pub precision: Precision,
     #[command(flatten)]
     compute: ComputeArgs,
 }
@@ -48,6 +49,9 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
+    if let Ok(info) = transformer::find(&args.model) {
+        return text::step(args, info, device, threads);
+    }
     let activation: Activation = args.activation.parse()?;
     let info = models::find(&args.model)?;
     let classes = info.classes;

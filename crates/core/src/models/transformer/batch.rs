@@ -44,19 +44,33 @@ impl TextBatch {
                 let expected = format!("{} x {len} ids, none of them 0", self.n);
                 return Err(Error::BadInput { layer: format!("{name} ids"), found: vec![ids.len()], expected });
             }
-            check_ids(name, ids, vocab)?;
+            ids.chunks_exact(len).try_for_each(|row| check_row(name, row, vocab))?;
         }
         Ok(())
     }
 }
 
-/// # Errors
-/// [`Error::BadId`] for an id outside the vocabulary.
-pub(super) fn check_ids(what: &'static str, ids: &[u32], vocab: usize) -> Result<()> {
-    match ids.iter().position(|&id| id as usize >= vocab) {
-        Some(place) => Err(Error::BadId { what, place, id: ids[place], vocab }),
-        None => Ok(()),
+/// Ids of the vocabulary, with padding at the end alone.
+fn check_row(what: &'static str, row: &[u32], vocab: usize) -> Result<()> {
+    if let Some(place) = row.iter().position(|&id| id as usize >= vocab) {
+        return Err(Error::BadId { what, place, id: row[place], vocab });
     }
+    let length = row.iter().position(|&id| id == PAD).unwrap_or(row.len());
+    if row[length..].iter().any(|&id| id != PAD) {
+        let expected = "padding behind the sentence only, not within it".into();
+        return Err(Error::BadInput { layer: format!("{what} ids"), found: vec![row.len()], expected });
+    }
+    Ok(())
+}
+
+/// # Errors
+/// [`Error::BadInput`] for a sentence without ids or with padding, [`Error::BadId`] for an id outside the vocabulary.
+pub(super) fn check_sentence(what: &'static str, ids: &[u32], vocab: usize) -> Result<()> {
+    if ids.is_empty() || ids.contains(&PAD) {
+        let expected = "ids without padding, one at least".into();
+        return Err(Error::BadInput { layer: format!("{what} ids"), found: vec![ids.len()], expected });
+    }
+    check_row(what, ids, vocab)
 }
 
 /// Rows padded to the longest, one behind the other.

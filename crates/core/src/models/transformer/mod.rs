@@ -1,17 +1,36 @@
-//! The Transformer (Vaswani et al. 2017) for Tables 11's translation, numerically as `transformer_base` of tensor2tensor in October 2017: norms behind
-//! the sums, one matrix for both embeddings and the projection on the vocabulary, no biases in attention.
+//! The Transformer (Vaswani et al. 2017) of the paper's Table 11, numerically as `transformer_base` of tensor2tensor in October
+//! 2017 but for biases in attention, which the article has not: norms behind the sums, one matrix for both embeddings and the projection
+//! on the vocabulary, dropout of embeddings and sublayers only. At a vocabulary of 37,000 the base model has 63,045,632 parameters, with
+//! 12 + 12 layers 107,147,264.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | `config` | sizes, and the registered models |
+//! | `batch` | pairs of sentences as ids |
+//! | `layers` | encoder and decoder |
+//! | `loss` | smoothed cross-entropy over the vocabulary |
+//! | `decode` | one token after another, with the keys and values of those before |
+//! | `search` | beam search |
 
 mod batch;
 mod config;
+mod decode;
+mod layers;
+mod loss;
 mod search;
 
 pub use batch::{EOS, PAD, TextBatch};
 pub use config::{TRANSFORMERS, TransformerConfig, TransformerInfo, find};
 pub use search::{Beam, Hypothesis};
 
+use self::layers::Layers;
 use crate::activation::Activation;
-use crate::nn::{Data, Params, Pass, Result};
+use crate::nn::init::Scheme;
+use crate::nn::run::computed;
+use crate::nn::{Builder, Data, Error, Memory, Params, Pass, Result, Run, Stored};
 use candle_core::{DType, Device, Tensor};
+use std::sync::Arc;
+use swish_kernels::linear;
 
 /// What a training step of a [`Transformer`] starts from.
 #[derive(Debug)]
@@ -29,15 +48,17 @@ pub struct TextLoss {
 pub struct Transformer {
     /// Its sizes.
     pub config: TransformerConfig,
-    /// Parameters under the names of the reference.
+    /// Its parameters, by name.
     pub params: Params,
+    layers: Arc<Layers>,
+    memory: Arc<Memory>,
 }
 
 impl Transformer {
     /// Builds the model with freshly drawn parameters: they depend on `seed` and their names alone.
     ///
     /// # Errors
-    /// Sizes that fit no network; candle's, when memory is out.
+    /// [`Error::BadConfig`] for sizes that fit no network; candle's, when memory is out.
     pub fn new(
         config: &TransformerConfig,
         activation: &Activation,
@@ -45,7 +66,7 @@ impl Transformer {
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
-        unimplemented!()
+        Self::build(config, Builder::new(activation, Scheme::TRANSFORMER, seed, dtype, device))
     }
 
     /// Builds the model with weights of zero, for those that are read from a file.
@@ -53,38 +74,92 @@ impl Transformer {
     /// # Errors
     /// As [`Transformer::new`].
     pub fn undrawn(config: &TransformerConfig, activation: &Activation, dtype: DType, device: &Device) -> Result<Self> {
-        unimplemented!()
+        Self::build(config, Builder::new(activation, Scheme::ZERO, 0, dtype, device))
+    }
+
+    fn build(config: &TransformerConfig, vb: Builder) -> Result<Self> {
+        config.check()?;
+        let layers = Arc::new(Layers::new(&vb, config));
+        Ok(Self { config: *config, params: vb.finish()?, layers, memory: Arc::default() })
     }
 
     /// Loss and gradient of a training pass. Label smoothing e gives 1 - e to the label and e / (vocab - 1) to each other id.
     ///
     /// # Errors
-    /// A batch whose ids or lengths do not fit, [`crate::nn::Error::NotTraining`] in an evaluation pass.
+    /// [`Error::BadInput`] and [`Error::BadId`] for a batch that does not fit, [`Error::NotTraining`] in an evaluation pass.
     pub fn loss_and_gradient(&self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
-        unimplemented!()
+        if !pass.train {
+            return Err(Error::NotTraining);
+        }
+        self.run_loss(batch, smoothing, pass)
     }
 
     /// The loss alone, in evaluation.
     ///
     /// # Errors
-    /// A batch whose ids or lengths do not fit.
+    /// As [`Transformer::loss_and_gradient`], but for the pass: it is run without gradient whatever it says.
     pub fn loss(&self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
-        unimplemented!()
+        self.run_loss(batch, smoothing, &Pass { train: false, ..pass.clone() })
+    }
+
+    fn run_loss(&self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
+        batch.check(self.config.vocab)?;
+        if !(0.0..=1.0).contains(&smoothing) {
+            let reason = format!("label smoothing {smoothing} is not in [0, 1]");
+            return Err(Error::BadConfig { model: "Transformer".into(), reason });
+        }
+        self.params.with_values(|values| {
+            let mut run = Run::new(values, pass, &self.memory);
+            let made = self.layers.forward(batch, &mut run)?;
+            let shared = &self.layers.embedding;
+            let loss = computed!(values, T => loss::loss::<T>(shared, &made, batch, smoothing, &mut run)?);
+            drop(made);
+            let gradient = match pass.train && loss.is_finite() {
+                true => Some(run.tape.backward(&self.memory, values, [])?.0),
+                false => None,
+            };
+            self.memory.end_pass();
+            Ok(TextLoss { loss, tokens: batch.tokens(), gradient })
+        })
     }
 
     /// The logits (n, tgt_len, vocab) of all positions, for comparison with other programs.
     ///
     /// # Errors
-    /// A batch whose ids or lengths do not fit.
+    /// [`Error::BadInput`] and [`Error::BadId`] for a batch that does not fit.
     pub fn logits(&self, batch: &TextBatch, pass: &Pass) -> Result<Tensor> {
-        unimplemented!()
+        batch.check(self.config.vocab)?;
+        let pass = Pass { train: false, ..pass.clone() };
+        let TransformerConfig { vocab, hidden, .. } = self.config;
+        let rows = batch.n * batch.tgt_len;
+        self.params.with_values(|values| {
+            let mut run = Run::new(values, &pass, &self.memory);
+            let made = self.layers.forward(batch, &mut run)?;
+            if let Some(tally) = &pass.tally {
+                tally.add((rows * hidden * vocab) as u64);
+            }
+            let logits = computed!(values, T => {
+                let mut logits = run.buffer::<T>(rows * vocab);
+                let weight = &<T as crate::nn::params::Compute>::values(values)?[self.layers.embedding.weight.clone()];
+                linear::forward(rows, hidden, vocab, T::of(&made.node.data)?, weight, None, &mut logits, pass.operands);
+                T::wrap(logits)
+            });
+            self.memory.end_pass();
+            Ok(logits.to_tensor()?.reshape((batch.n, batch.tgt_len, vocab))?)
+        })
     }
 
     /// Translations by beam search, one a sentence, in order. Sentences are ids that end with [`EOS`].
     ///
     /// # Errors
-    /// Ids outside the vocabulary, a beam of width 0.
+    /// [`Error::BadInput`] for an empty sentence or one with padding, [`Error::BadId`] for an id outside the vocabulary,
+    /// [`Error::BadConfig`] for a beam that is none.
     pub fn translate(&self, src: &[Vec<u32>], beam: &Beam, pass: &Pass) -> Result<Vec<Hypothesis>> {
-        unimplemented!()
+        beam.check()?;
+        for sentence in src {
+            batch::check_sentence("source", sentence, self.config.vocab)?;
+        }
+        let pass = Pass { train: false, ..pass.clone() };
+        self.params.with_values(|values| computed!(values, T => search::translate::<T>(self, values, src, beam, &pass)))
     }
 }

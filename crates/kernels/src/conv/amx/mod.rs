@@ -10,13 +10,13 @@
 
 mod canvas;
 mod pass;
-mod products;
+pub(crate) mod products;
 mod reach;
-mod split;
-mod tile;
+pub(crate) mod split;
+pub(crate) mod tile;
 mod transpose;
 mod weight_gradient;
-mod weights;
+pub(crate) mod weights;
 
 use std::any::TypeId;
 
@@ -98,13 +98,13 @@ fn check_f32<T: Real>() {
     assert!(TypeId::of::<T>() == TypeId::of::<f32>(), "AMX computes in f32 only");
 }
 
-fn as_f32<T: Real>(xs: &[T]) -> &[f32] {
+pub(crate) fn as_f32<T: Real>(xs: &[T]) -> &[f32] {
     check_f32::<T>();
     // SAFETY: T is f32.
     unsafe { std::slice::from_raw_parts(xs.as_ptr().cast(), xs.len()) }
 }
 
-fn as_f32_mut<T: Real>(xs: &mut [T]) -> &mut [f32] {
+pub(crate) fn as_f32_mut<T: Real>(xs: &mut [T]) -> &mut [f32] {
     check_f32::<T>();
     // SAFETY: T is f32.
     unsafe { std::slice::from_raw_parts_mut(xs.as_mut_ptr().cast(), xs.len()) }

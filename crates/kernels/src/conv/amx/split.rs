@@ -7,18 +7,18 @@ use std::arch::x86_64::{
 };
 
 /// 32 f32 numbers.
-pub(super) type Pair = [__m512; 2];
+pub(crate) type Pair = [__m512; 2];
 
 /// A mask of the first `len` of 32 lanes.
 #[inline(always)]
-pub(super) fn lanes(len: usize) -> u32 {
+pub(crate) fn lanes(len: usize) -> u32 {
     if len >= 32 { u32::MAX } else { (1 << len) - 1 }
 }
 
 /// Up to 32 numbers, zeros after them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn load(src: &[f32]) -> Pair {
+pub(crate) fn load(src: &[f32]) -> Pair {
     if let Some(src) = src.first_chunk::<32>() {
         // SAFETY: 32 numbers.
         return unsafe { [_mm512_loadu_ps(src.as_ptr()), _mm512_loadu_ps(src.as_ptr().add(16))] };
@@ -36,7 +36,7 @@ pub(super) fn load(src: &[f32]) -> Pair {
 /// The nearest bfloat16 numbers, ties to even; subnormal numbers become zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn round(values: Pair) -> __m512i {
+pub(crate) fn round(values: Pair) -> __m512i {
     let rounded = _mm512_cvtne2ps_pbh(values[1], values[0]);
     // SAFETY: both are 64 bytes without invalid values.
     unsafe { std::mem::transmute(rounded) }
@@ -45,7 +45,7 @@ pub(super) fn round(values: Pair) -> __m512i {
 /// `values` less their rounded parts, exact.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn subtract(values: Pair, rounded: __m512i) -> Pair {
+pub(crate) fn subtract(values: Pair, rounded: __m512i) -> Pair {
     let halves = [_mm512_castsi512_si256(rounded), _mm512_extracti64x4_epi64::<1>(rounded)];
     let wide = halves.map(|half| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(half))));
     [_mm512_sub_ps(values[0], wide[0]), _mm512_sub_ps(values[1], wide[1])]
@@ -54,7 +54,7 @@ pub(super) fn subtract(values: Pair, rounded: __m512i) -> Pair {
 /// Writes the first `dst.len()` of 32 numbers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn store(values: __m512i, dst: &mut [u16]) {
+pub(crate) fn store(values: __m512i, dst: &mut [u16]) {
     if let Some(dst) = dst.first_chunk_mut::<32>() {
         // SAFETY: 32 numbers.
         return unsafe { _mm512_storeu_si512(dst.as_mut_ptr().cast(), values) };

@@ -6,16 +6,16 @@ use std::marker::PhantomData;
 use crate::simd::{Level, level};
 
 /// Rows of a tile; its columns are as many f32 numbers or pairs of bfloat16 numbers.
-pub(super) const ROWS: usize = 16;
+pub(crate) const ROWS: usize = 16;
 /// Factors summed by one instruction.
-pub(super) const DEPTH: usize = 32;
+pub(crate) const DEPTH: usize = 32;
 /// Numbers of a bfloat16 tile.
-pub(super) const TILE: usize = ROWS * DEPTH;
+pub(crate) const TILE: usize = ROWS * DEPTH;
 /// f32 numbers of a tile of sums.
-pub(super) const SUMS: usize = ROWS * ROWS;
+pub(crate) const SUMS: usize = ROWS * ROWS;
 
 /// The tile registers, each 16 rows of 64 bytes, while this value lives.
-pub(super) struct Tiles {
+pub(crate) struct Tiles {
     /// The configuration belongs to the thread.
     _not_send: PhantomData<*const ()>,
 }
@@ -32,7 +32,7 @@ struct Config {
 impl Tiles {
     /// # Panics
     /// Where the level is below AMX.
-    pub(super) fn configure() -> Self {
+    pub(crate) fn configure() -> Self {
         const REGISTERS: usize = 8;
         static CONFIG: Config = {
             let mut config = Config { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
@@ -61,13 +61,13 @@ impl Drop for Tiles {
 
 /// The byte offsets of the steps in the left operand, a negative number before and after them.
 #[derive(Clone, Default)]
-pub(super) struct Steps {
+pub(crate) struct Steps {
     marked: Vec<isize>,
 }
 
 impl Steps {
     /// Replaces the steps by those at these offsets, in elements.
-    pub(super) fn set(&mut self, offsets: impl Iterator<Item = usize>) {
+    pub(crate) fn set(&mut self, offsets: impl Iterator<Item = usize>) {
         self.marked.clear();
         self.marked.push(-1);
         self.marked.extend(offsets.map(|offset| (offset * size_of::<u16>()) as isize));
@@ -75,20 +75,20 @@ impl Steps {
     }
 
     /// The offsets, in elements.
-    pub(super) fn offsets(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
         self.marked[1..=self.len()].iter().map(|&bytes| bytes as usize / size_of::<u16>())
     }
 
     /// How many.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.marked.len().saturating_sub(2)
     }
 
-    pub(super) fn first(&self) -> *const isize {
+    pub(crate) fn first(&self) -> *const isize {
         self.marked[1..].as_ptr()
     }
 
-    pub(super) fn last(&self) -> *const isize {
+    pub(crate) fn last(&self) -> *const isize {
         self.marked[self.len()..].as_ptr()
     }
 }
@@ -96,34 +96,34 @@ impl Steps {
 /// Where a tile of sums goes.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) struct Target {
-    pub(super) first: *mut f32,
+pub(crate) struct Target {
+    pub(crate) first: *mut f32,
     /// Bytes from one row of the tile to the next.
-    pub(super) row: usize,
+    pub(crate) row: usize,
 }
 
 /// What all products of a pass share.
 #[derive(Clone, Copy)]
-pub(super) struct Operands<'a> {
-    pub(super) steps: &'a Steps,
+pub(crate) struct Operands<'a> {
+    pub(crate) steps: &'a Steps,
     /// One plane an operand, or three.
-    pub(super) exact: bool,
+    pub(crate) exact: bool,
     /// Bytes from one row of a left tile to the next.
-    pub(super) left_row: usize,
+    pub(crate) left_row: usize,
     /// Bytes from one plane of the left operand to the next.
-    pub(super) left_plane: usize,
+    pub(crate) left_plane: usize,
     /// Bytes from one plane of the right operand to the next.
-    pub(super) right_plane: usize,
+    pub(crate) right_plane: usize,
 }
 
 impl Operands<'_> {
     /// The loop over the small products goes forwards through the steps, the other one backwards.
-    pub(super) fn first_step(&self) -> *const isize {
+    pub(crate) fn first_step(&self) -> *const isize {
         if self.exact { self.steps.first() } else { self.steps.last() }
     }
 
     /// The tile of that step.
-    pub(super) fn first_tile(&self, right: *const u16) -> *const u16 {
+    pub(crate) fn first_tile(&self, right: *const u16) -> *const u16 {
         if self.exact { right } else { right.wrapping_add(self.steps.len() * TILE).wrapping_sub(TILE) }
     }
 }

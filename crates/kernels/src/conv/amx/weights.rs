@@ -67,7 +67,7 @@ impl Packed {
 
 /// The order of 16-bit numbers that puts the second half of a vector between those of the first.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn interleaving() -> __m512i {
+pub(crate) fn interleaving() -> __m512i {
     const ORDER: [u16; 32] = {
         let mut order = [0; 32];
         let mut i = 0;

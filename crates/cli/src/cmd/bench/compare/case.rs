@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use swish_core::activation::Activation;
+use swish_core::models::transformer;
 use swish_train::cell::Precision;
 
 /// A model that `bench/peer.py` has too.
@@ -9,7 +10,7 @@ use swish_train::cell::Precision;
 pub struct ModelCase {
     /// Its name.
     pub name: &'static str,
-    /// Examples a step: what fits a few seconds.
+    /// Examples a step, of a Transformer tokens: what fits a few seconds.
     pub batch: usize,
     /// Steps that a process times, unless told otherwise.
     pub steps: usize,
@@ -21,8 +22,8 @@ const fn model(name: &'static str, batch: usize, steps: usize, activations: &'st
     ModelCase { name, batch, steps, activations }
 }
 
-/// Models for CIFAR, then for ImageNet.
-pub const MODELS: [ModelCase; 8] = [
+/// Models for CIFAR, then for ImageNet, then for text.
+pub const MODELS: [ModelCase; 9] = [
     model("resnet20", 128, 10, &["swish", "max(x, sin(x))"]),
     model("resnet164", 128, 3, &["swish", "max(x, sin(x))"]),
     model("wrn28_10", 32, 3, &["swish", "max(x, sin(x))"]),
@@ -31,7 +32,13 @@ pub const MODELS: [ModelCase; 8] = [
     model("inception_v3_tfpool", 16, 3, &["swish"]),
     model("nasnet_a_mobile", 16, 3, &["swish"]),
     model("inception_resnet_v2", 8, 3, &["swish"]),
+    model("transformer_base", 2048, 5, &["swish"]),
 ];
+
+/// Whether a model reads sentences.
+pub fn is_text(model: &str) -> bool {
+    transformer::find(model).is_ok()
+}
 
 /// Repeats of a function alone that a process times, unless told otherwise.
 const REPEATS: usize = 10;
@@ -54,12 +61,12 @@ pub enum What {
 }
 
 impl What {
-    /// The modes of PyTorch that differ for it.
-    pub fn modes(self) -> &'static [&'static str] {
+    /// The modes of PyTorch that differ for it, where it is one of `model`.
+    pub fn modes(self, model: &str) -> &'static [&'static str] {
         match self {
-            What::Step => &MODES,
-            // Numbers in a row have no channels to come last.
-            What::Activation => &["eager", "compile"],
+            What::Step if !is_text(model) => &MODES,
+            // Numbers in a row, and tokens, have no channels to come last.
+            What::Step | What::Activation => &["eager", "compile"],
         }
     }
 
@@ -143,7 +150,10 @@ impl Case {
     /// What it is, for people.
     pub fn label(&self) -> String {
         match self.what {
-            What::Step => format!("{}, {}, {} images, {}", self.model, self.activation, self.batch, self.precision),
+            What::Step => {
+                let unit = if is_text(&self.model) { "tokens" } else { "images" };
+                format!("{}, {}, {} {unit}, {}", self.model, self.activation, self.batch, self.precision)
+            }
             What::Activation => format!("{} alone", self.activation),
         }
     }
@@ -158,12 +168,17 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::{Path, PathBuf};
     use std::process::Command;
+    use swish_core::models::transformer::Transformer;
     use swish_core::models::{self, Net};
 
     /// Number of parameters of each of our networks, auxiliary heads included.
     fn ours(activation: &str) -> BTreeMap<String, usize> {
         let activation: Activation = activation.parse().unwrap();
         let count = |model: &ModelCase| {
+            if let Ok(info) = transformer::find(model.name) {
+                let net = Transformer::undrawn(&info.config, &activation, DType::F32, &Device::Cpu).unwrap();
+                return (model.name.to_owned(), net.params.count());
+            }
             let info = models::find(model.name).unwrap();
             let params =
                 Net::undrawn(info, &activation, info.classes, DType::F32, &Device::Cpu).unwrap().params.clone();

@@ -59,7 +59,7 @@ pub struct Args {
     /// Precisions of the training steps
     #[arg(long, value_delimiter = ',', value_name = "P,P", default_value = "f32,bf16")]
     precisions: Vec<Precision>,
-    /// Examples a step; unless given 8 to 128, by the size of the model
+    /// Examples a step, of Transformers tokens; unless given 8 to 128 examples, by the size of the model, and 2048 tokens
     #[arg(long, value_parser = Whole(1..=65_536))]
     batch: Option<usize>,
     /// Modes of PyTorch
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn rows_can_be_chosen() {
-        assert_eq!(labels(&[]).len(), 5 + 4 * 2 * 2 + 4 * 2);
+        assert_eq!(labels(&[]).len(), 5 + 4 * 2 * 2 + 4 * 2 + 2);
         let some = labels(&["--what", "step", "--models", "wrn28_10,resnet20", "--activations", "relu"]);
         let expected = [
             "resnet20, relu, 128 images, f32",
@@ -218,6 +218,12 @@ mod tests {
         let words = ["--what", "step", "--precisions", "f32", "--models", models, "--activations", "swish"];
         assert_eq!(told(&words), [(128, 10), (16, 3), (8, 3)]);
         assert_eq!(told(&[&words[..], &["--steps", "5", "--batch", "4"]].concat()), [(4, 5); 3]);
+    }
+
+    #[test]
+    fn transformers_are_timed_by_tokens() {
+        let some = labels(&["--what", "step", "--models", "transformer_base"]);
+        assert_eq!(some, ["transformer_base, swish, 2048 tokens, f32", "transformer_base, swish, 2048 tokens, bf16"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The rows as Markdown and as a plot.
 
-use super::case::{MODES, What};
+use super::case::{MODES, What, is_text};
 use super::table::Row;
 use std::fmt::Write as _;
 use swish_core::models::ModelInfo;
@@ -23,6 +23,7 @@ fn imagenet(row: &Row) -> bool {
 fn heading(row: &Row) -> String {
     let key = &row.key;
     let what = match key.what {
+        What::Step if is_text(&key.model) => "Training step, translation",
         What::Step if imagenet(row) => "Training step, ImageNet",
         What::Step => "Training step, CIFAR-10",
         What::Activation => "Activation alone, forward and backward",
@@ -87,6 +88,9 @@ fn summary(row: &Row) -> Option<Summary> {
 fn notes(section: &[Row]) -> String {
     let first = &section[0];
     let mut text = match first.key.what {
+        What::Step if is_text(&first.key.model) => {
+            "Milliseconds of a training step on random sentences of 32 tokens, the batch in target tokens (forward, loss, backward, Adam)".into()
+        }
         What::Step => {
             let of = |text: &dyn Fn(&ModelInfo) -> String| {
                 joined(section, " or ", |r| r.key.info().map_or_else(String::new, text))
@@ -225,6 +229,14 @@ mod tests {
         let (cifar, imagenet) = text.split_once("### Training step, ImageNet").unwrap();
         assert!(cifar.contains("images of 32x32, 10 classes") && !cifar.contains("mobilenet"), "{cifar}");
         assert!(imagenet.contains("images of 224x224 or 299x299, 1000 classes") && imagenet.contains("auxiliary"));
+    }
+
+    #[test]
+    fn transformers_have_a_section_of_their_own() {
+        let text = markdown(&["resnet20", "transformer_base"].map(|model| row(model, "f32", 100.0, Some(1.5))));
+        let (images, sentences) = text.split_once("### Training step, translation").unwrap();
+        assert!(images.contains("random images") && !images.contains("transformer"), "{images}");
+        assert!(sentences.contains("random sentences") && sentences.contains("Adam"), "{sentences}");
     }
 
     #[test]

@@ -48,8 +48,9 @@ impl Rounds {
         let formula = formula(&case.activation)?;
         let arguments = case.arguments(&formula, effort.threads);
         let mut rounds = Self::default();
-        let mut modes: Vec<usize> =
-            (0..MODES.len()).filter(|&m| case.what.modes().contains(&MODES[m]) && wanted.contains(&MODES[m])).collect();
+        let mut modes: Vec<usize> = (0..MODES.len())
+            .filter(|&m| case.what.modes(&case.model).contains(&MODES[m]) && wanted.contains(&MODES[m]))
+            .collect();
         for round in 0..effort.rounds {
             let tell = |name: &str, time: &str| {
                 eprintln!("{}: round {} of {}: {name} {time}", case.label(), round + 1, effort.rounds);

@@ -6,7 +6,7 @@ use crate::cmd::bench::machine::{cpu, simd};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use swish_core::models::{self, ModelInfo};
+use swish_core::models::{self, ModelInfo, transformer};
 use swish_record::{provenance, write_atomic};
 
 /// First line of the file, in the order of [`Row`].
@@ -91,12 +91,14 @@ impl Key {
         Self { what, cpu: cpu(), simd: simd(), threads, model, batch, activation, precision }
     }
 
-    /// What the rows of one section have in common: kind, the models' number of classes (which tells CIFAR from ImageNet), machine.
+    /// What the rows of one section have in common: kind, the models' number of classes (which tells CIFAR, ImageNet and text apart), machine.
     pub fn section(&self) -> (What, Option<usize>, &str, &str, usize) {
-        (self.what, self.info().map(|info| info.classes), &self.cpu, &self.simd, self.threads)
+        let text = transformer::find(&self.model).ok().map(|info| info.config.vocab);
+        let classes = text.or_else(|| self.info().map(|info| info.classes));
+        (self.what, classes, &self.cpu, &self.simd, self.threads)
     }
 
-    /// The row's model; `None` for a function alone.
+    /// The row's model for images; `None` for a Transformer and a function alone.
     pub fn info(&self) -> Option<&'static ModelInfo> {
         models::find(&self.model).ok()
     }
@@ -135,7 +137,7 @@ impl Row {
         let same = self.commit == provenance::commit() && !self.dirty && !provenance::dirty();
         let enough = self.rounds >= effort.rounds && self.steps >= case.steps;
         let peers = torch.is_none_or(|torch| torch == self.torch)
-            && modes.iter().filter(|mode| self.key.what.modes().contains(mode)).all(|mode| {
+            && modes.iter().filter(|mode| self.key.what.modes(&self.key.model).contains(mode)).all(|mode| {
                 let measured = MODES.iter().zip(&self.peers).any(|(m, time)| m == mode && time.is_some());
                 measured || self.failed.contains(&format!("{mode}: "))
             });

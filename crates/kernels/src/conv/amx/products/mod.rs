@@ -72,4 +72,4 @@ mod two_by_two;
 
 pub(super) use four_by_one::product_4x1;
 pub(super) use one_by_four::product_1x4;
-pub(super) use two_by_two::product_2x2;
+pub(crate) use two_by_two::product_2x2;

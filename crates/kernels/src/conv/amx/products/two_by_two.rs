@@ -113,7 +113,7 @@ macro_rules! large_2x2 {
 /// # Safety
 /// For every step, 16 rows of 64 bytes must be readable from each `left` and 1024 bytes from the step's tile of each `right`, in every
 /// plane; each target must be writable for 16 rows of 64 bytes and overlap nothing else.
-pub(in super::super) unsafe fn product_2x2(
+pub(crate) unsafe fn product_2x2(
     _tiles: &Tiles,
     operands: &Operands<'_>,
     left: [*const u16; 2],

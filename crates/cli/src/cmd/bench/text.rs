@@ -1,0 +1,82 @@
+//! Transformers under `swish bench`: a training step on random sentences, and their translation.
+
+use super::machine::{cpu, peak_rss_mib, simd};
+use super::times::Times;
+use super::{step, translate};
+use crate::args::say;
+use anyhow::{Result, bail};
+use candle_core::{DType, Device};
+use serde_json::json;
+use std::time::Instant;
+use swish_core::activation::Activation;
+use swish_core::models::transformer::{Beam, EOS, TextBatch, Transformer, TransformerInfo, find};
+use swish_core::nn::{Pass, Stored};
+use swish_kernels::rng::Rng;
+use swish_record::provenance;
+use swish_train::optimizer::{DecayOn, Optimizer, OptimizerConfig};
+
+/// Tokens of a sentence, its end included.
+const TOKENS: usize = 32;
+
+/// Random sentences.
+fn sentences(rng: &mut Rng, vocab: usize, n: usize) -> Vec<Vec<u32>> {
+    let mut id = || 2 + rng.below(vocab as u64 - 2) as u32;
+    (0..n).map(|_| (1..TOKENS).map(|_| id()).chain([EOS]).collect()).collect()
+}
+
+/// Steps of `args.batch` target tokens, and as many source tokens.
+pub fn step(args: &step::Args, info: &TransformerInfo, device: &Device, threads: usize) -> Result<()> {
+    let activation: Activation = args.activation.parse()?;
+    let model = Transformer::new(&info.config, &activation, 1, DType::F32, device)?;
+    let config = OptimizerConfig { rule: "adam".parse()?, weight_decay: 0.0, decay_on: DecayOn::All, clip_norm: None };
+    let mut optimizer = Optimizer::new(&model.params, &config);
+    let n = args.batch.div_ceil(TOKENS);
+    let mut rng = Rng::new(1);
+    let [src, tgt] = [(); 2].map(|()| sentences(&mut rng, info.config.vocab, n));
+    let batch = TextBatch::of(src.iter().zip(&tgt).map(|(src, tgt)| (&src[..], &tgt[..])));
+    let mut milliseconds = Vec::new();
+    for i in 0..args.steps + 2 {
+        let pass = Pass { operands: args.precision.operands(), dropout_seed: Some(i as u64), ..Pass::train() };
+        let start = Instant::now();
+        let done = model.loss_and_gradient(&batch, 0.1, &pass)?;
+        let Some(gradient) = &done.gradient else {
+            bail!("the loss became {}: these times would mean nothing", done.loss);
+        };
+        optimizer.step(f32::of(gradient)?, 1e-4)?;
+        if i >= 2 {
+            milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let ms = Times::of(milliseconds);
+    let tokens = n * TOKENS;
+    say(json!({
+        "model": info.name, "activation": activation.to_string(), "batch": tokens, "steps": args.steps,
+        "precision": args.precision.to_string(), "params": model.params.count(),
+        "device": "cpu", "threads": threads,
+        "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80,
+        "tokens_per_second": tokens as f64 / (ms.median / 1e3), "peak_rss_mib": peak_rss_mib()?,
+        "cpu": cpu(), "simd": simd(),
+        "commit": provenance::commit(), "dirty": provenance::dirty(),
+    }))
+}
+
+/// Random sentences by random weights: nothing that could be read, but as much work.
+pub fn translate(args: &translate::Args, device: &Device, threads: usize) -> Result<()> {
+    let info = find(&args.model)?;
+    let activation: Activation = args.activation.parse()?;
+    let model = Transformer::new(&info.config, &activation, 1, DType::F32, device)?;
+    let src = sentences(&mut Rng::new(1), info.config.vocab, args.sentences);
+    let beam = Beam { width: args.beam, max_len: TOKENS, ..Beam::default() };
+    let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };
+    let start = Instant::now();
+    let found = model.translate(&src, &beam, &pass)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let tokens: usize = found.iter().map(|hypothesis| hypothesis.ids.len()).sum();
+    say(json!({
+        "model": info.name, "activation": activation.to_string(), "sentences": src.len(), "beam": beam.width,
+        "precision": args.precision.to_string(), "device": "cpu", "threads": threads,
+        "seconds": seconds, "tokens": tokens, "tokens_per_second": tokens as f64 / seconds,
+        "peak_rss_mib": peak_rss_mib()?, "cpu": cpu(), "simd": simd(),
+        "commit": provenance::commit(), "dirty": provenance::dirty(),
+    }))
+}
