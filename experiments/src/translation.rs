@@ -16,7 +16,7 @@ use swish_train::cell::Cell;
 use swish_train::recipes::{Depth, TRANSLATION_RATE_FACTORS, translation};
 use swish_train::task::Origin;
 use swish_train::translation::TextData;
-use swish_train::{Task, TranslationRecipe};
+use swish_train::TranslationRecipe;
 
 /// Flags of the table.
 #[derive(Clone, Debug, clap::Args)]

@@ -4,8 +4,6 @@ use super::error::{Error, Result};
 use super::params::{Buffer, Param, Params, Role};
 use candle_core::{Device, Tensor};
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// Reads every tensor of a safetensors file.
@@ -25,17 +23,8 @@ pub fn read_file(file: &Path) -> Result<HashMap<String, Tensor>> {
 /// [`Error::BadFile`] when the file is missing, truncated or not safetensors.
 pub fn read_metadata(file: &Path) -> Result<HashMap<String, String>> {
     let bad = |reason: String| Error::BadFile { file: file.to_path_buf(), reason };
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut handle = File::open(file)?;
-        let mut header = vec![0; 8];
-        handle.read_exact(&mut header)?;
-        // The length of what follows; a file that lies about it ends before.
-        let len = header.iter().rev().fold(0, |len, &byte| len << 8 | u64::from(byte));
-        handle.take(len).read_to_end(&mut header)?;
-        Ok(header)
-    };
-    let header = read().map_err(|e| bad(e.to_string()))?;
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(&header).map_err(|e| bad(e.to_string()))?;
+    let bytes = std::fs::read(file).map_err(|e| bad(e.to_string()))?;
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use swish_core::models::transformer::{Beam, PAD, TextBatch, Transformer};
 use swish_core::nn::Pass;
-use swish_data::bleu::{self, Tokenisation};
+use swish_data::bleu::{Scheme, corpus_bleu};
 use swish_data::text::{Bitext, Encoded, Tokenizer};
 use swish_record::{Columns, Row, RunRecord, SetScore, to_csv, write_atomic};
 
@@ -113,18 +113,18 @@ pub(super) fn evaluate(
             true => translate(net, tokenizer, set.en.iter(), beam, &pass)?,
             false => vec![String::new(); set.len()],
         };
-        let references: Vec<&str> = set.de.iter().collect();
-        let sacre = bleu::corpus(&hypotheses, &references, Tokenisation::Sacre13a)?;
-        let tokenised = bleu::corpus(&hypotheses, &references, Tokenisation::MosesCompound)?;
+        let [sacre, tokenised] =
+            [Scheme::Mteval13a, Scheme::MosesCompound].map(|scheme| corpus_bleu(&hypotheses, set.de.iter(), scheme));
+        let (sacre, tokenised) = (sacre?, tokenised?);
         found.sets.push(SetScore {
             set: set.name.clone(),
             sentences: set.len(),
             loss,
             accuracy,
             bleu: sacre.score,
-            signature: sacre.signature(),
+            signature: sacre.scheme.signature(),
             tokenised_bleu: tokenised.score,
-            tokenised_signature: tokenised.signature(),
+            tokenised_signature: tokenised.scheme.signature(),
         });
         found.samples.extend(set.pairs().zip(&hypotheses).take(SAMPLES).map(|((source, reference), hypothesis)| {
             let [source, reference, hypothesis] = [source, reference, hypothesis].map(str::to_owned);
@@ -137,7 +137,8 @@ pub(super) fn evaluate(
 /// Mean cross-entropy a target token in nats, and the share of tokens that are the likeliest given those before, in percent.
 fn of_tokens(net: &Transformer, set: &Encoded, pass: &Pass) -> Result<(f64, f64)> {
     let (mut loss, mut right, mut tokens) = (0.0, 0, 0);
-    for (_, batch) in set.in_order(TOKENS)? {
+    let longest = (0..set.len()).map(|i| set.src(i).len().max(set.tgt(i).len())).max();
+    for (_, batch) in set.in_order(TOKENS.max(longest.unwrap_or(1)))? {
         for (of_token, likeliest) in token_losses(&net.logits(&batch, pass)?, &batch)? {
             loss += of_token;
             right += usize::from(likeliest);
