@@ -1,6 +1,6 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet data-wmt doc clean
 .PHONY: wmt-transformer imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
 PROFILE ?= reduced
@@ -63,6 +63,9 @@ data-cifar10 data-cifar100: ## get the real data from the hub, and check it
 
 data-imagenet: ## 150 GB from the hub: accept its terms there and set HF_TOKEN first (data/README.md)
 	cargo run --release --quiet -p swish --bin swish -- data fetch --dataset $(@:data-%=%)
+
+data-wmt: ## WMT 2014 English-German and the newstests of 2013 to 2016, 0.8 GB from the hub
+	cargo run --release --quiet -p swish --bin swish -- data fetch --dataset wmt14
 
 test: ## formatting, clippy with warnings as errors, all tests
 	cargo fmt --all --check

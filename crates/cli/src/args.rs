@@ -75,8 +75,10 @@ impl AnyModel {
 
 /// What a data set holds, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+pub enum Content {
+    /// Images.
     Images(Dataset),
+    /// English-German text.
     Text,
 }
 
@@ -88,7 +90,7 @@ impl FromStr for Content {
 
     fn from_str(name: &str) -> Result<Self, DataError> {
         match name.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
-            "wmtende" | "wmt14ende" | "wmt14" => Ok(Self::Text),
+            "wmt" | "wmt14" | "wmtende" | "wmt14ende" => Ok(Self::Text),
             _ => name.parse().map(Self::Images).map_err(|e| match e {
                 DataError::Argument { what, value, .. } => {
                     let expected = format!("cifar10, cifar100, imagenet or {TEXT}");

@@ -31,6 +31,7 @@ enum Command {
     Bench(cmd::bench::Args),
     Search(cmd::search::Args),
     Data(cmd::data::Args),
+    Bleu(cmd::bleu::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => cmd::bench::run(args),
         Command::Search(args) => cmd::search::run(args),
         Command::Data(args) => cmd::data::run(args),
+        Command::Bleu(args) => cmd::bleu::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

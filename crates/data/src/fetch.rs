@@ -111,7 +111,7 @@ pub(crate) fn check_genuine(dataset: Dataset, paths: &[PathBuf; 2], images: [&Im
 }
 
 /// Copies `files` to the `names` under `dir`; returns the copies.
-fn copy_to(dir: &Path, names: &[&str], files: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+pub(crate) fn copy_to(dir: &Path, names: &[&str], files: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     let targets: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
     for (source, target) in files.iter().zip(&targets) {
         let folder = target.parent().unwrap_or(dir);

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod bench;
+pub mod bleu;
 pub mod data;
 pub mod eval;
 pub mod forward;

@@ -5,25 +5,11 @@ use crate::DataError;
 use crate::stream::{SHUFFLE, stream};
 use crate::text::Encoded;
 use std::sync::Arc;
+use swish_core::models::transformer::TextBatch;
 
 /// The first bucket's longest pair, and how much longer that of the next is (tensor2tensor `_bucket_boundaries`).
 const FIRST_BUCKET: usize = 8;
 const BUCKET_STEP: f64 = 1.1;
-
-/// Sentence pairs ready for a model. Each row ends with [`EOS`](crate::text::EOS) and is filled up with [`PAD`](crate::text::PAD).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextBatch {
-    /// Number of pairs.
-    pub n: usize,
-    /// Tokens of the longest source.
-    pub src_len: usize,
-    /// Tokens of the longest target.
-    pub tgt_len: usize,
-    /// (n, src_len), row-major.
-    pub src: Vec<u32>,
-    /// (n, tgt_len), row-major.
-    pub tgt: Vec<u32>,
-}
 
 /// The training stream: an endless iterator over batches of at most `tokens` tokens a side, padding included.
 ///

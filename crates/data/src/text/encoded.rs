@@ -6,12 +6,13 @@
 
 use crate::DataError;
 use crate::digest::{Hash, hex, sha256};
-use crate::text::batches::{InOrder, TextBatch};
+use crate::text::batches::InOrder;
 use crate::text::{Bitext, Corpus, Dropped, Tokenizer};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use swish_core::models::transformer::{PAD, TextBatch};
 
 const MAGIC: &[u8; 16] = b"swish-tokens-v1\n";
 const HEADER: usize = 16 + 32 + 32;
@@ -171,7 +172,7 @@ impl Encoded {
     pub(crate) fn batch(&self, chosen: &[u32]) -> TextBatch {
         let padded = |sequences: &Sequences| {
             let width = chosen.iter().map(|i| sequences.get(*i as usize).len()).max().unwrap_or(0);
-            let mut ids = vec![crate::text::PAD; chosen.len() * width];
+            let mut ids = vec![PAD; chosen.len() * width];
             // A sentence has at least its end, so width is above 0 where there is a row.
             for (row, i) in ids.chunks_exact_mut(width.max(1)).zip(chosen) {
                 row.iter_mut().zip(sequences.get(*i as usize)).for_each(|(to, id)| *to = u32::from(*id));

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`DataError::Io`]; [`TextError::Damaged`] for a compressed file that is cut off; [`TextError::Utf8`].
-pub(crate) fn read(path: &Path) -> Result<Lines, DataError> {
+pub fn read(path: &Path) -> Result<Lines, DataError> {
     let bytes = decompressed(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|e| {
         let line = 1 + bytes[..e.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();

@@ -166,3 +166,7 @@ fn finish(
     let version = version(train.iter().chain(&eval));
     Ok(Corpus { source, note, version, train, eval, dropped })
 }
+
+#[cfg(test)]
+#[path = "tests/load.rs"]
+mod tests;

@@ -27,6 +27,7 @@
 //! | `corpus` | [`Corpus`], [`Bitext`], [`Lines`] |
 //! | `files`, `lines` | pairs of files in a folder; plain, gzip and zstd |
 //! | `wmt` | WMT's parquet files on the hub |
+//! | `fetch` | getting them once, checked: [`fetch()`] |
 //! | `phrases` | phrases made by the program |
 //! | `clean` | what is left out of training text |
 //! | `tokenizer` | [`Tokenizer`]: one byte-level BPE for both languages |
@@ -39,6 +40,7 @@ mod clean;
 mod corpus;
 mod encoded;
 mod error;
+mod fetch;
 mod files;
 mod lines;
 mod load;
@@ -46,9 +48,12 @@ mod phrases;
 mod tokenizer;
 mod wmt;
 
-pub use batches::{InOrder, TextBatch, TextBatches};
+pub use batches::{InOrder, TextBatches};
 pub use corpus::{Bitext, Corpus, Dropped, Lines};
 pub use encoded::{Encoded, Limits};
 pub use error::TextError;
+pub use fetch::fetch;
+pub use lines::read as read_lines;
 pub use load::{TextOptions, load};
-pub use tokenizer::{EOS, PAD, Tokenizer};
+pub use swish_core::models::transformer::{EOS, PAD, TextBatch};
+pub use tokenizer::Tokenizer;

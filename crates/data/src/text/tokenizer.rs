@@ -8,17 +8,13 @@ use crate::digest::{hex, sha256};
 use crate::error::one_line;
 use crate::text::{Corpus, TextError};
 use std::path::Path;
+use swish_core::models::transformer::EOS;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Model};
 
-/// Id of padding.
-pub const PAD: u32 = 0;
-/// Id of the end of a sentence.
-pub const EOS: u32 = 1;
-
-/// Texts of the two ids; the same letters in a sentence are ordinary text.
+/// Texts of the ids PAD = 0 and EOS = 1; the same letters in a sentence are ordinary text.
 const SPECIAL: [&str; 2] = ["<pad>", "</s>"];
 /// Vocabulary sizes: at least the two special tokens and the 256 bytes; ids are kept as u16.
 const SIZES: std::ops::RangeInclusive<usize> = 258..=65_536;
@@ -166,3 +162,7 @@ impl Tokenizer {
 fn wrong(what: &str, error: &tokenizers::Error) -> DataError {
     TextError::Tokenizer { what: what.to_owned(), detail: one_line(&error.to_string()) }.data()
 }
+
+#[cfg(test)]
+#[path = "tests/tokenizer.rs"]
+mod tests;

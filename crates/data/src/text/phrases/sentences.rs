@@ -103,7 +103,7 @@ pub(crate) fn draw(rng: &mut Rng) -> Pair {
         9 => bought(rng),
         10 => {
             let ((en_when, de_when), (en, de, end)) = (on_date(rng), one(rng, &PAST));
-            (format!("{en} {en_when}."), format!("{de} {de_when} {end}."))
+            (format!("{en} {en_when}."), format!("{de} {} {end}.", within(&de_when)))
         }
         11 => {
             let ((en_at, de_at), (en, de, end)) = (clock(rng), one(rng, &EVENTS));
@@ -112,7 +112,7 @@ pub(crate) fn draw(rng: &mut Rng) -> Pair {
         _ => {
             let ((en_when, de_when), (en_at, de_at)) = (on_date(rng), clock(rng));
             let (en, de, end) = one(rng, &EVENTS);
-            (format!("{en} at {en_at} {en_when}."), format!("{de} {de_when} um {de_at}{end}."))
+            (format!("{en} at {en_at} {en_when}."), format!("{de} {} um {de_at}{end}.", within(&de_when)))
         }
     }
 }
@@ -120,6 +120,11 @@ pub(crate) fn draw(rng: &mut Rng) -> Pair {
 /// With a full stop, unless it ends with one (`p.m.`).
 fn stop(text: &str) -> String {
     if text.ends_with('.') { text.into() } else { format!("{text}.") }
+}
+
+/// A German date within a sentence: an apposition (`am Montag, dem dritten Mai,`) ends with a comma too.
+fn within(date: &str) -> String {
+    if date.contains(", dem ") { format!("{date},") } else { date.into() }
 }
 
 /// Of each number of digits equally many.
@@ -164,7 +169,10 @@ fn bought(rng: &mut Rng) -> Pair {
             format!("{wer} {de} {de_quality}e {de_things} {getan}."),
         );
     }
-    (format!("{who} {did} {en} {en_things} {en_when}."), format!("{wer} {de_when} {de} {de_things} {getan}."))
+    (
+        format!("{who} {did} {en} {en_things} {en_when}."),
+        format!("{wer} {} {de} {de_things} {getan}.", within(&de_when)),
+    )
 }
 
 fn sum(rng: &mut Rng) -> Pair {
