@@ -30,7 +30,6 @@ static DOTS: LazyLock<Rules> = LazyLock::new(|| rules(&[(r"(\.\.+)$", " $1"), (r
 static COMMAS: LazyLock<Rules> =
     LazyLock::new(|| rules(&[(r"(\P{N}),", "$1 , "), (r",(\P{N})", " , $1"), (r"(\p{N}),$", "$1 , "), ("'", " ' ")]));
 static COMPOUND: LazyLock<Rules> = LazyLock::new(|| rules(&[(r"(\S)-(\S)", "$1 ##AT##-##AT## $2")]));
-static ROW: LazyLock<Rules> = LazyLock::new(|| rules(&[(r"\.' ?$", " . ' ")]));
 
 /// Abbreviations whose full stop belongs to them: Moses' `nonbreaking_prefix.de`. To these come single letters, Roman numerals
 /// to XX in both cases, and the numbers 1 to 99.
@@ -65,8 +64,7 @@ pub(super) fn tokenize(sentence: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let words: Vec<String> =
         words.iter().enumerate().map(|(i, word)| final_stop(word, words.get(i + 1).copied())).collect();
-    let text = ROW.apply(words.join(" ")).replace(DOT, ".");
-    let mut escaped = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut escaped = words.join(" ").replace(DOT, ".");
     for (character, escape) in [
         ("&", "&amp;"),
         ("|", "&#124;"),

@@ -92,6 +92,13 @@ fn real_text_scores_as_sacrebleu_scores_it() {
     assert_eq!(pairs, 24);
 }
 
+/// sacremoses knows fewer letters than Perl; this is what `tokenizer.perl`'s patterns do in Perl 5.36.
+#[test]
+fn letters_of_every_script_stay_together() {
+    let tokens = super::moses::tokenize("日本語の文、中文句子。ⅣⅤ ① ²½ ก็ हिन्दी");
+    assert_eq!(tokens, "日本語の文 、 中文句子 。 ⅣⅤ ① ² ½ ก ็ हिन ् दी");
+}
+
 #[test]
 fn numbers_of_sentences_must_agree() {
     let none: [&str; 0] = [];

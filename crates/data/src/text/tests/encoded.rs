@@ -37,9 +37,11 @@ fn limits_keep_what_is_within_and_count_the_rest() {
     let expected = [("the dog", "der Hund"), ("the cat", "die Katze"), ("the dog sees", "der Hund sieht")];
     assert_eq!(pairs, expected.map(|(en, de)| (en.to_owned(), de.to_owned())));
     // A length is within the limit when it is equal to it.
-    let longest = (0..3).map(|i| encoded.longest(i)).max().unwrap();
-    let at = |tokens| Encoded::train(&corpus, &tokenizer, Limits { tokens, ..limits }, None).unwrap().0.len();
-    assert_eq!((at(longest), at(longest - 1)), (3, 2));
+    let lengths: Vec<usize> = (0..3).map(|i| encoded.longest(i)).collect();
+    for tokens in *lengths.iter().min().unwrap()..=60 {
+        let kept = Encoded::train(&corpus, &tokenizer, Limits { tokens, ..limits }, None).unwrap().0.len();
+        assert_eq!(kept, lengths.iter().filter(|length| **length <= tokens).count(), "{tokens}");
+    }
     assert_eq!(Encoded::eval(corpus.dev(), &tokenizer).unwrap().len(), 4);
     for limits in
         [Limits { tokens: 1, ..limits }, Limits { ratio: 0.5, ..limits }, Limits { ratio: f64::NAN, ..limits }]
