@@ -143,7 +143,7 @@ pub(super) fn made_with(section: &Section) -> String {
             s.steps,
             s.batch,
             s.precision,
-            block.column.dataset_as_run,
+            block.column.dataset_as_run.split('/').next().unwrap_or_default(),
             s.data_version
         );
         if !settings.contains(&line) {

@@ -86,13 +86,13 @@ pub fn translation(profile: Profile, depth: Depth) -> TranslationRecipe {
             model: "transformer_mini".into(),
             vocab: 600,
             max_len: 64,
-            schedule: Schedule::noam(1.0, 64, 200),
+            schedule: Schedule::noam(1.0, 64, 500),
             tokens: 1_024,
             replicas: 1,
-            steps: 1_000,
-            average: Some(LastAverage { checkpoints: 5, every: 20 }),
-            log_every: 25,
-            eval_every: 250,
+            steps: 2_500,
+            average: Some(LastAverage { checkpoints: 5, every: 50 }),
+            log_every: 50,
+            eval_every: 500,
             ..transformer(depth)
         },
         Profile::Smoke => TranslationRecipe {
