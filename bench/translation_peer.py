@@ -22,124 +22,45 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from activations import INITIAL, Act
+import transformer
+from transformer import Transformer, loss_of
 
 PAD, EOS = 0, 1
 
 
-def positions(length, width):
-    """Sines, then cosines, of timescales from 1 to 10^4: (length, width)."""
-    n = width // 2
-    scales = torch.exp(torch.arange(n) * -(math.log(1e4) / max(n - 1, 1)))
-    angles = torch.arange(length)[:, None] * scales[None]
-    return torch.cat((angles.sin(), angles.cos()), 1)
+class Peer(Transformer):
+    """The benchmark's Transformer, drawn as swish draws it, with its two halves apart for beam search."""
 
-
-class Attention(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads = heads
-        self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=False) for _ in range(4))
-
-    def forward(self, x, memory, mask):
-        split = lambda z: z.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        q, k, v = split(self.q(x)), split(self.k(memory)), split(self.v(memory))
-        return self.o(F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).flatten(2))
-
-
-class UnitAct(Act):
-    """An activation with one value of each parameter a hidden unit."""
-
-    def __init__(self, text, units):
-        super().__init__(text, units)
-        for name in self.names:
-            setattr(self, name, nn.Parameter(torch.full((units,), INITIAL[name])))
-
-
-class FeedForward(nn.Module):
-    def __init__(self, width, inner, activation):
-        super().__init__()
-        self.fc1, self.act, self.fc2 = nn.Linear(width, inner), UnitAct(activation, inner), nn.Linear(inner, width)
-
-    def forward(self, x):
-        return self.fc2(self.act(self.fc1(x)))
-
-
-class Layer(nn.Module):
-    """Sublayers, each followed by dropout, the sum and LayerNorm."""
-
-    def __init__(self, config, activation, cross):
-        super().__init__()
-        width, heads = config["hidden"], config["heads"]
-        self.drop = nn.Dropout(config["dropout"])
-        norm = lambda: nn.LayerNorm(width, eps=1e-6)
-        self.self_attn, self.norm1 = Attention(width, heads), norm()
-        if cross:
-            self.cross_attn, self.norm2 = Attention(width, heads), norm()
-        self.cross = cross
-        self.ffn = FeedForward(width, config["filter"], activation)
-        setattr(self, "norm3" if cross else "norm2", norm())
-
-    def forward(self, x, mask, memory=None, memory_mask=None):
-        x = self.norm1(x + self.drop(self.self_attn(x, x, mask)))
-        if not self.cross:
-            return self.norm2(x + self.drop(self.ffn(x)))
-        x = self.norm2(x + self.drop(self.cross_attn(x, memory, memory_mask)))
-        return self.norm3(x + self.drop(self.ffn(x)))
-
-
-class Transformer(nn.Module):
     def __init__(self, config, activation):
-        super().__init__()
-        self.width = config["hidden"]
-        self.shared = nn.Embedding(config["vocab"], self.width)
-        self.drop = nn.Dropout(config["dropout"])
-        layers = lambda n, cross: nn.ModuleList(Layer(config, activation, cross) for _ in range(n))
-        self.encoder = layers(config["encoder_layers"], False)
-        self.decoder = layers(config["decoder_layers"], True)
-        self.draw()
-
-    def draw(self):
-        """As swish draws: the embedding normal, variance 1 / width; matrices uniform, variance 2 / (in + out); biases 0."""
-        nn.init.normal_(self.shared.weight, std=self.width**-0.5)
+        sizes = [config[name] for name in ("hidden", "heads", "filter")]
+        super().__init__(config["vocab"], config["encoder_layers"], activation, *sizes)
+        # The embedding is normal with variance 1 / width, as it stands there; matrices uniform with variance 1 / in; biases 0.
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
+                bound = (3 / module.in_features) ** 0.5
+                nn.init.uniform_(module.weight, -bound, bound)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def embed(self, ids):
-        return self.shared(ids) * self.width**0.5 * (ids != PAD)[..., None]
-
     def encode(self, src):
-        """The memory and its mask."""
-        mask = (src != PAD)[:, None, None, :]
-        x = self.drop(self.embed(src) + positions(src.shape[1], self.width))
+        """What the source says, and which of its tokens are none."""
+        mask, x = (src != PAD)[:, None, None, :], self.embed(src)
         for layer in self.encoder:
             x = layer(x, mask)
         return x, mask
 
-    def decode(self, tgt, memory, mask):
+    def decode(self, tgt, source, mask):
         """Logits (n, tgt_len, vocab) of targets given those before."""
-        causal = torch.ones(tgt.shape[1], tgt.shape[1], dtype=torch.bool).tril()
-        y = F.pad(self.embed(tgt), (0, 0, 1, 0))[:, :-1] + positions(tgt.shape[1], self.width)
-        y = self.drop(y)
+        y = self.embed(tgt, shift=True)
         for layer in self.decoder:
-            y = layer(y, causal, memory, mask)
+            y = layer(y, mask, source)
         return F.linear(y, self.shared.weight)
 
-    def forward(self, src, tgt):
-        return self.decode(tgt, *self.encode(src))
 
-
-def loss_of(logits, tgt, smoothing):
-    """Cross-entropy with 1 - e on the label and e / (V - 1) on every other id, less its least, a target."""
-    log = torch.log_softmax(logits.float(), -1)
-    label = log.gather(-1, tgt[..., None])[..., 0]
-    low = smoothing / (logits.shape[-1] - 1)
-    each = -((1 - smoothing) * label + low * (log.sum(-1) - label))
-    least = -((1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(low)) if smoothing > 0 else 0.0
-    return (each - least)[tgt != PAD].mean()
+def least_loss(smoothing, vocabulary):
+    """The least that smoothed cross-entropy can be, which swish subtracts."""
+    low = smoothing / (vocabulary - 1)
+    return -((1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(low)) if smoothing > 0 else 0.0
 
 
 def batches_of(folder):
@@ -202,16 +123,18 @@ def main():
     torch.set_num_threads(args.threads)
     told = json.loads((args.dir / "export.json").read_text())
     recipe, config = told["recipe"], told["config"]
-    config["dropout"] = recipe["dropout"] if args.dropout is None else args.dropout
+    transformer.DROPOUT = recipe["dropout"] if args.dropout is None else args.dropout
     steps = args.steps or recipe["steps"]
-    net = Transformer(config, told["activation"]).train()
+    net = Peer(config, told["activation"]).train()
     if args.same_weights:
         net.load_state_dict(load_file(args.dir / "initial.safetensors"))
     adam = recipe["optimizer"]["adam"]
     optimizer = torch.optim.Adam(net.parameters(), betas=(adam["beta1"], adam["beta2"]), eps=adam["epsilon"])
     noam = recipe["schedule"]["shape"]["noam"]
     rate = lambda t: recipe["schedule"]["lr"] * noam["hidden"] ** -0.5 * min(t * noam["warmup"] ** -1.5, t**-0.5)
-    call = lambda src, tgt: loss_of(net(src, tgt), tgt, recipe["label_smoothing"])
+    smoothing = recipe["label_smoothing"]
+    least = least_loss(smoothing, config["vocab"])
+    call = lambda src, tgt: loss_of(net(src, tgt).float(), tgt, smoothing) - least
     call = torch.compile(call, dynamic=True) if args.compile else call
     autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16")
     average = recipe["average"] or {"checkpoints": 1, "every": steps}
