@@ -173,11 +173,11 @@ def check(folder):
             logits = net(get("src"), get("tgt"))
             loss = loss_of(logits, get("tgt"), 0.0)
             loss.backward()
-            off = abs(float(loss) - float(get("f64/loss")))
+            off = abs(loss.item() - get("f64/loss").item())
             expected = get("f64/eval_logits")
-            off_logits = float((logits - expected).abs().max() / expected.abs().max())
-            smoothed = abs(float(loss_of(logits, get("tgt"))) - float(get("f64/loss_ls0.1")))
-            norms = [abs(float(p.grad.norm()) - float(get(f"gn/{n}"))) for n, p in net.named_parameters()]
+            off_logits = ((logits - expected).abs().max() / expected.abs().max()).item()
+            smoothed = abs(loss_of(logits, get("tgt")).item() - get("f64/loss_ls0.1").item())
+            norms = [abs(p.grad.norm().item() - get(f"gn/{n}").item()) for n, p in net.named_parameters()]
             result = {"file": file.name, "loss": off, "loss_smoothed": smoothed, "logits": off_logits, "norms": max(norms)}
             print(json.dumps(result))
             assert max(off, smoothed, off_logits, *norms) < 1e-9, file

@@ -6,6 +6,7 @@ mod common;
 use candle_core::{Device, Tensor};
 use common::data::{parquet_files, ten_classes};
 use common::{Generated, swish};
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -227,4 +228,33 @@ fn weights_with_a_missing_or_misshapen_tensor_or_no_weights_at_all() {
     std::fs::write(&file, b"not tensors").unwrap();
     fails(&mut forward(dir.path(), &file), &["weights.safetensors"]);
     fails(&mut forward(dir.path(), &dir.path().join("none.safetensors")), &["none.safetensors"]);
+}
+
+#[test]
+fn sentences_that_do_not_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let generated = Generated::new("transformer_tiny", "relu", 1);
+    candle_core::safetensors::save(&generated.weights, file("w")).unwrap();
+    let forward = |input: &HashMap<String, Tensor>| {
+        candle_core::safetensors::save(input, file("i")).unwrap();
+        let mut command = swish();
+        command.args(["forward", "--model", "transformer_tiny", "--activation", "relu"]);
+        command.arg("--weights").arg(file("w")).arg("--input").arg(file("i")).arg("--output").arg(file("o"));
+        command
+    };
+    let good = generated.input(2);
+    assert!(forward(&good).output().unwrap().status.success());
+    let with = |name: &str, values: &[i64], shape: (usize, usize)| {
+        let mut input = good.clone();
+        input.insert(name.into(), Tensor::from_slice(values, shape, &Device::Cpu).unwrap());
+        input
+    };
+    fails(&mut forward(&with("src", &[5, 96, 1, 0], (2, 2))), &["source ids", "96"]);
+    fails(&mut forward(&with("tgt", &[5, 0, 1, 1], (2, 2))), &["target ids", "padding"]);
+    fails(&mut forward(&with("src", &[5, -3, 1, 1], (2, 2))), &["src -3"]);
+    fails(&mut forward(&with("tgt", &[5, 1, 1], (3, 1))), &["2 rows", "3 of `tgt`"]);
+    let mut missing = good.clone();
+    missing.remove("tgt");
+    fails(&mut forward(&missing), &["`tgt` is missing"]);
 }

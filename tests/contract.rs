@@ -97,6 +97,16 @@ fn bench_step_prints_one_line_of_json() {
 }
 
 #[test]
+fn transformers_are_timed_by_tokens() {
+    let step = ["bench", "step", "--model", "transformer-tiny", "--batch", "60", "--steps", "2", "--precision", "bf16"];
+    let v = json(&step);
+    assert_eq!(v["batch"], 64, "whole sentences of 32 tokens");
+    assert!(v["ms_median"].as_f64().unwrap() > 0.0 && v["tokens_per_second"].as_f64().unwrap() > 0.0);
+    let v = json(&["bench", "translate", "--model", "transformer_tiny", "--sentences", "3", "--beam", "2"]);
+    assert!(v["sentences"] == 3 && v["tokens"].as_u64().unwrap() > 0 && v["tokens_per_second"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
 fn weights_of_a_run_evaluate_to_what_the_run_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().to_str().unwrap();
@@ -205,11 +215,19 @@ fn data_show_says_which_text_a_run_would_get() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for args in
-        [&["activation"][..], &["models"], &["forward"], &["train"], &["eval"], &["bench", "step"], &["data", "fetch"]]
-            .into_iter()
-            .chain([&["data", "show"][..], &["bleu"]])
-    {
+    for args in [
+        &["activation"][..],
+        &["models"],
+        &["forward"],
+        &["train"],
+        &["eval"],
+        &["bench", "step"],
+        &["bench", "translate"],
+        &["data", "fetch"],
+        &["data", "show"],
+        &["bleu"],
+        &["translate"],
+    ] {
         let out = swish().args(args).arg("--help").output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout);
         assert!(out.status.success() && text.contains("Example"), "{args:?}: {text}");

@@ -321,14 +321,22 @@ fn the_transformers_agree_with_pytorch() {
     let files = files(&dir, |name| name.starts_with("transformer"));
     assert!(files.len() >= 5, "only {} reference files", files.len());
     for file in files {
-        check_f64(&file);
-        let reference = Reference::read(&file);
-        let Off { forward, norms, backward } = reference.compare("f32");
         let name = file.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("transformer_tiny") {
+            check_f64(&file);
+        }
+        let Off { forward, norms, backward } = Reference::read(&file).compare("f32");
         println!("{name:44} f32: logits and loss {forward:.1e}, gradients {backward:.1e}, norms {:.1e}", worst(&norms));
         assert!(forward < 1e-5, "{name}: logits and loss off by {forward:e}");
         assert!(worst(&norms) < 1e-3 && backward < 1e-2, "{name}: gradients off by {:e} {backward:e}", worst(&norms));
     }
+}
+
+#[test]
+#[ignore = "minutes: 88 million gradients in f64, twice"]
+fn the_deep_transformer_agrees_with_pytorch_in_f64() {
+    let Some(dir) = shared("ref/out") else { return };
+    files(&dir, |name| name.starts_with("transformer_12")).iter().for_each(|file| check_f64(file));
 }
 
 /// Ours is less the constant minimum, PyTorch's number is not.

@@ -249,23 +249,34 @@ impl Attention<'_> {
     }
 }
 
+/// Running maxima and sums, so that they do not wait for each other.
+const LANES: usize = 16;
+
 simd_fn! {
     /// `scores = softmax(scale scores)`; returns the logarithm of the sum.
     fn softmax<T: Real>(scores: &mut [T], scale: T) -> T {
-        let mut max = T::NEG_INFINITY;
-        for score in &mut *scores {
-            *score = *score * scale;
-            // NaN stays.
-            max = if *score <= max { max } else { *score };
+        let (blocks, rest) = scores.as_chunks_mut::<LANES>();
+        let mut lanes = [T::NEG_INFINITY; LANES];
+        for block in &mut *blocks {
+            for (max, score) in lanes.iter_mut().zip(block) {
+                *score *= scale;
+                *max = if *score > *max { *score } else { *max };
+            }
         }
-        let mut sum = T::ZERO;
-        for score in &mut *scores {
-            *score = exp_of_negative::<T, FMA>(*score - max);
-            sum += *score;
+        rest.iter_mut().for_each(|score| *score *= scale);
+        let max = lanes.iter().chain(&*rest).fold(T::NEG_INFINITY, |max, &score| Real::max(max, score));
+        let mut lanes = [T::ZERO; LANES];
+        for block in &mut *blocks {
+            for (sum, score) in lanes.iter_mut().zip(block) {
+                *score = exp_of_negative::<T, FMA>(*score - max);
+                *sum += *score;
+            }
         }
+        rest.iter_mut().for_each(|score| *score = exp_of_negative::<T, FMA>(*score - max));
+        let sum: T = lanes.iter().chain(&*rest).copied().sum();
         let factor = T::ONE / sum;
-        for score in &mut *scores {
-            *score = *score * factor;
+        for score in scores {
+            *score *= factor;
         }
         max + sum.ln()
     }
@@ -283,9 +294,7 @@ simd_fn! {
 
 simd_fn! {
     fn dot<T: Real>(xs: &[T], ys: &[T]) -> T {
-        const LANES: usize = 16;
         let ((xs, x_rest), (ys, y_rest)) = (xs.as_chunks::<LANES>(), ys.as_chunks::<LANES>());
-        // Running sums, so that additions do not wait for each other.
         let mut sums = [T::ZERO; LANES];
         for (xs, ys) in xs.iter().zip(ys) {
             for i in 0..LANES {

@@ -21,6 +21,9 @@ const STEPS: usize = 64;
 /// Tiles of rows that are packed at once, where they have one plane.
 const ROW_TILES: usize = 16;
 
+/// Blocks of lanes that are packed together: so many cache lines lie side by side in a row of factors.
+const PACKED_BLOCKS: usize = 8;
+
 /// A packed right operand: blocks of 16 lanes, in each the planes, in each the steps.
 pub(super) struct Tiled {
     tiles: Spare<u16>,
@@ -61,14 +64,16 @@ impl Tiled {
         let mut tiled = Self { tiles: Spare::new(lanes.div_ceil(ROWS) * block_len), depth, lanes, planes };
         // A lane is a row for the packing.
         let mat = Mat { data: as_f32(mat.data), rs: mat.cs, cs: mat.rs };
-        let work = |(block, dst): (usize, &mut [u16])| {
+        let work = |(group, dst): (usize, &mut [u16])| {
+            let first = group * PACKED_BLOCKS * ROWS;
+            let group = first..lanes.min(first + PACKED_BLOCKS * ROWS);
             // SAFETY: the level includes these instructions.
-            unsafe { pack(Side::Right, (block * ROWS, lanes), depth, mat, planes, dst) };
+            unsafe { pack(Side::Right, group, depth, mat, planes, dst) };
         };
         if parallel {
-            tiled.tiles.par_chunks_mut(block_len).enumerate().for_each(work);
+            tiled.tiles.par_chunks_mut(PACKED_BLOCKS * block_len).enumerate().for_each(work);
         } else {
-            tiled.tiles.chunks_mut(block_len).enumerate().for_each(work);
+            tiled.tiles.chunks_mut(PACKED_BLOCKS * block_len).enumerate().for_each(work);
         }
         Some(tiled)
     }
@@ -128,9 +133,7 @@ impl Job<'_> {
         let tile_len = planes * steps * TILE;
         let left = scratch.left.grown(row_tiles * tile_len);
         let factors = Mat { data: &lhs.data[self.factors.start * lhs.cs..], ..lhs };
-        for (i, left) in left.chunks_exact_mut(tile_len).enumerate() {
-            pack(Side::Left, (self.rows.start + i * ROWS, self.rows.end), self.factors.len(), factors, planes, left);
-        }
+        pack(Side::Left, self.rows.clone(), self.factors.len(), factors, planes, left);
         scratch.steps.set((0..steps).map(|step| step * TILE));
         let operands = Operands {
             steps: &scratch.steps,

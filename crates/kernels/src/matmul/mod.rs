@@ -24,7 +24,7 @@ pub(crate) const TASK_ROWS: usize = 256;
 /// Lanes that one task makes of a result of few rows.
 const TASK_LANES: usize = 256;
 
-/// Rows that a task takes of `rows`, so that there are several tasks where it pays.
+/// Rows that a task takes of `rows` where sums over them depend on it: by their number alone.
 pub(crate) fn task_rows(rows: usize) -> usize {
     rows.div_ceil(8).next_multiple_of(16).clamp(16, TASK_ROWS)
 }
@@ -119,7 +119,8 @@ impl<'a, T: Real> Right<'a, T> {
             self.by_lanes(rows, mat(0), dst, accumulate);
             return finish(dst);
         }
-        let step = task_rows(rows);
+        // Every sum is made in the same order, however the rows are shared out.
+        let step = rows.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(16).clamp(16, TASK_ROWS);
         dst.par_chunks_mut(step * lanes).enumerate().for_each(|(task, dst)| {
             let dst_rows = dst.len() / lanes;
             self.product(dst_rows, mat(task * step), MatMut { data: &mut *dst, rs: lanes, cs: 1 }, accumulate);
