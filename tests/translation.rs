@@ -141,6 +141,12 @@ fn flags_and_data_of_the_other_kind_of_model_are_refused() {
     let mut images = swish();
     images.args(["translate", "--model", "resnet20", "--activation", "relu", "--weights", "none"]);
     assert!(failure(&mut images).contains("expected a Transformer"));
+    let mut images = swish();
+    images.args(["eval", "--model", "resnet20", "--activation", "relu", "--weights", "none", "--eval-sets", "dev"]);
+    assert!(failure(&mut images).contains("--eval-sets is for Transformers"));
+    let mut text = swish();
+    text.args(["eval", "--model", "transformer_tiny", "--activation", "relu", "--weights", "none", "--batch", "4"]);
+    assert!(failure(&mut text).contains("--batch is for models that take images"));
     let mut unknown = swish();
     unknown.args(["train", "--model", "transformer_bas", "--activation", "relu"]);
     assert!(failure(&mut unknown).contains("transformer_base"));

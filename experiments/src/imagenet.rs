@@ -7,12 +7,12 @@ use anyhow::Result;
 use std::num::NonZeroU64;
 use swish_core::activation::Activation;
 use swish_data::{Data, Dataset};
+use swish_record::RunRecord;
 use swish_record::paper::Metric;
 use swish_record::table::{Column, Table, TableSpec};
-use swish_record::RunRecord;
+use swish_train::Recipe;
 use swish_train::cell::Cell;
 use swish_train::recipes::{ImageNetModel, RATE_FACTORS};
-use swish_train::Recipe;
 
 /// Flags of the ImageNet tables.
 #[derive(Clone, Debug, clap::Args)]

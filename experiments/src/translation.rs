@@ -12,11 +12,11 @@ use swish_data::text::{self, TextOptions};
 use swish_record::paper::Metric;
 use swish_record::table::{Column, Table, TableSpec};
 use swish_record::{Profile, RunRecord};
+use swish_train::TranslationRecipe;
 use swish_train::cell::Cell;
 use swish_train::recipes::{Depth, TRANSLATION_RATE_FACTORS, translation};
 use swish_train::task::Origin;
 use swish_train::translation::TextData;
-use swish_train::TranslationRecipe;
 
 /// Flags of the table.
 #[derive(Clone, Debug, clap::Args)]
@@ -109,7 +109,8 @@ fn columns(recipe: &TranslationRecipe, data: &TextData) -> Vec<Column> {
     let dataset = data.dataset();
     let ours = data.eval().iter().map(|set| {
         let as_run = format!("{dataset}/{}", set.name);
-        let called = if paper_sets.contains(&set.name.as_str()) { format!("{paper}/{}", set.name) } else { as_run.clone() };
+        let called =
+            if paper_sets.contains(&set.name.as_str()) { format!("{paper}/{}", set.name) } else { as_run.clone() };
         (called, as_run)
     });
     let printed = paper_sets.iter().map(|set| format!("{paper}/{set}")).map(|set| (set.clone(), set));

@@ -63,8 +63,9 @@ impl<R: Task> Trials<'_, R> {
 
     /// Every activation once with every rate.
     fn once(&self) -> Vec<Cell<R>> {
-        let of_rate =
-            |lr: &f64| self.activations.iter().map(|activation| (self.cell)(activation, Some(*lr), 1)).collect::<Vec<_>>();
+        let of_rate = |lr: &f64| {
+            self.activations.iter().map(|activation| (self.cell)(activation, Some(*lr), 1)).collect::<Vec<_>>()
+        };
         self.rates.iter().flat_map(of_rate).collect()
     }
 

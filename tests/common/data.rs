@@ -75,13 +75,10 @@ pub fn imagenet_folder(dir: &Path, classes: usize, per_class: usize) {
 
 /// `DIR/train/few.{en,de}` and `DIR/eval/{dev,test}.{en,de}`: what some animals do.
 pub fn text_folder(dir: &Path) {
-    let (animals, verbs) = ([("dog", "Hund"), ("bear", "Bär"), ("frog", "Frosch"), ("fish", "Fisch")], [
-        ("runs", "läuft"),
-        ("sleeps", "schläft"),
-        ("sings", "singt"),
-        ("waits", "wartet"),
-        ("swims", "schwimmt"),
-    ]);
+    let (animals, verbs) = (
+        [("dog", "Hund"), ("bear", "Bär"), ("frog", "Frosch"), ("fish", "Fisch")],
+        [("runs", "läuft"), ("sleeps", "schläft"), ("sings", "singt"), ("waits", "wartet"), ("swims", "schwimmt")],
+    );
     let mut pairs: Vec<(String, String)> = Vec::new();
     for place in [("here", "hier"), ("there", "dort"), ("today", "heute")] {
         for (animal, verb) in animals.iter().flat_map(|animal| verbs.iter().map(move |verb| (animal, verb))) {

@@ -173,6 +173,14 @@ pub struct TextSets {
     pub eval_sets: Vec<String>,
 }
 
+/// Refuses flags that the model has no use for: each with whether it was given, and what it is `meant` for.
+pub fn refuse(flags: &[(&str, bool)], meant: &str, model: &str) -> Result<()> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => bail!("{flag} is for {meant}, and {model} is none of them"),
+        None => Ok(()),
+    }
+}
+
 /// How a Transformer translates.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BeamArgs {
@@ -181,7 +189,7 @@ pub struct BeamArgs {
     beam: NonZeroUsize,
     /// Transformers: the likeliest token at each step, as --beam 1
     #[arg(long, conflicts_with = "beam")]
-    greedy: bool,
+    pub greedy: bool,
     /// Transformers: tokenizer.json of the weights, where it does not lie beside them
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! `swish eval`: accuracy or BLEU of given weights on a data set.
 
-use crate::args::{AnyModel, BeamArgs, ComputeArgs, DataArgs, TextSets, Weights, positive, say};
+use crate::args::{AnyModel, BeamArgs, ComputeArgs, DataArgs, TextSets, Weights, positive, refuse, say};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use serde::Serialize;
@@ -95,6 +95,16 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn translation(args: &Args, info: &TransformerInfo, device: &Device) -> Result<()> {
+    let images = [
+        ("--normalise", args.normalise.is_some()),
+        ("--preprocess", args.preprocess.is_some()),
+        ("--classes", args.classes.is_some()),
+        ("--val", args.val.is_some()),
+        ("--norm-eps", args.norm_eps.is_some()),
+        ("--per-class", args.per_class.is_some()),
+        ("--batch", args.batch.is_some()),
+    ];
+    refuse(&images, "models that take images", info.name)?;
     let (activation, file) = (args.activation.parse::<Activation>()?, args.weights.file()?);
     let tokenizer = args.beam.tokenizer.as_deref();
     let translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision, device)?;
@@ -108,6 +118,13 @@ fn translation(args: &Args, info: &TransformerInfo, device: &Device) -> Result<(
 }
 
 fn images(args: &Args, info: &'static ModelInfo, device: &Device) -> Result<()> {
+    let text = [
+        ("--sets", !args.sets.sets.is_empty()),
+        ("--eval-sets", !args.sets.eval_sets.is_empty()),
+        ("--tokenizer", args.beam.tokenizer.is_some()),
+        ("--greedy", args.beam.greedy),
+    ];
+    refuse(&text, "Transformers", info.name)?;
     let activation: Activation = args.activation.parse()?;
     let [_, h, w] = info.input;
     let (preprocess, name) = preprocess(args, h)?;

@@ -1,6 +1,6 @@
 //! `swish train`: one cell under the plain recipe of its kind of model.
 
-use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, say};
+use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, refuse, say};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub fn run(args: Args) -> Result<()> {
 fn images(args: &Args, info: &ModelInfo) -> Result<()> {
     let TextSets { sets, eval_sets } = &args.sets;
     let TextArgs { vocab, max_len, dropout, warmup, replicas, average, export } = &args.text;
-    for (flag, given) in [
+    let text = [
         ("--sets", !sets.is_empty()),
         ("--eval-sets", !eval_sets.is_empty()),
         ("--vocab", vocab.is_some()),
@@ -122,11 +122,8 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
         ("--replicas", replicas.is_some()),
         ("--average", average.is_some()),
         ("--export", export.is_some()),
-    ] {
-        if given {
-            bail!("{flag} is for Transformers, and {} takes images", info.name);
-        }
-    }
+    ];
+    refuse(&text, "Transformers", info.name)?;
     let plain = recipes::plain(info, args.data.images()?, args.steps.unwrap_or(2000));
     let mut recipe = Recipe { ema_decay: args.ema_decay, ..plain };
     recipe.batch = args.batch.unwrap_or(recipe.batch);
@@ -141,9 +138,7 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
 }
 
 fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
-    if args.ema_decay.is_some() {
-        bail!("--ema-decay is for models that take images; {} has --average", info.name);
-    }
+    refuse(&[("--ema-decay", args.ema_decay.is_some())], "models that take images (--average for others)", info.name)?;
     let mut recipe = recipes::plain_translation(info, args.steps.unwrap_or(6000));
     recipe.tokens = args.batch.unwrap_or(recipe.tokens);
     recipe.schedule.lr = args.lr.unwrap_or(recipe.schedule.lr);

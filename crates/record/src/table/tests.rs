@@ -284,7 +284,12 @@ fn translation(dataset_as_run: &str) -> TableSpec {
 
 #[test]
 fn one_rate_is_shown_on_all_sets_the_one_that_is_best_on_the_development_set() {
-    let failed = RunRecord { scores: Vec::new(), bleu: None, err: Some("diverged".into()), ..translated("swish", 2.0, [0.0; 2]) };
+    let failed = RunRecord {
+        scores: Vec::new(),
+        bleu: None,
+        err: Some("diverged".into()),
+        ..translated("swish", 2.0, [0.0; 2])
+    };
     let records = [translated("relu", 1.0, [26.0, 28.0]), translated("relu", 0.5, [26.5, 27.0]), failed];
     let table = Table::build(translation("wmt14-en-de"), &records);
     let section = &table.sections[0];
