@@ -35,7 +35,7 @@ pub struct Args {
     /// Images a step, or for Transformers tokens of a batch with its padding [default: 128; 2048]
     #[arg(long)]
     batch: Option<usize>,
-    /// Base learning rate of the cosine schedule, or for Transformers what Vaswani's rates are multiplied with [default: 0.1; 1]
+    /// Base learning rate of the cosine schedule, or for Transformers what Vaswani's rates are multiplied with [default: 0.1; 0.5]
     #[arg(long)]
     lr: Option<f64>,
     /// sgd (momentum 0.9), rms-prop (TensorFlow's, epsilon 1) or adam [default: sgd; Transformers adam]
@@ -87,7 +87,7 @@ struct TextArgs {
     /// Transformers: dropout [default: 0.1]
     #[arg(long)]
     dropout: Option<f64>,
-    /// Transformers: steps over which the rate rises [default: a sixth of all]
+    /// Transformers: steps over which the rate rises [default: a quarter of all]
     #[arg(long)]
     warmup: Option<u64>,
     /// Transformers: batches a step, whose gradients are averaged [default: 1]
