@@ -46,7 +46,10 @@ fn failure(command: &mut Command) -> String {
 /// The translations of these lines.
 fn translate(weights: &Path, flags: &[&str], lines: &str) -> Output {
     let mut command = swish();
-    command.args(["translate", "--model", "transformer-tiny", "--activation", "relu", "--weights"]).arg(weights);
+    command.args(["translate", "--model", "transformer-tiny", "--weights"]).arg(weights);
+    if !flags.contains(&"--activation") {
+        command.args(["--activation", "relu"]);
+    }
     command.args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // It may have ended before it reads.
