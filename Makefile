@@ -1,6 +1,7 @@
 # What people type. `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet data-wmt doc clean
+.PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean data-wmt figures
+.PHONY: table-overview report all-reduced
 .PHONY: wmt-transformer imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
 PROFILE ?= reduced
@@ -40,6 +41,13 @@ wmt-transformer: ## Table 11: nine activations, two learning rates each, in a Tr
 	cargo build --release -p swish-experiments
 	$(RUN) wmt_transformer -- $(FLAGS)
 
+table-overview: ## Table 3: on how many models Swish is better, equal or worse, counted from results/tables
+	$(RUN) table_overview
+
+figures: ## Figures 4 to 7, and 8 where its runs are: Swish, its derivative, preactivations, betas; ARGS="--only 4,5"
+	cargo build --release -p swish-experiments
+	$(RUN) figures -- $(FLAGS)
+
 search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
 	cargo build --release -p swish
 	if test -e "$(SEARCH)/search.json"; then target/release/swish search resume "$(SEARCH)"; \
@@ -57,6 +65,13 @@ $(VENV)/ready: bench/requirements.txt
 
 results: ## the tables of results/tables and results/bench, put into the README
 	$(RUN) readme
+
+report: ## all results as one page, results/index.html; and the README's tables
+	cargo run --release --quiet -p swish --bin swish -- report
+	$(RUN) readme
+
+all-reduced: ## every table and figure in the reduced profile, then the report; what has records is not run again
+	scripts/all_reduced.sh PROFILE=reduced DATA_DIR="$(DATA_DIR)"
 
 data-cifar10 data-cifar100: ## get the real data from the hub, and check it
 	cargo run --release --quiet -p swish --bin swish -- data fetch --dataset $(@:data-%=%)

@@ -251,7 +251,7 @@ fn sentences_that_do_not_fit() {
         input
     };
     fails(&mut forward(&with("src", &[5, 96, 1, 0], (2, 2))), &["source ids", "96"]);
-    fails(&mut forward(&with("tgt", &[5, 0, 1, 1], (2, 2))), &["target ids", "padding"]);
+    fails(&mut forward(&with("tgt", &[0, 5, 1, 1], (2, 2))), &["target ids", "padding"]);
     fails(&mut forward(&with("src", &[5, -3, 1, 1], (2, 2))), &["src -3"]);
     fails(&mut forward(&with("tgt", &[5, 1, 1], (3, 1))), &["2 rows", "3 of `tgt`"]);
     let mut missing = good.clone();

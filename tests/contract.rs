@@ -28,6 +28,27 @@ fn activation_gives_value_and_derivative() {
     assert_eq!(json(&["activation", "swish", "--json"])["id"], v["id"], "equal functions have equal ids");
 }
 
+#[test]
+fn activations_are_drawn_and_shown_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let plot = |file: &str, functions: &[&str]| {
+        let file = dir.path().join(file);
+        let out = swish().arg("activation").args(functions).arg("--plot").arg(&file).output().unwrap();
+        (out, std::fs::read(&file).unwrap_or_default())
+    };
+    let (out, svg) = plot("two.svg", &["swish", "cos(x)-x"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let svg = String::from_utf8(svg).unwrap();
+    assert!(svg.contains("cos(x)-x") && svg.contains("derivative"), "{svg}");
+    assert_eq!(String::from_utf8(out.stdout).unwrap().lines().filter(|line| line.starts_with("formula")).count(), 2);
+    assert!(plot("one.png", &["gelu"]).1.starts_with(b"\x89PNG"));
+    let (out, bytes) = plot("one.pdf", &["gelu"]);
+    assert!(!out.status.success() && bytes.is_empty());
+    assert!(String::from_utf8_lossy(&out.stderr).contains(".png or .svg"));
+    let both = json(&["activation", "relu", "swish", "--json"]);
+    assert_eq!((both[0]["name"].as_str(), both[1]["name"].as_str()), (Some("relu"), Some("swish")));
+}
+
 /// Parameters and multiply-adds as published, or counted in PyTorch by another program.
 #[test]
 fn models_have_their_sizes() {
@@ -217,6 +238,7 @@ fn data_show_says_which_text_a_run_would_get() {
 fn every_command_has_help_with_an_example() {
     for args in [
         &["activation"][..],
+        &["export"],
         &["models"],
         &["forward"],
         &["train"],

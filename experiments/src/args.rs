@@ -33,6 +33,9 @@ pub struct TableArgs {
     /// Runs at the same time; the cores are shared out among them
     #[arg(long)]
     pub jobs: Option<NonZeroUsize>,
+    /// Write every run's curve for TensorBoard as well, beside its metrics.csv
+    #[arg(long)]
+    pub tensorboard: bool,
     /// List the cells and an estimate of the time, train nothing
     #[arg(long)]
     pub dry_run: bool,

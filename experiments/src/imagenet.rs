@@ -2,14 +2,15 @@
 
 use crate::args::{ROWS, TableArgs, rows};
 use crate::runs::{curves, stem, write_table};
-use crate::trials::{Trials, check_rates};
+use crate::trials::{Trials, check_rates, shown};
 use anyhow::Result;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use swish_core::activation::Activation;
 use swish_data::{Data, Dataset};
-use swish_record::RunRecord;
 use swish_record::paper::Metric;
 use swish_record::table::{Column, Table, TableSpec};
+use swish_record::{RunRecord, RunStore};
 use swish_train::Recipe;
 use swish_train::cell::Cell;
 use swish_train::recipes::{ImageNetModel, RATE_FACTORS};
@@ -44,6 +45,16 @@ pub struct ImageNetTable {
     /// Number of the figure with the model's training curves, where the paper has one.
     pub curves: Option<u8>,
 }
+
+/// Table 6, whose training curves are Figure 8.
+pub const MOBILE_NASNET_A: ImageNetTable = ImageNetTable {
+    experiment: "imagenet-mobilenasnet",
+    number: 6,
+    model: ImageNetModel::MobileNasNetA,
+    title: "Mobile NASNet-A",
+    runs: 3,
+    curves: Some(8),
+};
 
 /// What the models are trained on.
 const DATASET: Dataset = Dataset::ImageNet;
@@ -102,6 +113,39 @@ impl ImageNetTable {
             columns: [Metric::Top1, Metric::Top5].map(column).to_vec(),
         };
         let mut written = write_table(&Table::build(spec, records), &args.table)?;
+        written.extend(self.write_curves(&args.table, trials.activations, records, &stem)?);
+        for file in written {
+            eprintln!("wrote {}", file.display());
+        }
+        Ok(())
+    }
+
+    /// Training curves from the records that are there, without training: the files, none where there are no records.
+    ///
+    /// # Errors
+    /// Records that cannot be read, files that cannot be written.
+    pub fn curves_of_records(&self, args: &TableArgs) -> Result<Vec<PathBuf>> {
+        let model = self.model.recipe(args.profile).model;
+        let mut records = RunStore::new(&args.results).list_experiment(self.experiment)?;
+        records.retain(|run| run.profile == args.profile && run.model == model);
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let data = args.load(DATASET)?;
+        records.retain(|run| run.data_source.to_string() == data.source().to_string());
+        let stem = stem(self.number, args, data.source(), "", args.selects());
+        self.write_curves(args, args.activations(&rows(ROWS)?), &records, &stem)
+    }
+
+    /// One line an activation, at its best rate.
+    fn write_curves(
+        &self,
+        args: &TableArgs,
+        activations: &[Activation],
+        records: &[RunRecord],
+        stem: &str,
+    ) -> Result<Vec<PathBuf>> {
+        let rows: Vec<String> = activations.iter().map(ToString::to_string).collect();
         let (title, file) = match self.curves {
             Some(n) => (
                 format!("Figure {n}: training curves of {}", self.title),
@@ -109,11 +153,7 @@ impl ImageNetTable {
             ),
             None => (format!("{}: training curves", self.title), format!("{stem}_curves")),
         };
-        let curves = curves(&title, &rows, &trials.shown(records), &args.table)?;
-        written.extend(curves.write(args.table.results.join("figures").join(file))?);
-        for file in written {
-            eprintln!("wrote {}", file.display());
-        }
-        Ok(())
+        let curves = curves(&title, &rows, &shown(activations, records, Metric::Top1), args)?;
+        Ok(curves.write(args.results.join("figures").join(file))?.to_vec())
     }
 }

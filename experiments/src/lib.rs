@@ -8,9 +8,13 @@
 //! | [`cifar`] | the CIFAR tables |
 //! | [`imagenet`] | the ImageNet tables |
 //! | [`translation`] | the table of translation |
+//! | [`figures`] | Swish and what it meets in trained networks |
+//! | [`distributions`] | preactivations, counted while a network runs |
 
 pub mod args;
 pub mod cifar;
+pub mod distributions;
+pub mod figures;
 pub mod imagenet;
 pub mod runs;
 pub mod translation;

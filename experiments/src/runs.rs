@@ -41,6 +41,7 @@ impl Runs {
             threads,
             checkpoint_every: Duration::from_secs(60),
             keep_weights: false,
+            tensorboard: args.tensorboard,
             progress: Progress::default(),
         };
         for result in run_all(&cells, jobs, &options) {

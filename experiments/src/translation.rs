@@ -2,7 +2,7 @@
 
 use crate::args::{ROWS, TableArgs, rows};
 use crate::runs::{curves, stem, write_table};
-use crate::trials::{Trials, check_rates};
+use crate::trials::{Trials, check_rates, shown};
 use anyhow::{Result, bail};
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -151,7 +151,8 @@ fn write(
         columns: columns(recipe, data),
     };
     let mut written = write_table(&Table::build(spec, records), &args.table)?;
-    let curves = curves("Transformer: training curves", &rows, &trials.shown(records), &args.table)?;
+    let curves =
+        curves("Transformer: training curves", &rows, &shown(trials.activations, records, trials.metric), &args.table)?;
     written.extend(curves.write(args.table.results.join("figures").join(format!("{stem}_curves")))?);
     for file in written {
         eprintln!("wrote {}", file.display());

@@ -12,6 +12,9 @@ use swish_record::{RunRecord, RunStore};
 use swish_train::Task;
 use swish_train::cell::Cell;
 
+/// From an activation, a rate and a seed to a cell.
+pub type MakeCell<'a, R> = dyn Fn(&Activation, Option<f64>, u64) -> Cell<R> + 'a;
+
 /// What is tried.
 pub struct Trials<'a, R> {
     /// Name of the experiment in records, and of the target of `make`.
@@ -25,7 +28,7 @@ pub struct Trials<'a, R> {
     /// What decides which is best.
     pub metric: Metric,
     /// The cell of an activation, rate and seed; without a rate, at the recipe's own.
-    pub cell: &'a dyn Fn(&Activation, Option<f64>, u64) -> Cell<R>,
+    pub cell: &'a MakeCell<'a, R>,
 }
 
 /// Checks the rates that were asked for.
@@ -82,15 +85,15 @@ impl<R: Task> Trials<'_, R> {
         }
         cells
     }
+}
 
-    /// Of every activation the run at its best rate with the first seed: a line each of a plot of curves.
-    pub fn shown(&self, records: &[RunRecord]) -> Vec<RunRecord> {
-        let mut shown = Vec::new();
-        for activation in self.activations {
-            let rates = by_rate(records.iter().filter(|run| run.canonical == activation.canonical()));
-            let first = best(&rates, self.metric).and_then(|rate| rate.runs.iter().min_by_key(|run| run.seed));
-            shown.extend(first.map(|run| (*run).clone()));
-        }
-        shown
+/// Of every activation the run at its best rate with the first seed: a line each of a plot of curves.
+pub fn shown(activations: &[Activation], records: &[RunRecord], metric: Metric) -> Vec<RunRecord> {
+    let mut shown = Vec::new();
+    for activation in activations {
+        let rates = by_rate(records.iter().filter(|run| run.canonical == activation.canonical()));
+        let first = best(&rates, metric).and_then(|rate| rate.runs.iter().min_by_key(|run| run.seed));
+        shown.extend(first.map(|run| (*run).clone()));
     }
+    shown
 }

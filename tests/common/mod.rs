@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 pub mod data;
+pub mod python;
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;

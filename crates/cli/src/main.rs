@@ -22,6 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Activation(cmd::activation::Args),
+    Export(cmd::export::Args),
     Space(cmd::space::Args),
     Models(cmd::models::Args),
     Forward(cmd::forward::Args),
@@ -31,12 +32,14 @@ enum Command {
     Bench(cmd::bench::Args),
     Search(cmd::search::Args),
     Data(cmd::data::Args),
+    Report(cmd::report::Args),
     Bleu(cmd::bleu::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Activation(args) => cmd::activation::run(args),
+        Command::Export(args) => cmd::export::run(&args),
         Command::Space(args) => cmd::space::run(args),
         Command::Models(args) => cmd::models::run(args),
         Command::Forward(args) => cmd::forward::run(args),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => cmd::bench::run(args),
         Command::Search(args) => cmd::search::run(args),
         Command::Data(args) => cmd::data::run(args),
+        Command::Report(args) => cmd::report::run(args),
         Command::Bleu(args) => cmd::bleu::run(args),
     };
     match result {

@@ -101,6 +101,7 @@ impl<T: Real> Vocabulary<'_, T> {
     pub fn loss(&self, xs: &[T], labels: &[u32]) -> Scored {
         let (width, step) = (self.width, task_rows(labels.len()));
         assert!(xs.len() == labels.len() * width && self.ids() > 1, "one label a row, and two ids at least");
+        assert!(labels.iter().all(|&label| (label as usize) < self.ids()), "labels are ids");
         let mut rows = vec![Row::START; labels.len()];
         for ids in self.parts() {
             let right = self.packed(ids.clone());

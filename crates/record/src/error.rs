@@ -62,6 +62,16 @@ pub enum RecordError {
         /// What was expected there.
         reason: String,
     },
+    /// A table of results that is damaged.
+    #[error("{}: line {line}: {reason}: make the file again, or remove it", path.display())]
+    TableRow {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A word that is not one of a fixed set.
     #[error("{value:?} is not a {what}: expected {expected}")]
     UnknownName {

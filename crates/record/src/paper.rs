@@ -72,10 +72,19 @@ impl Metric {
         }
     }
 
-    /// The metric of that name in the CSV files of the paper's numbers.
-    fn from_name(name: &str) -> Option<Self> {
-        let printed = [Self::Top1, Self::Top5, Self::Bleu, Self::SwishBetter, Self::SwishEqual, Self::SwishWorse];
-        printed.into_iter().find(|metric| metric.name() == name)
+    /// The metric of that name in the CSV files.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::Top1,
+            Self::Top5,
+            Self::Bleu,
+            Self::TokenisedBleu,
+            Self::SwishBetter,
+            Self::SwishEqual,
+            Self::SwishWorse,
+        ];
+        all.into_iter().find(|metric| metric.name() == name)
     }
 }
 

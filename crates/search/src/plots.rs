@@ -24,7 +24,7 @@ const LABELLED: [&str; 5] = ["max(x,0)", "x*sigmoid(beta*x)", "max(x,sigmoid(x))
 pub fn functions(title: &str, notes: Vec<String>, functions: &[Activation]) -> FunctionPlot {
     let line = |activation: &Activation| CurveLine {
         label: activation.formula(),
-        points: (-500..=500).map(|i| f64::from(i) / 100.0).map(|x| (x, activation.eval(x, &[]))).collect(),
+        points: sampled(|x| activation.eval(x, &[])),
     };
     let panels = functions.chunks(functions.len().div_ceil(2).max(1)).map(|part| FunctionPanel {
         heading: String::new(),
@@ -32,7 +32,41 @@ pub fn functions(title: &str, notes: Vec<String>, functions: &[Activation]) -> F
         y_range: (-4.0, 6.0),
         lines: part.iter().map(line).collect(),
     });
-    FunctionPlot { title: title.into(), notes, x_range: (-5.0, 5.0), panels: panels.collect() }
+    FunctionPlot { title: title.into(), notes, x_range: X_RANGE, panels: panels.collect() }
+}
+
+/// Functions, and in a second panel their derivatives, over x from -5 to 5, parameters at their initial values.
+pub fn functions_and_derivatives(title: &str, functions: &[Activation]) -> FunctionPlot {
+    let panel = |heading: &str, y_label: &str, of: &dyn Fn(&Activation, f64) -> f64| {
+        let line = |activation: &Activation| CurveLine {
+            label: activation.to_string(),
+            points: sampled(|x| of(activation, x)),
+        };
+        let lines: Vec<CurveLine> = functions.iter().map(line).collect();
+        FunctionPanel { heading: heading.into(), y_label: y_label.into(), y_range: y_range(&lines), lines }
+    };
+    let panels = vec![
+        panel("function", "f(x)", &|activation, x| activation.eval(x, &[])),
+        panel("derivative", "f'(x)", &|activation, x| activation.grad(x, &[]).dx),
+    ];
+    FunctionPlot { title: title.into(), notes: Vec::new(), x_range: X_RANGE, panels }
+}
+
+/// Arguments that a plot of functions shows, as those of the paper.
+const X_RANGE: (f64, f64) = (-5.0, 5.0);
+
+/// A function's values all over [`X_RANGE`].
+fn sampled(f: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+    (-500..=500).map(|i| f64::from(i) / 100.0).map(|x| (x, f(x))).collect()
+}
+
+/// All values, with a little room above and below, but none further from 0 than 8.
+fn y_range(lines: &[CurveLine]) -> (f64, f64) {
+    let values = lines.iter().flat_map(|line| &line.points).map(|point| point.1.clamp(-8.0, 8.0));
+    let (low, high) =
+        values.filter(|y| y.is_finite()).fold((0.0_f64, 0.0_f64), |(low, high), y| (low.min(y), high.max(y)));
+    let room = 0.05 * (high - low).max(0.1);
+    (low - room, high + room)
 }
 
 /// Every evaluation and the best so far.

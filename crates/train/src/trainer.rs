@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use swish_core::nn::weights;
 use swish_data::DataSource;
-use swish_record::metrics::{MetricsWriter, Row};
+use swish_record::metrics::{self, MetricsWriter, Row};
+use swish_record::tensorboard::{self, EventWriter};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
 
 /// Where and how a cell is run: nothing here changes its numbers.
@@ -28,6 +29,8 @@ pub struct RunOptions {
     pub checkpoint_every: Duration,
     /// Whether `model.safetensors`, the weights that were evaluated, is kept beside the record.
     pub keep_weights: bool,
+    /// Whether the curve is also written for TensorBoard, beside `metrics.csv`.
+    pub tensorboard: bool,
     /// Where the run is shown.
     pub progress: Progress,
 }
@@ -61,6 +64,7 @@ struct Run<'a, R: Task + 'a> {
     dir: PathBuf,
     session: R::Session<'a>,
     metrics: MetricsWriter,
+    events: Option<EventWriter>,
     at: Standing,
     /// When this process began, less the seconds of earlier ones.
     clock: (Instant, f64),
@@ -88,9 +92,10 @@ impl<'a, R: Task> Run<'a, R> {
             0 => MetricsWriter::create(dir.join("metrics.csv"), Found::<R>::COLUMNS)?,
             step => MetricsWriter::resume(dir.join("metrics.csv"), Found::<R>::COLUMNS, step)?,
         };
+        let events = options.tensorboard.then(|| events(&dir)).transpose()?;
         let clock = (Instant::now(), at.seconds);
         let outline = cell.recipe.outline();
-        Ok(Self { cell, data, outline, options, dir, session, metrics, at, clock })
+        Ok(Self { cell, data, outline, options, dir, session, metrics, events, at, clock })
     }
 
     fn finish(mut self) -> Result<RunRecord> {
@@ -171,6 +176,9 @@ impl<'a, R: Task> Run<'a, R> {
         }
         self.metrics.write(&row)?;
         self.metrics.sync()?;
+        if let Some(events) = &mut self.events {
+            events.write(&row)?;
+        }
         if let Some(evaluation) = evaluation {
             progress.evaluated(self.at.step, train_loss, &evaluation.words());
         }
@@ -229,6 +237,11 @@ impl<'a, R: Task> Run<'a, R> {
         }
         record
     }
+}
+
+/// Goes on with the events as far as `metrics.csv` has come.
+fn events(dir: &Path) -> Result<EventWriter> {
+    Ok(EventWriter::resume(dir.join(tensorboard::FILE), &metrics::read(dir.join("metrics.csv"))?)?)
 }
 
 fn checkpoint_file(dir: &Path) -> PathBuf {

@@ -184,6 +184,7 @@ fn a_checkpoint_of_another_optimizer_or_without_averages_is_refused() {
 
 fn options(results: &Path) -> RunOptions {
     RunOptions {
+        tensorboard: false,
         store: RunStore::new(results),
         experiment: "test".into(),
         device: Device::Cpu,

@@ -123,6 +123,7 @@ fn options(results: &Path) -> RunOptions {
         threads: 1,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,
+        tensorboard: false,
         progress: Progress::default(),
     }
 }

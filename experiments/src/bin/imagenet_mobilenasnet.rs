@@ -2,17 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use swish_experiments::imagenet::{ImageNetArgs, ImageNetTable, run};
-use swish_train::recipes::ImageNetModel;
-
-const TABLE: ImageNetTable = ImageNetTable {
-    experiment: "imagenet-mobilenasnet",
-    number: 6,
-    model: ImageNetModel::MobileNasNetA,
-    title: "Mobile NASNet-A",
-    runs: 3,
-    curves: Some(8),
-};
+use swish_experiments::imagenet::{ImageNetArgs, MOBILE_NASNET_A, run};
 
 /// Table 6 and Figure 8: nine activations x three learning rates in Mobile NASNet-A
 #[derive(Parser)]
@@ -26,5 +16,5 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    swish_experiments::exit(run(&TABLE, &Args::parse().imagenet))
+    swish_experiments::exit(run(&MOBILE_NASNET_A, &Args::parse().imagenet))
 }

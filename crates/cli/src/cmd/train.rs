@@ -65,6 +65,9 @@ pub struct Args {
     /// Seconds between checkpoints
     #[arg(long, default_value_t = 30.0)]
     checkpoint_seconds: f64,
+    /// Write the curve for TensorBoard as well, beside metrics.csv
+    #[arg(long)]
+    tensorboard: bool,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -190,6 +193,7 @@ fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
         threads: args.compute.threads(),
         checkpoint_every,
         keep_weights: true,
+        tensorboard: args.tensorboard,
         progress: Progress::default(),
     };
     let record = with_threads(options.threads, || run_cell(cell, data, &options))??;

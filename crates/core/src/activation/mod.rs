@@ -12,6 +12,7 @@
 //! | [`named`] | the table of names |
 //! | [`units`] | core units, of which the search builds functions |
 //! | `program` | compiles to [`swish_kernels::act::Program`] |
+//! | [`mod@export`] | the function as code of PyTorch, JAX, TensorFlow, C, CUDA, candle |
 //! | [`error`] | what can be wrong with a text |
 //!
 //! ```
@@ -26,6 +27,7 @@
 mod canonical;
 pub mod error;
 pub mod eval;
+pub mod export;
 pub mod expr;
 mod functions;
 mod lex;

@@ -167,10 +167,12 @@ impl<E: Kind> Growing<E> {
         let c_out = unit.conv.as_ref().map_or(0, |(conv, _)| conv.c_out);
         let (in_lanes, out_lanes) = (Lanes { stride: channels, first: 0, channels: made }, Lanes::all(c_out));
         let (norm, geometry) = (self.norm(unit, run)?, self.geometry(made, c_out));
+        let input = Input { xs: Some(&self.values[..]), lanes: in_lanes, norm: Some(norm.kernel()), residual: None };
+        run.observe::<E>(Some(&norm), &geometry, &input)?;
         let mut ys = run.buffer::<E>(n * h * w * c_out);
         let found = block::forward(
             &geometry,
-            &Input { xs: Some(&self.values[..]), lanes: in_lanes, norm: Some(norm.kernel()), residual: None },
+            &input,
             conv.as_ref().map(|conv| &conv.prepared),
             Output {
                 ys: &mut ys,
@@ -209,6 +211,10 @@ impl<E: Kind> Growing<E> {
         let conv = unit.prepare::<E>([n, h, w, in_lanes.channels], run)?;
         let geometry = self.geometry(in_lanes.channels, out_lanes.channels);
         let xs = between.as_ref().map(|node| E::of(&node.data)).transpose()?;
+        // Without a bottleneck the layer reads the map that it writes to.
+        let read =
+            Input { xs: Some(xs.unwrap_or(&self.values)), lanes: in_lanes, norm: Some(norm.kernel()), residual: None };
+        run.observe::<E>(Some(&norm), &geometry, &read)?;
         let found = block::forward(
             &geometry,
             &Input { xs, lanes: in_lanes, norm: Some(norm.kernel()), residual: None },

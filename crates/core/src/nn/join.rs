@@ -66,6 +66,7 @@ fn join_typed<E: Kind>(parts: &[&[&Map]], shape: [usize; 4], run: &mut Run<'_>) 
                 norm: norm.as_ref().map(Norm::kernel),
                 residual: unit_step::values_of::<E>(residual.as_ref())?,
             };
+            run.observe::<E>(norm.as_ref(), &geometry, &input)?;
             let output =
                 Output { ys: &mut ys, lanes: out_lanes, shortcut: None, activated: None, add: i > 0, moments: false };
             block::forward(&geometry, &input, None, output);

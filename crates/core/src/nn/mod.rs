@@ -11,6 +11,7 @@
 //! | [`params`], [`init`] | parameters by PyTorch's names, how they are drawn |
 //! | [`weights`] | reading and writing them as safetensors |
 //! | [`pass`], [`run`] | training or evaluation, precision, seeds; one pass through a network |
+//! | [`probe`] | a look at preactivations |
 //! | [`network`] | a model with its parameters: candle's operator, training steps |
 //! | [`map`], [`buffer`] | what flows from layer to layer, and its memory |
 //! | `tape` | the way back |
@@ -34,6 +35,7 @@ mod norm;
 mod padding;
 pub mod params;
 pub mod pass;
+pub mod probe;
 pub(crate) mod residual;
 pub mod run;
 pub mod shape;
@@ -56,6 +58,7 @@ pub use norm::NormConfig;
 pub use padding::Padding;
 pub use params::{Builder, Param, Params, Role, Size};
 pub use pass::Pass;
+pub use probe::Probe;
 pub(crate) use residual::Residual;
 pub use run::Run;
 pub use shape::{Pool, PoolKind};

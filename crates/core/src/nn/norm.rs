@@ -48,6 +48,8 @@ pub(crate) struct NormLayer {
     kind: Kind,
     params: Range<usize>,
     program: Arc<Program>,
+    /// Name of the activation's site, where there is an activation.
+    site: Option<String>,
 }
 
 #[derive(Debug)]
@@ -83,11 +85,12 @@ impl NormLayer {
             Stage::Act(act) => (Kind::Scale { factor: 1.0, bias: None }, Some(act)),
             Stage::Scale { factor, bias, act } => (Kind::Scale { factor, bias: Some(bias) }, act),
         };
+        let site = act.map(|act| vb.pp(act).path().to_owned());
         let (params, program) = match act {
             Some(act) => (vb.add_activation(act, c), vb.activation().program()),
             None => (0..0, Activation::identity().program()),
         };
-        Ok(Arc::new(Self { channels: c, kind, params, program: Arc::new(program) }))
+        Ok(Arc::new(Self { channels: c, kind, params, program: Arc::new(program), site }))
     }
 
     /// The statistics to normalise `node` with: in training the batch's, which also move the running ones.
@@ -182,6 +185,11 @@ impl<T: Compute> Norm<T> {
             beta: &self.beta,
             params: &self.params,
         }
+    }
+
+    /// Name of the activation's site, where there is an activation.
+    pub(super) fn site(&self) -> Option<&str> {
+        self.layer.site.as_deref()
     }
 
     /// d x / d u without the part through the statistics; `None` for ones.

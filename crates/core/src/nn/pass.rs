@@ -1,5 +1,6 @@
 //! How a network is run: training or evaluation, precision, seeds.
 
+use super::probe::Probe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use swish_kernels::conv::Operands;
@@ -34,6 +35,8 @@ pub struct Pass {
     pub operands: Operands,
     /// Counts multiply-adds when given.
     pub tally: Option<Arc<Tally>>,
+    /// Is shown the preactivations when given.
+    pub probe: Option<Arc<dyn Probe>>,
 }
 
 impl Pass {
@@ -46,6 +49,7 @@ impl Pass {
             dropout_seed: None,
             operands: Operands::Exact,
             tally: None,
+            probe: None,
         }
     }
 

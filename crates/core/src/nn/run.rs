@@ -32,6 +32,8 @@ pub struct Run<'a> {
     pub(crate) tape: Tape,
     /// Where the weights of the layers that have run lie.
     ran: HashSet<usize>,
+    /// Sites of the activation that the probe has seen in this pass.
+    pub(super) observed: HashSet<String>,
     auxiliary: Auxiliary,
 }
 
@@ -99,6 +101,7 @@ impl<'a> Run<'a> {
             memory: memory.clone(),
             tape: Tape::default(),
             ran: HashSet::new(),
+            observed: HashSet::new(),
             auxiliary: Auxiliary::Unwanted,
         }
     }

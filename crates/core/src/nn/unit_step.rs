@@ -90,16 +90,18 @@ pub(super) fn run_unit<E: Kind>(
     let [_, out_h, out_w, c_out] = shape;
     let geometry = Geometry { images: n, in_pixels: h * w, out_pixels: out_h * out_w, c_in, c_out };
     let norm = source.norm.map(|(layer, moments)| Norm::new(&layer, &moments, run.values)).transpose()?;
+    let input = Input {
+        xs: Some(E::of(&source.node.data)?),
+        lanes: Lanes::all(c_in),
+        norm: norm.as_ref().map(Norm::kernel),
+        residual: values_of::<E>(source.residual.as_ref())?,
+    };
+    run.observe::<E>(norm.as_ref(), &geometry, &input)?;
     let mut ys = run.buffer::<E>(n * out_h * out_w * c_out);
     let mut activated = source.keep.as_ref().map(|_| run.buffer::<E>(n * h * w * c_in));
     let found = block::forward(
         &geometry,
-        &Input {
-            xs: Some(E::of(&source.node.data)?),
-            lanes: Lanes::all(c_in),
-            norm: norm.as_ref().map(Norm::kernel),
-            residual: values_of::<E>(source.residual.as_ref())?,
-        },
+        &input,
         conv.as_ref().map(|conv| &conv.prepared),
         Output {
             ys: &mut ys,

@@ -52,6 +52,14 @@ impl FunctionPlot {
         self.picture().write(base.as_ref())
     }
 
+    /// Writes one file, `.png` or `.svg`.
+    ///
+    /// # Errors
+    /// Another ending, a picture that cannot be drawn, a file that cannot be written.
+    pub fn write_file(&self, file: impl AsRef<Path>) -> Result<()> {
+        self.picture().write_file(file.as_ref())
+    }
+
     pub(super) fn picture(&self) -> Picture {
         let formulas = self.panels.iter().map(|panel| legend_width(&panel.entries())).fold(0.0, f64::max);
         let (broken, _) = headings(self.panels.iter().map(|panel| panel.heading.as_str()), PANEL.0);

@@ -6,6 +6,7 @@
 //! | `curves` | [`CurvePlot`]: loss and accuracy over the steps of training |
 //! | `ratios` | [`RatioPlot`]: our speed against another program's |
 //! | `functions` | [`FunctionPlot`]: functions of one variable, as in Figures 3 to 5 of the paper |
+//! | `histograms` | [`HistogramPlot`]: distributions, as in Figures 6 and 7 of the paper |
 //! | `progress` | [`ProgressPlot`]: rewards over the evaluations of a search |
 //! | `groups` | [`GroupPlot`]: accuracy of the candidates of a search by group |
 //! | `scatter` | [`ScatterPlot`]: two numbers of each candidate against one another |
@@ -30,6 +31,7 @@ mod dots;
 mod frame;
 mod functions;
 mod groups;
+mod histograms;
 mod layout;
 mod legend;
 mod picture;
@@ -47,6 +49,7 @@ pub use curves::{CurveLine, CurvePanel, CurvePlot};
 pub use dots::{DotPanel, DotPlot, DotRow};
 pub use functions::{FunctionPanel, FunctionPlot};
 pub use groups::{GroupPanel, GroupPlot, GroupRow};
+pub use histograms::{HistogramPanel, HistogramPlot};
 pub use progress::{ProgressLine, ProgressPanel, ProgressPlot};
 pub use ratios::{RatioPanel, RatioPlot, RatioRow};
 pub use references::Reference;

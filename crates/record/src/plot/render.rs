@@ -38,14 +38,25 @@ impl Picture {
             name.push(ending);
             PathBuf::from(name)
         };
-        let (png, svg) = (path(".png"), path(".svg"));
-        let fail = |path: &PathBuf| {
-            let path = path.clone();
-            move |reason| RecordError::Plot { path, reason }
-        };
-        write_atomic(&png, self.png().map_err(fail(&png))?)?;
-        write_atomic(&svg, self.svg().map_err(fail(&svg))?)?;
-        Ok([png, svg])
+        let files = [path(".png"), path(".svg")];
+        for file in &files {
+            self.write_file(file)?;
+        }
+        Ok(files)
+    }
+
+    /// Writes one file: PNG or SVG, as its name ends.
+    ///
+    /// # Errors
+    /// Another ending, a picture that cannot be drawn, a file that cannot be written.
+    pub fn write_file(&self, file: &Path) -> Result<()> {
+        let fail = |reason| RecordError::Plot { path: file.to_path_buf(), reason };
+        let ending = file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        match ending.as_deref() {
+            Some("png") => write_atomic(file, self.png().map_err(fail)?),
+            Some("svg") => write_atomic(file, self.svg().map_err(fail)?),
+            _ => Err(fail("its name has to end in .png or .svg".into())),
+        }
     }
 
     /// Width and height as drawn, both a multiple of [`AVERAGED`].

@@ -9,7 +9,7 @@ use crate::metrics::Row;
 use crate::paper::Metric;
 use crate::run::samples::record;
 use crate::run::{DataSource, Profile, RunRecord};
-use crate::stats::Summary;
+use crate::stats::{Histogram, Summary};
 use crate::table::{Column, Table, TableSpec};
 
 mod search;
@@ -269,4 +269,52 @@ fn the_font_has_the_characters_used() {
     for c in ["·", "−", "β", "σ", "²", "³", "|", "^"] {
         assert!((wide(c) - missing).abs() > 0.01, "{c} is as wide as a missing character");
     }
+}
+
+/// Made-up bells, some of them outside the axis; the large panel alone, and with parts.
+#[test]
+fn histograms_are_readable_and_written() {
+    let folder = Folder::new();
+    let bell = |center: f64| {
+        let mut histogram = Histogram::new(-8.0, 8.0, 64);
+        (0..400_u32).for_each(|n| {
+            let spread: f64 = (0..6).map(|k| f64::from(n * (2 * k + 3) % 101) / 25.0 - 2.0).sum();
+            histogram.add(center + spread);
+        });
+        histogram
+    };
+    for (name, parts) in [("histograms-1", 0), ("histograms-31", 31)] {
+        let part = |n: usize| HistogramPanel {
+            heading: format!("layer{}.{}.act2", n / 10 + 1, n % 10),
+            histogram: bell(n as f64 / 8.0 - 4.0),
+        };
+        let plot = HistogramPlot {
+            title: "Preactivations, made-up numbers".into(),
+            notes: vec!["made-up numbers".into()],
+            x_label: "preactivation".into(),
+            y_label: "% of the preactivations".into(),
+            band: (parts > 0).then_some((-5.0, 0.0)),
+            references: vec![Reference { value: 1.0, label: "start".into() }],
+            whole: HistogramPanel { heading: "all".into(), histogram: bell(-1.0) },
+            parts: (0..parts).map(part).collect(),
+        };
+        assert_readable(&plot.picture());
+        assert_written(plot.write(folder.base(name)).unwrap());
+    }
+}
+
+#[test]
+fn one_file_is_written_as_its_name_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = CurveLine { label: "x".into(), points: vec![(-1.0, -1.0), (1.0, 1.0)] };
+    let (heading, y_label) = (String::new(), "f(x)".into());
+    let panel = FunctionPanel { heading, y_label, y_range: (-1.0, 1.0), lines: vec![line] };
+    let plot = FunctionPlot { title: "made-up".into(), notes: Vec::new(), x_range: (-1.0, 1.0), panels: vec![panel] };
+    for name in ["f.svg", "f.PNG"] {
+        plot.write_file(folder.path().join(name)).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    assert!(image::load_from_memory(&std::fs::read(folder.path().join("f.PNG")).unwrap()).is_ok());
+    let error = plot.write_file(folder.path().join("f.pdf")).unwrap_err().to_string();
+    assert!(error.contains("f.pdf") && error.contains(".png or .svg"), "{error}");
 }

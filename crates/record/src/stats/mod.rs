@@ -1,10 +1,14 @@
-//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks.
+//! Median, quantiles and spread, confidence intervals, tests and correlations of ranks, histograms.
 
+mod histogram;
 mod interval;
 mod ranks;
+mod strata;
 
+pub use histogram::Histogram;
 pub use interval::Interval;
 pub use ranks::{MannWhitney, mann_whitney, spearman};
+pub use strata::{Stratum, sign_test, van_elteren};
 
 /// What is told of several runs of one cell.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -46,16 +46,16 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
 }
 
 /// Ranks of values, from 1.
-struct Ranks {
+pub(super) struct Ranks {
     /// In the order of the values; equal ones have the mean of their ranks.
-    ranks: Vec<f64>,
+    pub ranks: Vec<f64>,
     /// Sum of `t^3 - t` over the sets of `t` equal values.
-    ties: f64,
+    pub ties: f64,
 }
 
 impl Ranks {
     /// `None` when a value is not finite.
-    fn of(values: &[f64]) -> Option<Self> {
+    pub fn of(values: &[f64]) -> Option<Self> {
         if !values.iter().all(|value| value.is_finite()) {
             return None;
         }

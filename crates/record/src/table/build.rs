@@ -28,10 +28,7 @@ fn section(spec: &TableSpec, profile: Profile, data_source: DataSource, records:
             settings.entry(Setting::of(record)).or_default().push(record);
         }
         for (setting, records) in settings {
-            let comparable = profile == Profile::Paper
-                && data_source.is_real()
-                && column.dataset == column.dataset_as_run
-                && model_key(&column.model) == model_key(&column.model_as_run);
+            let comparable = column.compares(profile, data_source);
             let cells = rows.iter().map(|row| {
                 let of_row: Vec<&RunRecord> =
                     records.iter().copied().filter(|record| row_of(record, &rows) == Some(row)).collect();
@@ -113,6 +110,7 @@ fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparabl
     Cell {
         lr: best.map(|best| best.lr),
         rates: rates.iter().map(tried).collect(),
+        seeds: well.iter().map(|run| run.seed).collect(),
         values: well.iter().filter_map(|run| finished(run)).collect(),
         summary,
         failed: shown.len() - well.len(),

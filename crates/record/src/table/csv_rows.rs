@@ -4,7 +4,7 @@ use super::{Block, Cell, Section, Table};
 use crate::error::{RecordError, Result};
 
 /// First line. Accuracies in percent, times in seconds.
-const HEADER: [&str; 26] = [
+const HEADER: [&str; 28] = [
     "table",
     "dataset",
     "dataset_as_run",
@@ -31,6 +31,8 @@ const HEADER: [&str; 26] = [
     "commits",
     "devices",
     "seconds_median",
+    "seeds",
+    "values",
 ];
 
 pub(super) fn render(table: &Table) -> Result<Vec<u8>> {
@@ -51,7 +53,7 @@ pub(super) fn render(table: &Table) -> Result<Vec<u8>> {
 }
 
 /// The fields of a cell, in the order of [`HEADER`].
-fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &Cell) -> [String; 26] {
+fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &Cell) -> [String; 28] {
     let Block { column, setting, .. } = block;
     let summary = cell.summary;
     [
@@ -81,7 +83,13 @@ fn fields(table: u8, section: &Section, block: &Block, activation: &str, cell: &
         cell.commits.join(" "),
         cell.devices.join("; "),
         decimals(cell.seconds_median),
+        joined(cell.seeds.iter().map(u64::to_string)),
+        joined(cell.values.iter().map(|value| decimals(Some(*value)))),
     ]
+}
+
+fn joined(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().join(" ")
 }
 
 /// Four decimals, more than any test set resolves, without trailing zeros; empty for no value.

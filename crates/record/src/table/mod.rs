@@ -15,14 +15,17 @@ mod build;
 mod csv_rows;
 mod markdown;
 mod rates;
+mod read;
 
 use std::path::{Path, PathBuf};
 
 use crate::atomic::write_atomic;
 use crate::error::Result;
-use crate::paper::Metric;
+use crate::paper::{Metric, model_key};
 use crate::run::{DataSource, Profile, RunRecord};
 use crate::stats::Summary;
+
+pub use read::{TableFile, TableRow, read_csv, read_folder};
 
 /// A column of the paper's table, and the model we run for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +59,15 @@ impl Column {
     /// What decides which of the paper's numbers stand beside it.
     pub(crate) fn printed(&self) -> (&str, &str, Metric) {
         (&self.dataset, &self.model, self.metric.printed())
+    }
+
+    /// Whether runs of this kind compare with the paper's number: the paper's model and data set, at full size, on real data.
+    #[must_use]
+    pub fn compares(&self, profile: Profile, data_source: DataSource) -> bool {
+        profile == Profile::Paper
+            && data_source.is_real()
+            && self.dataset == self.dataset_as_run
+            && model_key(&self.model) == model_key(&self.model_as_run)
     }
 }
 
@@ -112,6 +124,8 @@ pub struct Cell {
     pub lr: Option<f64>,
     /// All learning rates tried, the lowest first.
     pub rates: Vec<TriedRate>,
+    /// Seeds of the finished runs, in their order.
+    pub seeds: Vec<u64>,
     /// One value a finished run, in the order of the seeds.
     pub values: Vec<f64>,
     /// Median and spread of `values`; `None` when no run finished.

@@ -61,6 +61,7 @@ pub fn run(args: RerunArgs) -> Result<()> {
     let cells: Vec<_> = cells.into_iter().map(|cell| (cell, child.data())).collect();
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let options = RunOptions {
+        tensorboard: false,
         store: RunStore::new(args.dir.join("rerun")),
         experiment: "search-rerun".into(),
         device: swish_core::nn::device(&config.device)?,

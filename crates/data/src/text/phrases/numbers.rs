@@ -79,7 +79,7 @@ fn german_inside(n: u32) -> String {
     match n {
         0..20 => GERMAN[n as usize].into(),
         20..100 => {
-            let unit = if n % 10 == 0 { String::new() } else { format!("{}und", part(n % 10)) };
+            let unit = if n.is_multiple_of(10) { String::new() } else { format!("{}und", part(n % 10)) };
             unit + GERMAN_TENS[(n / 10) as usize]
         }
         100..1000 => format!("{}hundert{}", part(n / 100), part(n % 100)),
