@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help build test test-slurm fmt table-cifar table-cifar-search imagenet figure-8 search bench-cpu results data-cifar10 data-cifar100 data-imagenet doc clean data-wmt figures build-cuda test-cuda
 .PHONY: table-overview report all-reduced
-.PHONY: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
+.PHONY: wmt-transformer imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4
 
 PROFILE ?= reduced
 DATA_DIR ?=
@@ -39,6 +39,10 @@ imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-i
 imagenet: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4 ## all five of them
 
 figure-8: imagenet-mobilenasnet ## Figure 8: training curves of Mobile NASNet-A, from the runs of Table 6
+
+wmt-transformer: ## Table 11: nine activations, two learning rates each, in a Transformer that translates English into German
+	cargo build --release -p swish-experiments
+	$(RUN) wmt_transformer -- $(FLAGS)
 
 table-overview: ## Table 3: on how many models Swish is better, equal or worse, counted from results/tables
 	$(RUN) table_overview

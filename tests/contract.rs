@@ -248,6 +248,7 @@ fn every_command_has_help_with_an_example() {
         &["data", "fetch"],
         &["data", "show"],
         &["bleu"],
+        &["translate"],
     ] {
         let out = swish().args(args).arg("--help").output().unwrap();
         let text = String::from_utf8_lossy(&out.stdout);

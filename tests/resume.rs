@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::data::{imagenet_folder, parquet_files, ten_classes};
+use common::data::{imagenet_folder, parquet_files, ten_classes, text_folder};
 use common::swish;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,6 +32,22 @@ fn train_on(data: &Path, dataset: &str, model: &str, results: &Path, seed: &str)
     let mut command = swish();
     command.args(["train", "--dataset", dataset, "--model", model, "--activation", "swish", "--batch", "4"]);
     command.arg("--data-dir").arg(data);
+    command.args(["--steps", &STEPS.to_string(), "--eval-every", "30", "--seed", seed, "--threads", "2"]);
+    command.args(["--checkpoint-seconds", "0"]).arg("--results").arg(results).env("SWISH_CACHE", data.join("cache"));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// A Transformer on a few made-up sentences, two batches a step.
+fn train_on_text(results: &Path, seed: &str) -> Command {
+    let data = results.parent().unwrap().join("data");
+    if !data.exists() {
+        text_folder(&data);
+    }
+    let mut command = swish();
+    command.args(["train", "--dataset", "wmt-en-de", "--model", "transformer-tiny", "--activation", "swish"]);
+    command.args(["--batch", "64", "--max-len", "40", "--replicas", "2", "--vocab", "300", "--warmup", "20"]);
+    command.arg("--data-dir").arg(&data);
     command.args(["--steps", &STEPS.to_string(), "--eval-every", "30", "--seed", seed, "--threads", "2"]);
     command.args(["--checkpoint-seconds", "0"]).arg("--results").arg(results).env("SWISH_CACHE", data.join("cache"));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -77,6 +93,12 @@ fn so_does_one_with_rms_prop_and_averages() {
 fn so_does_one_on_imagenet_killed_within_an_epoch() {
     let flags = ["--optimizer", "rms-prop", "--ema-decay", "0.9999", "--lr", "0.01"];
     ends_as_if_not_killed(train_on_imagenet, &flags);
+}
+
+/// The mean of the last five checkpoints, four steps apart, is evaluated.
+#[test]
+fn so_does_one_that_translates() {
+    ends_as_if_not_killed(train_on_text, &[]);
 }
 
 /// `flags`: those of `swish train` besides the usual ones.

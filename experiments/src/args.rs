@@ -47,15 +47,19 @@ pub struct TableArgs {
 impl TableArgs {
     /// Loads a data set and says where it came from. The paper profile takes real data or none.
     pub fn load(&self, dataset: Dataset) -> Result<Data> {
-        let options = DataOptions {
+        let data = Data::open(dataset, self.data_options())?;
+        eprintln!("{}", data.note());
+        Ok(data)
+    }
+
+    /// Where data may come from. The paper profile takes real data or none.
+    pub fn data_options(&self) -> DataOptions {
+        DataOptions {
             choice: self.data,
             dir: self.data_dir.clone(),
             cache: DataOptions::default_cache(),
             require_real: self.profile == Profile::Paper,
-        };
-        let data = Data::open(dataset, options)?;
-        eprintln!("{}", data.note());
-        Ok(data)
+        }
     }
 
     /// The device.
@@ -83,7 +87,7 @@ impl TableArgs {
     }
 }
 
-/// The rows of Tables 4 to 10, in the paper's order.
+/// The rows of Tables 4 to 11, in the paper's order.
 pub const ROWS: &[&str] = &["lrelu", "prelu", "softplus", "elu", "selu", "gelu", "relu", "swish-1", "swish"];
 
 /// The functions of a table's rows, written as in the paper.

@@ -118,7 +118,7 @@ impl CifarTable {
             TableSpec {
                 number: self.number,
                 title: format!("Table {}: {name} accuracy", self.number),
-                stem: stem(self.number, &args.table, data, self.ending, partial),
+                stem: stem(self.number, &args.table, data.source(), self.ending, partial),
                 rows: rows.clone(),
                 columns: models.iter().map(column).collect(),
             },

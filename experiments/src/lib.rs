@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`args`] | the flags of every table |
 //! | [`runs`] | cells to records, or to an estimate of their time; files of a table |
+//! | [`trials`] | several learning rates an activation, the best of them again |
 //! | [`cifar`] | the CIFAR tables |
 //! | [`imagenet`] | the ImageNet tables |
+//! | [`translation`] | the table of translation |
 //! | [`figures`] | Swish and what it meets in trained networks |
 //! | [`distributions`] | preactivations, counted while a network runs |
 
@@ -15,6 +17,8 @@ pub mod distributions;
 pub mod figures;
 pub mod imagenet;
 pub mod runs;
+pub mod translation;
+pub mod trials;
 
 use std::process::ExitCode;
 

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use swish_data::Data;
+use swish_data::DataSource;
 use swish_record::plot::{CurvePlot, DotPlot};
 use swish_record::table::Table;
 use swish_record::{RunRecord, RunStore, metrics};
 use swish_train::cell::Cell;
 use swish_train::jobs::{run_all, with_threads};
 use swish_train::progress::Progress;
-use swish_train::session::Session;
+use swish_train::task::{Outline, Task, Training};
 use swish_train::trainer::RunOptions;
 
 /// The runs of an experiment as far as they have come.
@@ -31,7 +31,7 @@ impl Runs {
     ///
     /// # Errors
     /// An unknown device.
-    pub fn train(&mut self, experiment: &str, cells: &[(Cell, &Data)], args: &TableArgs) -> Result<()> {
+    pub fn train<R: Task>(&mut self, experiment: &str, cells: &[(Cell<R>, &R::Data)], args: &TableArgs) -> Result<()> {
         let cells = distinct(cells);
         let (jobs, threads) = args.jobs(cells.len());
         let options = RunOptions {
@@ -63,16 +63,16 @@ impl Runs {
 }
 
 /// Every cell once: two ways to write one function, asked for together, are one cell.
-fn distinct<'a>(cells: &[(Cell, &'a Data)]) -> Vec<(Cell, &'a Data)> {
+fn distinct<'a, R: Task>(cells: &[(Cell<R>, &'a R::Data)]) -> Vec<(Cell<R>, &'a R::Data)> {
     let mut seen = HashSet::new();
     cells.iter().filter(|(cell, data)| seen.insert(cell.id(data))).cloned().collect()
 }
 
 /// Files of different profiles or data never overwrite each other (`table_04-reduced-embedded`), nor does a part of a
 /// table the whole of it (`table_04-reduced-embedded-partial`).
-pub fn stem(number: u8, args: &TableArgs, data: &Data, ending: &str, partial: bool) -> String {
+pub fn stem(number: u8, args: &TableArgs, source: DataSource, ending: &str, partial: bool) -> String {
     let partial = if partial { "-partial" } else { "" };
-    format!("table_{number:02}-{}-{}{ending}{partial}", args.profile, data.source())
+    format!("table_{number:02}-{}-{source}{ending}{partial}", args.profile)
 }
 
 /// Writes a table as CSV, Markdown and dot plots and prints it; returns the files.
@@ -104,7 +104,7 @@ pub fn curves(title: &str, rows: &[String], records: &[RunRecord], args: &TableA
 ///
 /// # Errors
 /// An unknown device or model, a record that cannot be read.
-pub fn dry_run(cells: &[(Cell, &Data)], args: &TableArgs) -> Result<()> {
+pub fn dry_run<R: Task>(cells: &[(Cell<R>, &R::Data)], args: &TableArgs) -> Result<()> {
     let cells = distinct(cells);
     let (store, device) = (RunStore::new(&args.results), args.device()?);
     let (jobs, threads) = args.jobs(cells.len());
@@ -114,17 +114,18 @@ pub fn dry_run(cells: &[(Cell, &Data)], args: &TableArgs) -> Result<()> {
     for (cell, data) in &cells {
         let id = cell.id(data);
         let done = store.read(&id)?.is_some();
-        let per_step = match seconds_a_step.get(&cell.recipe.name) {
+        let Outline { name, steps, .. } = cell.recipe.outline();
+        let per_step = match seconds_a_step.get(name) {
             Some(&s) => s,
             None => {
                 let s = with_threads(threads, || time_step(cell, data, &device))??;
-                seconds_a_step.insert(cell.recipe.name.clone(), s);
+                seconds_a_step.insert(name.to_string(), s);
                 s
             }
         };
-        let seconds = per_step * cell.recipe.steps as f64;
+        let seconds = per_step * steps as f64;
         let state = if done { "done".to_string() } else { format!("about {}", duration(seconds)) };
-        writeln!(out, "{id}  {:<52} {:>7} steps  {state}", cell.label(), cell.recipe.steps)?;
+        writeln!(out, "{id}  {:<52} {steps:>7} steps  {state}", cell.label())?;
         if !done {
             total += seconds / jobs as f64;
             open += 1;
@@ -146,8 +147,8 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Seconds of the faster of two steps after one to warm up.
-fn time_step(cell: &Cell, data: &Data, device: &Device) -> Result<f64> {
-    let mut session = Session::new(cell, data, device)?;
+fn time_step<R: Task>(cell: &Cell<R>, data: &R::Data, device: &Device) -> Result<f64> {
+    let mut session = R::open(cell, data, device)?;
     let mut batches = session.batches(0)?;
     let mut fastest = f64::INFINITY;
     for step in 0..3 {

@@ -72,3 +72,32 @@ pub fn imagenet_folder(dir: &Path, classes: usize, per_class: usize) {
         }
     }
 }
+
+/// `DIR/train/few.{en,de}` and `DIR/eval/{dev,test}.{en,de}`: what some animals do.
+pub fn text_folder(dir: &Path) {
+    let (animals, verbs) = (
+        [("dog", "Hund"), ("bear", "Bär"), ("frog", "Frosch"), ("fish", "Fisch")],
+        [("runs", "läuft"), ("sleeps", "schläft"), ("sings", "singt"), ("waits", "wartet"), ("swims", "schwimmt")],
+    );
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for place in [("here", "hier"), ("there", "dort"), ("today", "heute")] {
+        for (animal, verb) in animals.iter().flat_map(|animal| verbs.iter().map(move |verb| (animal, verb))) {
+            let en = format!("A {} {} {}.", animal.0, verb.0, place.0);
+            pairs.push((en, format!("Ein {} {} {}.", animal.1, verb.1, place.1)));
+        }
+    }
+    // Every seventh pair is held out, in turn for development and test.
+    let part = |i: usize| match (i % 7, i % 2) {
+        (3, 0) => "eval/dev",
+        (3, _) => "eval/test",
+        _ => "train/few",
+    };
+    for name in ["train/few", "eval/dev", "eval/test"] {
+        std::fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        let chosen = || pairs.iter().enumerate().filter(|(i, _)| part(*i) == name).map(|(_, pair)| pair);
+        let en: String = chosen().map(|(en, _)| format!("{en}\n")).collect();
+        let de: String = chosen().map(|(_, de)| format!("{de}\n")).collect();
+        std::fs::write(dir.join(format!("{name}.en")), en).unwrap();
+        std::fs::write(dir.join(format!("{name}.de")), de).unwrap();
+    }
+}

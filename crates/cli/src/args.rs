@@ -1,6 +1,6 @@
 //! Options that several commands share, and how results are printed.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::builder::TypedValueParser;
 use std::fmt::{self, Display};
@@ -9,7 +9,11 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use swish_core::models::transformer::{self, Beam, TransformerInfo};
+use swish_core::models::{self, ModelInfo};
+use swish_data::text::{self, Corpus, TextOptions};
 use swish_data::{Data, DataChoice, DataError, DataOptions, Dataset, Published};
+use swish_train::translation::Search;
 
 /// Numbers of classes that a command takes.
 pub const CLASSES: Whole = Whole(1..=1_000_000);
@@ -47,12 +51,63 @@ pub fn say(line: impl Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").context("standard output")
 }
 
+/// A model by its name.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyModel {
+    /// That takes images.
+    Images(&'static ModelInfo),
+    /// That translates.
+    Text(&'static TransformerInfo),
+}
+
+impl AnyModel {
+    /// The model of that name.
+    pub fn find(name: &str) -> Result<Self> {
+        match (models::find(name), transformer::find(name)) {
+            (Ok(info), _) => Ok(Self::Images(info)),
+            (_, Ok(info)) => Ok(Self::Text(info)),
+            // Of the two lists of near names the one that is meant.
+            (_, Err(e)) if name.to_ascii_lowercase().starts_with("trans") => Err(e.into()),
+            (Err(e), _) => Err(e.into()),
+        }
+    }
+}
+
+/// What a data set holds, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Images.
+    Images(Dataset),
+    /// English-German text.
+    Text,
+}
+
+/// Name of the data set of text.
+const TEXT: &str = "wmt-en-de";
+
+impl FromStr for Content {
+    type Err = DataError;
+
+    fn from_str(name: &str) -> Result<Self, DataError> {
+        match name.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
+            "wmt" | "wmt14" | "wmtende" | "wmt14ende" => Ok(Self::Text),
+            _ => name.parse().map(Self::Images).map_err(|e| match e {
+                DataError::Argument { what, value, .. } => {
+                    let expected = format!("cifar10, cifar100, imagenet or {TEXT}");
+                    DataError::Argument { what, value, expected }
+                }
+                other => other,
+            }),
+        }
+    }
+}
+
 /// Where data comes from.
 #[derive(clap::Args)]
 pub struct DataArgs {
-    /// Data set: cifar10, cifar100 or imagenet
-    #[arg(long, default_value = "cifar10")]
-    pub dataset: Dataset,
+    /// Data set: cifar10 (the default), cifar100 or imagenet; for Transformers wmt-en-de
+    #[arg(long)]
+    dataset: Option<Content>,
     /// Where it comes from: auto (directory, then hub, then embedded), hub, dir, embedded
     #[arg(long = "data", default_value = "auto")]
     pub choice: DataChoice,
@@ -68,6 +123,26 @@ impl DataArgs {
         self.data_dir.as_ref().map(absolute).transpose()
     }
 
+    /// The data set of images.
+    pub fn images(&self) -> Result<Dataset> {
+        match self.dataset {
+            Some(Content::Text) => bail!("{TEXT} is text, for Transformers: expected cifar10, cifar100 or imagenet"),
+            Some(Content::Images(dataset)) => Ok(dataset),
+            None => Ok(Dataset::Cifar10),
+        }
+    }
+
+    /// Loads text and says where it came from.
+    pub fn text(&self, sets: &TextSets) -> Result<Corpus> {
+        if let Some(Content::Images(dataset)) = self.dataset {
+            bail!("{dataset} has images, and Transformers translate: expected {TEXT}");
+        }
+        let TextSets { sets, eval_sets } = sets.clone();
+        let corpus = text::load(&TextOptions { data: self.options(), sets, eval: eval_sets })?;
+        eprintln!("{}", corpus.note);
+        Ok(corpus)
+    }
+
     /// As the library takes them.
     pub fn options(&self) -> DataOptions {
         DataOptions {
@@ -80,9 +155,50 @@ impl DataArgs {
 
     /// Loads the data and says where it came from.
     pub fn load(&self) -> Result<Data> {
-        let data = Data::open(self.dataset, self.options())?;
+        let data = Data::open(self.images()?, self.options())?;
         eprintln!("{}", data.note());
         Ok(data)
+    }
+}
+
+/// Which sets of text.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TextSets {
+    /// Transformers: only these training sets, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "S,S,..")]
+    pub sets: Vec<String>,
+    /// Transformers: these evaluation sets, separated by commas, the development set first; without it newstest2013 to 2016, or what the
+    /// data have instead
+    #[arg(long, value_delimiter = ',', value_name = "S,S,..")]
+    pub eval_sets: Vec<String>,
+}
+
+/// Refuses flags that the model has no use for: each with whether it was given, and what it is `meant` for.
+pub fn refuse(flags: &[(&str, bool)], meant: &str, model: &str) -> Result<()> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => bail!("{flag} is for {meant}, and {model} is none of them"),
+        None => Ok(()),
+    }
+}
+
+/// How a Transformer translates.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BeamArgs {
+    /// Transformers: hypotheses kept a sentence
+    #[arg(long, default_value = "4")]
+    beam: NonZeroUsize,
+    /// Transformers: the likeliest token at each step, as --beam 1
+    #[arg(long, conflicts_with = "beam")]
+    pub greedy: bool,
+    /// Transformers: tokenizer.json of the weights, where it does not lie beside them
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
+}
+
+impl BeamArgs {
+    /// As the library takes it.
+    pub fn search(&self) -> Beam {
+        Beam { width: if self.greedy { 1 } else { self.beam.get() }, ..Search::default().into() }
     }
 }
 

@@ -16,8 +16,10 @@ pub enum Metric {
     Top1,
     /// Top-5 accuracy, percent.
     Top5,
-    /// BLEU, 0 to 100.
+    /// BLEU, 0 to 100; ours as SacreBLEU computes it.
     Bleu,
+    /// BLEU of Moses' tokens with compounds split (`get_ende_bleu.sh` of tensor2tensor). The paper does not say which of the two it has.
+    TokenisedBleu,
     /// Number of models on which Swish does better than the activation (Table 3).
     SwishBetter,
     /// Number of models on which Swish does as well as the activation (Table 3).
@@ -34,6 +36,7 @@ impl Metric {
             Self::Top1 => "top1",
             Self::Top5 => "top5",
             Self::Bleu => "bleu",
+            Self::TokenisedBleu => "tokenised_bleu",
             Self::SwishBetter => "swish_better",
             Self::SwishEqual => "swish_equal",
             Self::SwishWorse => "swish_worse",
@@ -46,17 +49,41 @@ impl Metric {
         match self {
             Self::Top1 => "top-1 accuracy (%)",
             Self::Top5 => "top-5 accuracy (%)",
-            Self::Bleu => "BLEU",
+            Self::Bleu => "BLEU (SacreBLEU)",
+            Self::TokenisedBleu => "BLEU (tokenised, compounds split)",
             Self::SwishBetter => "models on which Swish is better",
             Self::SwishEqual => "models on which Swish is equal",
             Self::SwishWorse => "models on which Swish is worse",
         }
     }
 
+    /// As which the paper prints it: it has one BLEU.
+    #[must_use]
+    pub fn printed(self) -> Self {
+        if self == Self::TokenisedBleu { Self::Bleu } else { self }
+    }
+
+    /// As [`Metric::label`], of the paper's numbers.
+    #[must_use]
+    pub fn printed_label(self) -> &'static str {
+        match self.printed() {
+            Self::Bleu => "BLEU",
+            other => other.label(),
+        }
+    }
+
     /// The metric of that name in the CSV files.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Top1, Self::Top5, Self::Bleu, Self::SwishBetter, Self::SwishEqual, Self::SwishWorse];
+        let all = [
+            Self::Top1,
+            Self::Top5,
+            Self::Bleu,
+            Self::TokenisedBleu,
+            Self::SwishBetter,
+            Self::SwishEqual,
+            Self::SwishWorse,
+        ];
         all.into_iter().find(|metric| metric.name() == name)
     }
 }
@@ -150,7 +177,7 @@ pub fn lookup_runs(table: u8, dataset: &str, model: &str, metric: Metric, activa
         .iter()
         .filter(|number| {
             number.table == table
-                && number.metric == metric
+                && number.metric == metric.printed()
                 && number.dataset == dataset
                 && model_key(number.model) == model
                 && activation_key(number.activation) == activation

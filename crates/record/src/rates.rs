@@ -19,7 +19,13 @@ impl Rate<'_> {
     /// Median and spread of the runs that finished; `None` when none did.
     #[must_use]
     pub fn summary(&self, metric: Metric) -> Option<Summary> {
-        let values: Vec<f64> = self.runs.iter().filter_map(|run| run.finished(metric)).collect();
+        self.summary_of(|run| run.finished(metric))
+    }
+
+    /// As [`Rate::summary`], of any value of a run.
+    #[must_use]
+    pub fn summary_of(&self, value: impl Fn(&RunRecord) -> Option<f64>) -> Option<Summary> {
+        let values: Vec<f64> = self.runs.iter().filter_map(|run| value(run)).collect();
         Summary::of(&values)
     }
 }
@@ -37,10 +43,13 @@ pub fn by_rate<'a>(runs: impl IntoIterator<Item = &'a RunRecord>) -> Vec<Rate<'a
 /// The rate that counts: the one with the most finished runs, then the best median, then the lowest.
 ///
 /// As in the paper, what is compared is the final accuracy on the images on which it is reported; top-5 is shown for the rate with the
-/// best top-1. `None` when no run finished.
+/// best top-1, and BLEU on any set for the rate with the best BLEU on the development set. `None` when no run finished.
 #[must_use]
 pub fn best<'r, 'a>(rates: &'r [Rate<'a>], metric: Metric) -> Option<&'r Rate<'a>> {
-    let metric = if metric == Metric::Top5 { Metric::Top1 } else { metric };
+    let metric = match metric {
+        Metric::Top5 => Metric::Top1,
+        other => other.printed(),
+    };
     let finished = rates.iter().filter_map(|rate| Some((rate, rate.summary(metric)?)));
     let best = finished.max_by(|(a, of_a), (b, of_b)| {
         of_a.n.cmp(&of_b.n).then(of_a.median.total_cmp(&of_b.median)).then(b.lr.total_cmp(&a.lr))

@@ -126,7 +126,7 @@ pub struct RunRecord {
     pub lr: f64,
     /// Optimizer steps of the recipe, also for a run that failed before their end.
     pub steps: u64,
-    /// Examples a step.
+    /// Examples a step; of translation, source or target tokens at most.
     pub batch: usize,
     /// `f32` or `bf16`.
     pub precision: String,
@@ -144,27 +144,64 @@ pub struct RunRecord {
     pub started: String,
     /// Last training loss, in nats; `None` where there is none or it is not finite.
     pub train_loss: Option<f64>,
-    /// Top-1 accuracy on the test set, in percent.
+    /// Top-1 accuracy on the test set, of images or of tokens given those before, in percent.
     pub top1: Option<f64>,
     /// Top-5 accuracy on the test set, in percent.
     pub top5: Option<f64>,
-    /// BLEU, 0 to 100.
+    /// BLEU on the development set, 0 to 100, as SacreBLEU computes it.
     pub bleu: Option<f64>,
+    /// BLEU on every evaluation set, the development set first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<SetScore>,
     /// Trainable parameters.
     pub params: u64,
     /// Why the run failed (diverged, out of memory, ...); `None` when it finished.
     pub err: Option<String>,
 }
 
+/// How well one evaluation set was translated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetScore {
+    /// The set, such as `newstest2014`.
+    pub set: String,
+    /// Its sentences.
+    pub sentences: usize,
+    /// Mean loss a token without label smoothing, in nats.
+    pub loss: f64,
+    /// Share of tokens that are the likeliest given those before, in percent.
+    pub accuracy: f64,
+    /// BLEU as SacreBLEU computes it.
+    pub bleu: f64,
+    /// How, in SacreBLEU's manner.
+    pub signature: String,
+    /// BLEU of Moses' tokens, compounds split.
+    pub tokenised_bleu: f64,
+    /// How.
+    pub tokenised_signature: String,
+}
+
 impl RunRecord {
-    /// The result of a run, as it stands in the record. The counts of the paper's Table 3 are of many runs, not of one.
+    /// The result of a run, as it stands in the record; of BLEU that on the development set. The counts of the paper's Table 3 are of
+    /// many runs, not of one.
     #[must_use]
     pub fn value(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Top1 => self.top1,
             Metric::Top5 => self.top5,
             Metric::Bleu => self.bleu,
+            Metric::TokenisedBleu => self.scores.first().map(|score| score.tokenised_bleu),
             Metric::SwishBetter | Metric::SwishEqual | Metric::SwishWorse => None,
+        }
+    }
+
+    /// The result on one evaluation set of a run of translation.
+    #[must_use]
+    pub fn value_on(&self, set: &str, metric: Metric) -> Option<f64> {
+        let score = self.scores.iter().find(|score| score.set == set)?;
+        match metric {
+            Metric::Bleu => Some(score.bleu),
+            Metric::TokenisedBleu => Some(score.tokenised_bleu),
+            _ => None,
         }
     }
 
@@ -225,6 +262,7 @@ pub(crate) mod samples {
             top1: Some(top1),
             top5: None,
             bleu: None,
+            scores: Vec::new(),
             params: 269_722,
             err: None,
         }

@@ -89,6 +89,7 @@ fn scalars(row: &Row) -> impl Iterator<Item = (&'static str, f64)> {
         ("loss/train", Some(row.train_loss)),
         ("loss/test", row.test_loss),
         ("top1/test", row.test_top1),
+        ("bleu/test", row.test_bleu),
     ];
     all.into_iter().filter_map(|(tag, value)| Some((tag, value?)))
 }
@@ -202,6 +203,7 @@ mod tests {
             train_loss: 2.0 / step as f64,
             test_loss: evaluated.then_some(1.5),
             test_top1: evaluated.then_some(33.5),
+            test_bleu: None,
         }
     }
 

@@ -9,6 +9,7 @@ use swish_core::activation::Activation;
 use swish_data::Data;
 use swish_record::provenance;
 use swish_train::Cell;
+use swish_train::Training;
 use swish_train::session::Session;
 
 /// A candidate whose mean loss over a quarter of the steps is this many times that of blind guessing has diverged.
@@ -113,7 +114,7 @@ impl Child {
                 end_sum += loss;
             }
         }
-        let evaluation = session.evaluate()?;
+        let evaluation = session.evaluate(true)?;
         if !evaluation.loss.is_finite() {
             return Ok(End::Failed(format!("diverged: validation loss is {} after the last step", evaluation.loss)));
         }

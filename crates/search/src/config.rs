@@ -9,7 +9,7 @@ use swish_core::activation::Activation;
 use swish_data::{Data, DataChoice, DataOptions};
 use swish_record::{Profile, write_atomic};
 use swish_train::cell::Precision;
-use swish_train::{Cell, Recipe};
+use swish_train::{Cell, Recipe, Task};
 
 /// The file's name.
 const FILE: &str = "search.json";

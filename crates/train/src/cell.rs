@@ -2,11 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
+use crate::task::{Origin, Outline, Task};
 use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 use swish_core::activation::Activation;
-use swish_data::Data;
 use swish_kernels::conv::Operands;
 use swish_record::{Profile, cell_id};
 
@@ -56,9 +56,9 @@ impl FromStr for Precision {
 
 /// A recipe x activation x seed. The learning rate is the recipe's.
 #[derive(Clone, Debug)]
-pub struct Cell {
+pub struct Cell<R = Recipe> {
     /// How to train.
-    pub recipe: Recipe,
+    pub recipe: R,
     /// The function under study.
     pub activation: Activation,
     /// Seed of weights, order, augmentation and dropout.
@@ -69,14 +69,14 @@ pub struct Cell {
     pub profile: Profile,
 }
 
-impl Cell {
+impl<R: Task> Cell<R> {
     /// The cell's id: a hash of all that decides its numbers, source and version of the data included. Equal functions have
     /// equal ids however they are written; threads, folders and the experiment's name do not count.
-    pub fn id(&self, data: &Data) -> String {
+    pub fn id(&self, data: &R::Data) -> String {
         #[derive(Serialize)]
-        struct Key<'a> {
+        struct Key<'a, R> {
             numerics: u32,
-            recipe: &'a Recipe,
+            recipe: &'a R,
             activation: String,
             seed: u64,
             precision: String,
@@ -98,7 +98,7 @@ impl Cell {
 
     /// A short name for progress lines, e.g. `resnet-preact-11 cifar10 swish 0.1 #2`: the rate, and the seed.
     pub fn label(&self) -> String {
-        let Recipe { model, dataset, schedule, .. } = &self.recipe;
+        let Outline { model, dataset, schedule, .. } = self.recipe.outline();
         format!("{model} {dataset} {} {} #{}", self.activation, schedule.lr, self.seed)
     }
 }

@@ -1,14 +1,13 @@
 //! All that a run needs to go on after being killed, in one safetensors file.
 //!
 //! Parameters and running statistics stand under their own names, what the optimizer remembers under
-//! `optimizer.momentum` and the like, moving averages under `averages.parameters` and `averages.statistics`, and the step,
-//! sums and seconds in the metadata. Augmentation, dropout and order are
+//! `optimizer.momentum` and the like, averages under `averages.parameters`, `averages.last.0` and the like, and the step,
+//! sums and seconds in the metadata, with what the weights belong to (a tokenizer). Augmentation, dropout and order are
 //! functions of the seed and the step, so no generator's state is needed.
 
 use crate::error::{Error, Result};
-use crate::session::Session;
+use crate::task::Training;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 use swish_core::nn::weights;
 use swish_record::write_atomic;
@@ -38,23 +37,21 @@ const STANDING: &str = "standing";
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn save(file: &Path, session: &Session<'_>, standing: &Standing) -> Result<()> {
-    let mut tensors = weights::state_dict(&session.net.params)?;
-    tensors.extend(session.optimizer.tensors()?);
-    if let Some(averages) = &session.averages {
-        tensors.extend(averages.tensors()?);
-    }
+pub fn save(file: &Path, session: &impl Training, standing: &Standing) -> Result<()> {
+    let tensors = session.learner().tensors()?;
     let bad = |e: serde_json::Error| Error::BadCheckpoint { file: file.to_path_buf(), reason: e.to_string() };
     let standing = serde_json::to_string(standing).map_err(bad)?;
-    let bytes = weights::to_bytes(&tensors, Some(HashMap::from([(STANDING.to_string(), standing)])))?;
+    let mut metadata = session.marks();
+    metadata.insert(STANDING.to_string(), standing);
+    let bytes = weights::to_bytes(&tensors, Some(metadata))?;
     Ok(write_atomic(file, bytes)?)
 }
 
 /// Goes back to a checkpoint: sets parameters, statistics, the optimizer's state and averages. `None` when there is no file.
 ///
 /// # Errors
-/// [`Error::BadCheckpoint`] when the file is damaged, another cell's or another optimizer's.
-pub fn load(file: &Path, id: &str, session: &mut Session<'_>) -> Result<Option<Standing>> {
+/// [`Error::BadCheckpoint`] when the file is damaged, another cell's, another tokenizer's or another optimizer's.
+pub fn load(file: &Path, id: &str, session: &mut impl Training) -> Result<Option<Standing>> {
     let bad = |reason: String| Error::BadCheckpoint { file: file.to_path_buf(), reason };
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
@@ -65,18 +62,20 @@ pub fn load(file: &Path, id: &str, session: &mut Session<'_>) -> Result<Option<S
     };
     let (_, metadata) =
         safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(format!("not a checkpoint ({e})")))?;
-    let text =
-        metadata.metadata().as_ref().and_then(|m| m.get(STANDING)).ok_or_else(|| bad("holds no standing".into()))?;
+    let found = |key: &str| metadata.metadata().as_ref().and_then(|m| m.get(key));
+    let text = found(STANDING).ok_or_else(|| bad("holds no standing".into()))?;
     let standing: Standing =
         serde_json::from_str(text).map_err(|e| bad(format!("its standing is unreadable ({e})")))?;
     if standing.id != id {
         return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
     }
-    let tensors = weights::read_file(file)?;
-    weights::load(&session.net.params, &tensors, file)?;
-    session.optimizer.restore(&tensors, standing.step).map_err(bad)?;
-    if let Some(averages) = &mut session.averages {
-        averages.restore(&tensors).map_err(bad)?;
+    for (key, mark) in session.marks() {
+        let found = found(&key).map_or("none", String::as_str);
+        if found != mark {
+            return Err(bad(format!("was made with another {key} ({found}) than this run's ({mark})")));
+        }
     }
+    let tensors = weights::read_file(file)?;
+    session.learner_mut().restore(&tensors, file, standing.step, bad)?;
     Ok(Some(standing))
 }

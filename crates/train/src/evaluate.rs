@@ -1,10 +1,12 @@
 //! Loss and accuracy of a network on a data set.
 
 use crate::error::Result;
+use crate::task::Outcome;
 use candle_core::{DType, Device, Tensor};
 use swish_core::models::Net;
 use swish_core::nn::{Pass, softmax_cross_entropy};
 use swish_data::{Batch, Batches};
+use swish_record::{Row, RunRecord};
 
 /// Pixels that a step of an evaluation takes; it decides speed and memory, not numbers.
 const PIXELS: usize = 250 * 32 * 32;
@@ -25,6 +27,24 @@ pub struct Evaluation {
     pub top1: f64,
     /// Share of examples whose class is among the five largest logits, in percent.
     pub top5: f64,
+}
+
+impl Outcome for Evaluation {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    fn words(&self) -> String {
+        format!("top-1 {:.2} %", self.top1)
+    }
+
+    fn fill_row(&self, row: &mut Row) {
+        (row.test_loss, row.test_top1) = (Some(self.loss), Some(self.top1));
+    }
+
+    fn fill_record(&self, record: &mut RunRecord) {
+        (record.top1, record.top5) = (Some(self.top1), Some(self.top5));
+    }
 }
 
 /// The batch's images as a tensor (n, h, w, 3).

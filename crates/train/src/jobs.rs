@@ -2,11 +2,11 @@
 
 use crate::cell::Cell;
 use crate::error::{Error, Result};
+use crate::task::Task;
 use crate::trainer::{RunOptions, run_cell};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use swish_data::Data;
 use swish_record::RunRecord;
 
 /// Runs `f` with a pool of `threads` threads of its own.
@@ -23,7 +23,7 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> Re
 
 /// Runs all cells, `jobs` at a time, each with `options.threads` threads; results come in the order of the cells.
 /// A cell that fails does not keep the others from being run.
-pub fn run_all(cells: &[(Cell, &Data)], jobs: usize, options: &RunOptions) -> Vec<Result<RunRecord>> {
+pub fn run_all<R: Task>(cells: &[(Cell<R>, &R::Data)], jobs: usize, options: &RunOptions) -> Vec<Result<RunRecord>> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<RunRecord>>>> = Mutex::new(cells.iter().map(|_| None).collect());
     std::thread::scope(|scope| {

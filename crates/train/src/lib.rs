@@ -2,13 +2,16 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`recipe`] | what a recipe says: model, data, optimizer, schedule, batch, steps |
+//! | [`task`] | what trainer and tables ask of a recipe and of its network at work: images or translation |
+//! | [`recipe`] | what a recipe for images says: model, data, optimizer, schedule, batch, steps |
 //! | [`recipes`] | the recipes of the paper's tables and their reduced forms, each with its source |
-//! | [`schedule`] | learning rates: constant, steps, staircase, cosine; warm-up |
+//! | [`schedule`] | learning rates: constant, steps, staircase, cosine, Noam; warm-up |
 //! | [`optimizer`] | SGD, RMSProp, Adam over a network's flat variable, with groups of parameters and clipping |
-//! | [`averages`] | moving averages of parameters and running statistics |
+//! | [`averages`] | moving averages of parameters and running statistics, means of the last checkpoints |
+//! | [`learner`] | parameters, their optimizer and averages: all that changes from step to step |
+//! | [`translation`] | translation: its recipe, sessions, evaluation, and the use of trained weights |
 //! | [`cell`] | one cell of an experiment and its identity |
-//! | [`session`] | a cell's network at work: steps and evaluations |
+//! | [`session`] | a cell's network for images at work: steps and evaluations |
 //! | [`trainer`] | a cell from start, or from its checkpoint, to its record |
 //! | [`checkpoint`] | all that a run needs to go on after being killed |
 //! | [`evaluate`] | loss and accuracy of a network on a data set |
@@ -21,6 +24,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod evaluate;
 pub mod jobs;
+pub mod learner;
 pub mod optimizer;
 pub mod preprocess;
 pub mod progress;
@@ -28,10 +32,14 @@ pub mod recipe;
 pub mod recipes;
 pub mod schedule;
 pub mod session;
+pub mod task;
 pub mod trainer;
+pub mod translation;
 mod values;
 
 pub use cell::Cell;
 pub use error::{Error, Result};
 pub use recipe::Recipe;
 pub use schedule::Schedule;
+pub use task::{Task, Training};
+pub use translation::TranslationRecipe;

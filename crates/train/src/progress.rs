@@ -55,20 +55,20 @@ impl Progress {
 }
 
 impl RunProgress {
-    /// After a step.
-    pub fn step(&self, done: u64, loss: f64) {
+    /// After a step; `pace` in tokens a second, where there are tokens.
+    pub fn step(&self, done: u64, loss: f64, pace: Option<f64>) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-            bar.set_message(format!("loss {loss:.3}"));
+            let pace = pace.map(|pace| format!(", {pace:.0} tokens/s")).unwrap_or_default();
+            bar.set_message(format!("loss {loss:.3}{pace}"));
         }
     }
 
-    /// After an evaluation.
-    pub fn evaluated(&self, done: u64, train_loss: f64, top1: f64) {
+    /// After an evaluation that found what the `words` say.
+    pub fn evaluated(&self, done: u64, train_loss: f64, words: &str) {
         if self.bar.is_none() {
             let Self { label, total, .. } = self;
-            self.owner
-                .say(&format!("{label}: step {done}/{total}, train loss {train_loss:.4}, test top-1 {top1:.2} %"));
+            self.owner.say(&format!("{label}: step {done}/{total}, train loss {train_loss:.4}, test {words}"));
         }
     }
 

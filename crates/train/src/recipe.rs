@@ -1,11 +1,15 @@
-//! What a recipe says. Recipes themselves are functions in [`crate::recipes`].
+//! What a recipe for images says. Recipes themselves are functions in [`crate::recipes`].
 
+use crate::cell::Cell;
 use crate::error::{Error, Result};
-use crate::optimizer::{OptimizerConfig, Rule};
+use crate::optimizer::OptimizerConfig;
 use crate::preprocess::Preprocess;
-use crate::schedule::{Schedule, Shape, Warmup};
+use crate::schedule::Schedule;
+use crate::session::Session;
+use crate::task::{Outline, Task, at_least_1, number};
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use swish_data::Dataset;
+use swish_data::{Data, Dataset};
 
 /// All that decides a training run besides the activation, the seed and the data themselves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,75 +81,60 @@ impl Recipe {
     #[must_use]
     pub fn with_steps(self, steps: u64) -> Self {
         let scale = |n: u64| (u128::from(n) * u128::from(steps) / u128::from(self.steps.max(1))) as u64;
-        let warmup = match self.schedule.warmup {
-            Warmup::Linear { steps } => Warmup::Linear { steps: scale(steps) },
-            other => other,
-        };
         Self {
             log_every: scale(self.log_every).max(1),
             eval_every: scale(self.eval_every).max(1),
             steps,
-            schedule: Schedule { warmup, ..self.schedule },
+            schedule: self.schedule.clone().with_warmup(scale),
             ..self
         }
     }
+}
 
-    /// Checks that the values make sense, and that the model takes images of this size.
-    ///
-    /// # Errors
-    /// [`Error::BadValue`]; an unknown model.
-    pub fn check(&self) -> Result<()> {
+impl Task for Recipe {
+    type Data = Data;
+    type Session<'a> = Session<'a>;
+
+    /// The model has to take images of this size, besides.
+    fn check(&self) -> Result<()> {
         at_least_1("batch", self.batch as u64)?;
         at_least_1("steps", self.steps)?;
         at_least_1("steps between evaluations", self.eval_every)?;
         at_least_1("batches a step", self.replicas)?;
-        let OptimizerConfig { rule, weight_decay, clip_norm, .. } = self.optimizer;
-        number("weight decay", weight_decay, "0 or more", |x| x >= 0.0)?;
-        number("clip norm", clip_norm.unwrap_or(1.0), "above 0", |x| x > 0.0)?;
-        let share = |what, x| number(what, x, "from 0 to 1, 1 excluded", |x| (0.0..1.0).contains(&x));
-        match rule {
-            Rule::Sgd { momentum, .. } => share("momentum", momentum)?,
-            Rule::RmsProp { decay, momentum, epsilon } => {
-                share("decay of the mean square", decay)?;
-                share("momentum", momentum)?;
-                number("epsilon", epsilon, "0 or more", |x| x >= 0.0)?;
-            }
-            Rule::Adam { beta1, beta2, epsilon } => {
-                share("beta1", beta1)?;
-                share("beta2", beta2)?;
-                number("epsilon", epsilon, "0 or more", |x| x >= 0.0)?;
-            }
-        }
-        share("decay of the averages", self.ema_decay.unwrap_or(0.0))?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        number("decay of the averages", self.ema_decay.unwrap_or(0.0), "from 0 to 1, 1 excluded", |x| {
+            (0.0..1.0).contains(&x)
+        })?;
         number("label smoothing", self.label_smoothing, "from 0 to 1", |x| (0.0..=1.0).contains(&x))?;
         number("auxiliary weight", self.aux_weight, "0 or more", |x| x >= 0.0)?;
         number("norm momentum", self.norm_momentum.unwrap_or(1.0), "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
         let size = self.preprocess.image_size();
         let [_, h, w] = swish_core::models::find(&self.model)?.input;
-        if (h, w) != (size, size) {
-            return Err(Error::BadValue {
+        match (h, w) == (size, size) {
+            true => Ok(()),
+            false => Err(Error::BadValue {
                 what: "size of the images",
                 value: format!("{size}x{size} ({})", self.dataset),
                 expected: format!("{h}x{w}, which {} is made for", self.model),
-            });
+            }),
         }
-        if let Shape::Exponential { decay_steps, .. } = self.schedule.shape {
-            number("steps of a decay", decay_steps, "above 0", |x| x > 0.0)?;
+    }
+
+    fn outline(&self) -> Outline<'_> {
+        Outline {
+            name: &self.name,
+            model: &self.model,
+            dataset: self.dataset.to_string(),
+            schedule: &self.schedule,
+            steps: self.steps,
+            examples_a_step: self.examples_a_step(),
+            log_every: self.log_every,
+            eval_every: self.eval_every,
         }
-        number("learning rate", self.schedule.lr, "above 0", |x| x > 0.0)
     }
-}
 
-fn at_least_1(what: &'static str, value: u64) -> Result<()> {
-    match value {
-        0 => Err(Error::BadValue { what, value: "0".into(), expected: "at least 1".into() }),
-        _ => Ok(()),
-    }
-}
-
-fn number(what: &'static str, value: f64, expected: &str, fits: impl Fn(f64) -> bool) -> Result<()> {
-    match value.is_finite() && fits(value) {
-        true => Ok(()),
-        false => Err(Error::BadValue { what, value: value.to_string(), expected: format!("a number, {expected}") }),
+    fn open<'a>(cell: &'a Cell, data: &'a Data, device: &'a Device) -> Result<Session<'a>> {
+        Session::new(cell, data, device)
     }
 }

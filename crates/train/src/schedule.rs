@@ -1,5 +1,7 @@
 //! Learning rates over the steps of a run.
 
+use crate::error::Result;
+use crate::task::{at_least_1, number};
 use serde::{Deserialize, Serialize};
 
 /// The shape of a schedule after its warm-up.
@@ -21,6 +23,14 @@ pub enum Shape {
         factor: f64,
         /// Steps from one decay to the next; TensorFlow's scripts do not round them to a whole number.
         decay_steps: f64,
+    },
+    /// Rises linearly over `warmup` steps, then falls with the root of the step: lr * hidden^-0.5 * min((step + 1) * warmup^-1.5,
+    /// (step + 1)^-0.5) (Vaswani et al. 2017, section 5.3, and tensor2tensor's `noam`, whose steps begin with 0).
+    Noam {
+        /// Width of the model.
+        hidden: usize,
+        /// Steps of the rise.
+        warmup: u64,
     },
     /// Half a cosine from the base rate to 0 at the last step (Loshchilov and Hutter 2016, without restarts).
     Cosine,
@@ -73,6 +83,39 @@ impl Schedule {
         Self { lr, shape: Shape::Exponential { factor, decay_steps }, warmup: Warmup::None }
     }
 
+    /// Vaswani's rate for a model `hidden` wide, times `factor`.
+    pub fn noam(factor: f64, hidden: usize, warmup: u64) -> Self {
+        Self { lr: factor, shape: Shape::Noam { hidden, warmup }, warmup: Warmup::None }
+    }
+
+    /// The same rates with what `scale` makes of the number of steps over which they rise.
+    #[must_use]
+    pub fn with_warmup(mut self, scale: impl Fn(u64) -> u64) -> Self {
+        if let Shape::Noam { warmup, .. } = &mut self.shape {
+            *warmup = scale(*warmup);
+        }
+        if let Warmup::Linear { steps } = &mut self.warmup {
+            *steps = scale(*steps);
+        }
+        self
+    }
+
+    /// Checks that the values make sense.
+    ///
+    /// # Errors
+    /// [`crate::Error::BadValue`].
+    pub fn check(&self) -> Result<()> {
+        match self.shape {
+            Shape::Exponential { decay_steps, .. } => number("steps of a decay", decay_steps, "above 0", |x| x > 0.0)?,
+            Shape::Noam { hidden, warmup } => {
+                at_least_1("width of the schedule", hidden as u64)?;
+                at_least_1("steps of the warm-up", warmup)?;
+            }
+            Shape::Constant | Shape::Steps { .. } | Shape::Cosine => (),
+        }
+        number("learning rate", self.lr, "above 0", |x| x > 0.0)
+    }
+
     /// The learning rate of step `step` (0-based) out of `total`.
     pub fn at(&self, step: u64, total: u64) -> f64 {
         let base = match &self.shape {
@@ -83,6 +126,10 @@ impl Schedule {
             }
             Shape::Exponential { factor, decay_steps } => {
                 self.lr * factor.powi((step as f64 / decay_steps).floor() as i32)
+            }
+            &Shape::Noam { hidden, warmup } => {
+                let (t, warmup) = ((step + 1) as f64, warmup as f64);
+                self.lr * (hidden as f64).powf(-0.5) * (t * warmup.powf(-1.5)).min(t.powf(-0.5))
             }
             Shape::Cosine => {
                 let t = step as f64 / total.max(1) as f64;
@@ -134,6 +181,17 @@ mod tests {
         assert_eq!(s.at(0, 100), 0.2);
         assert!((s.at(50, 100) - 0.1).abs() < 1e-15);
         assert!(s.at(99, 100) < 1e-4);
+    }
+
+    /// Worked out in Python: `512**-.5 * 4000**-1.5`, `512**-.5 * 4000**-.5`, `512**-.5 * 16000**-.5`.
+    #[test]
+    fn noam_rises_for_its_warm_up_and_falls_with_the_root() {
+        let s = Schedule::noam(1.0, 512, 4_000);
+        for (step, rate) in [(0, 1.746928107421711e-7), (3_999, 6.987712429686843e-4), (15_999, 3.4938562148434216e-4)]
+        {
+            assert!((s.at(step, 300_000) / rate - 1.0).abs() < 1e-12, "step {step}: {}", s.at(step, 300_000));
+        }
+        assert!((Schedule::noam(0.5, 512, 4_000).at(15_999, 1) / 1.7469281074217108e-4 - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -3,14 +3,13 @@
 use crate::cell::Cell;
 use crate::checkpoint::{self, Standing};
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
 use crate::progress::{Progress, RunProgress};
-use crate::session::Session;
+use crate::task::{Origin, Outcome, Outline, Task, Training};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use swish_core::nn::weights;
-use swish_data::{Data, DataSource};
+use swish_data::DataSource;
 use swish_record::metrics::{self, MetricsWriter, Row};
 use swish_record::tensorboard::{self, EventWriter};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
@@ -43,7 +42,7 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// What keeps the run from being done at all: files, data, an impossible recipe.
-pub fn run_cell(cell: &Cell, data: &Data, options: &RunOptions) -> Result<RunRecord> {
+pub fn run_cell<R: Task>(cell: &Cell<R>, data: &R::Data, options: &RunOptions) -> Result<RunRecord> {
     cell.recipe.check()?;
     let id = cell.id(data);
     if let Some(record) = options.store.read(&id)? {
@@ -57,12 +56,13 @@ pub fn weights_file(store: &RunStore, id: &str) -> PathBuf {
     store.run_dir(id).join("model.safetensors")
 }
 
-struct Run<'a> {
-    cell: &'a Cell,
-    data: &'a Data,
+struct Run<'a, R: Task + 'a> {
+    cell: &'a Cell<R>,
+    data: &'a R::Data,
+    outline: Outline<'a>,
     options: &'a RunOptions,
     dir: PathBuf,
-    session: Session<'a>,
+    session: R::Session<'a>,
     metrics: MetricsWriter,
     events: Option<EventWriter>,
     at: Standing,
@@ -71,59 +71,68 @@ struct Run<'a> {
 }
 
 /// How the steps ended.
-enum End {
-    Finished(Evaluation),
+enum End<E> {
+    Finished(E),
     Diverged(String),
 }
 
-impl<'a> Run<'a> {
-    fn start(cell: &'a Cell, data: &'a Data, options: &'a RunOptions, id: String) -> Result<Self> {
+/// What an evaluation of a recipe finds.
+type Found<'a, R> = <<R as Task>::Session<'a> as Training>::Evaluation;
+
+impl<'a, R: Task> Run<'a, R> {
+    fn start(cell: &'a Cell<R>, data: &'a R::Data, options: &'a RunOptions, id: String) -> Result<Self> {
         let dir = options.store.run_dir(&id);
         let recipe = serde_json::to_string_pretty(&cell.recipe).unwrap_or_default();
         write_atomic(dir.join("recipe.json"), recipe + "\n")?;
-        let mut session = Session::new(cell, data, &options.device)?;
+        let mut session = R::open(cell, data, &options.device)?;
+        session.keep(&dir)?;
         let found = checkpoint::load(&checkpoint_file(&dir), &id, &mut session)?;
         let at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
         let metrics = match at.step {
-            0 => MetricsWriter::create(dir.join("metrics.csv"))?,
-            step => MetricsWriter::resume(dir.join("metrics.csv"), step)?,
+            0 => MetricsWriter::create(dir.join("metrics.csv"), Found::<R>::COLUMNS)?,
+            step => MetricsWriter::resume(dir.join("metrics.csv"), Found::<R>::COLUMNS, step)?,
         };
         let events = options.tensorboard.then(|| events(&dir)).transpose()?;
         let clock = (Instant::now(), at.seconds);
-        Ok(Self { cell, data, options, dir, session, metrics, events, at, clock })
+        let outline = cell.recipe.outline();
+        Ok(Self { cell, data, outline, options, dir, session, metrics, events, at, clock })
     }
 
     fn finish(mut self) -> Result<RunRecord> {
         let label = self.cell.label();
-        let progress = self.options.progress.start(&label, self.cell.recipe.steps, self.at.step);
+        let progress = self.options.progress.start(&label, self.outline.steps, self.at.step);
         let end = self.train(&progress)?;
         let seconds = self.seconds();
         let record = self.record(&end, seconds);
         if self.options.keep_weights {
-            let tensors = self.session.averaged(|session| Ok(weights::state_dict(&session.net.params)?))?;
-            let bytes = weights::to_bytes(&tensors, None)?;
+            let tensors = self.session.averaged(|session| Ok(weights::state_dict(&session.learner().params)?))?;
+            let marks = self.session.marks();
+            let bytes = weights::to_bytes(&tensors, Some(marks).filter(|marks| !marks.is_empty()))?;
             write_atomic(weights_file(&self.options.store, &record.id), bytes)?;
+        }
+        if let End::Finished(evaluation) = &end {
+            evaluation.keep(&self.dir)?;
         }
         self.options.store.write(&record)?;
         // The record stands: the checkpoint has served, and a leftover one would do no harm.
         remove_if_there(&checkpoint_file(&self.dir))?;
         for line in self.session.damaged() {
-            self.options.progress.say(&format!("{label}: damaged, another image was taken: {line}"));
+            self.options.progress.say(&format!("{label}: damaged, another example was taken: {line}"));
         }
         progress.finish(&match &end {
-            End::Finished(e) => format!("top-1 {:.2} %, {seconds:.0} s", e.top1),
+            End::Finished(e) => format!("{}, {seconds:.0} s", e.words()),
             End::Diverged(why) => why.clone(),
         });
         Ok(record)
     }
 
-    fn train(&mut self, progress: &RunProgress) -> Result<End> {
-        let recipe = &self.cell.recipe;
+    fn train(&mut self, progress: &RunProgress) -> Result<End<Found<'a, R>>> {
+        let Outline { steps, log_every, eval_every, .. } = self.outline;
         let mut batches = self.session.batches(self.at.step)?;
-        let mut last_save = Instant::now();
-        let mut evaluation = Evaluation::default();
-        while self.at.step < recipe.steps {
-            let lr = recipe.schedule.at(self.at.step, recipe.steps);
+        let (begin, mut last_save) = (Instant::now(), Instant::now());
+        let mut evaluation = Found::<R>::default();
+        while self.at.step < steps {
+            let lr = self.outline.lr_at(self.at.step);
             let loss = self.session.step(&mut batches, self.at.step)?;
             if !loss.is_finite() {
                 return Ok(End::Diverged(format!("diverged: training loss is {loss} at step {}", self.at.step)));
@@ -131,49 +140,47 @@ impl<'a> Run<'a> {
             self.at.step += 1;
             self.at.loss_sum += loss;
             self.at.loss_steps += 1;
-            progress.step(self.at.step, loss);
-            let due = |every: u64| self.at.step.is_multiple_of(every.max(1)) || self.at.step == recipe.steps;
-            let (log, evaluate) = (due(recipe.log_every), due(recipe.eval_every));
+            let pace = self.session.tokens().map(|tokens| tokens as f64 / begin.elapsed().as_secs_f64());
+            progress.step(self.at.step, loss, pace);
+            let last = self.at.step == steps;
+            let due = |every: u64| self.at.step.is_multiple_of(every.max(1)) || last;
+            let (log, evaluate) = (due(log_every), due(eval_every));
             if evaluate {
-                evaluation = self.session.evaluate()?;
+                evaluation = self.session.evaluate(last)?;
             }
             if log || evaluate {
-                self.row(lr, evaluate.then_some(evaluation), progress)?;
+                self.row(lr, evaluate.then_some(&evaluation), progress)?;
             }
             // Never after the last step: a run that goes on always makes its last row itself.
-            if self.at.step < recipe.steps && last_save.elapsed() >= self.options.checkpoint_every {
+            if !last && last_save.elapsed() >= self.options.checkpoint_every {
                 self.save()?;
                 last_save = Instant::now();
             }
         }
-        if !evaluation.loss.is_finite() {
-            return Ok(End::Diverged(format!("diverged: test loss is {} after the last step", evaluation.loss)));
+        let loss = evaluation.loss();
+        if !loss.is_finite() {
+            return Ok(End::Diverged(format!("diverged: test loss is {loss} after the last step")));
         }
         Ok(End::Finished(evaluation))
     }
 
     /// Adds a row to the curve: the mean loss since the last one, and an evaluation where there was one.
-    fn row(&mut self, lr: f64, evaluation: Option<Evaluation>, progress: &RunProgress) -> Result<()> {
+    fn row(&mut self, lr: f64, evaluation: Option<&Found<'a, R>>, progress: &RunProgress) -> Result<()> {
         let train_loss = self.at.loss_sum / self.at.loss_steps.max(1) as f64;
         (self.at.loss_sum, self.at.loss_steps) = (0.0, 0);
         self.at.last_loss = Some(train_loss);
-        let examples = self.at.step * self.cell.recipe.examples_a_step();
-        let epoch = examples as f64 / self.session.train_len() as f64;
-        let row = Row {
-            step: self.at.step,
-            epoch,
-            lr,
-            train_loss,
-            test_loss: evaluation.map(|e| e.loss),
-            test_top1: evaluation.map(|e| e.top1),
-        };
+        let epoch = self.session.epochs(self.at.step);
+        let mut row = Row { step: self.at.step, epoch, lr, train_loss, ..Row::default() };
+        if let Some(evaluation) = evaluation {
+            evaluation.fill_row(&mut row);
+        }
         self.metrics.write(&row)?;
         self.metrics.sync()?;
         if let Some(events) = &mut self.events {
             events.write(&row)?;
         }
-        if let Some(e) = evaluation {
-            progress.evaluated(self.at.step, train_loss, e.top1);
+        if let Some(evaluation) = evaluation {
+            progress.evaluated(self.at.step, train_loss, &evaluation.words());
         }
         Ok(())
     }
@@ -187,17 +194,13 @@ impl<'a> Run<'a> {
         self.clock.1 + self.clock.0.elapsed().as_secs_f64()
     }
 
-    fn record(&self, end: &End, seconds: f64) -> RunRecord {
-        let (cell, recipe) = (self.cell, &self.cell.recipe);
-        let (evaluation, err) = match end {
-            End::Finished(e) => (Some(*e), None),
-            End::Diverged(why) => (None, Some(why.clone())),
-        };
-        RunRecord {
+    fn record(&self, end: &End<Found<'a, R>>, seconds: f64) -> RunRecord {
+        let (cell, outline) = (self.cell, &self.outline);
+        let mut record = RunRecord {
             id: self.at.id.clone(),
             experiment: self.options.experiment.clone(),
-            model: recipe.model.clone(),
-            dataset: recipe.dataset.to_string(),
+            model: outline.model.into(),
+            dataset: self.data.dataset(),
             data_source: match self.data.source() {
                 DataSource::Hub => swish_record::DataSource::Hub,
                 DataSource::Dir => swish_record::DataSource::Dir,
@@ -205,14 +208,14 @@ impl<'a> Run<'a> {
             },
             data_version: self.data.version().into(),
             profile: cell.profile,
-            recipe: recipe.name.clone(),
+            recipe: outline.name.into(),
             activation: cell.activation.to_string(),
             formula: cell.activation.formula(),
             canonical: cell.activation.canonical(),
             seed: cell.seed,
-            lr: recipe.schedule.lr,
-            steps: recipe.steps,
-            batch: recipe.examples_a_step() as usize,
+            lr: outline.schedule.lr,
+            steps: outline.steps,
+            batch: outline.examples_a_step as usize,
             precision: cell.precision.to_string(),
             device: "cpu".into(),
             threads: self.options.threads,
@@ -221,12 +224,18 @@ impl<'a> Run<'a> {
             seconds,
             started: self.at.started.clone(),
             train_loss: self.at.last_loss,
-            top1: evaluation.map(|e| e.top1),
-            top5: evaluation.map(|e| e.top5),
+            top1: None,
+            top5: None,
             bleu: None,
-            params: self.session.net.params.count() as u64,
-            err,
+            scores: Vec::new(),
+            params: self.session.learner().params.count() as u64,
+            err: None,
+        };
+        match end {
+            End::Finished(evaluation) => evaluation.fill_record(&mut record),
+            End::Diverged(why) => record.err = Some(why.clone()),
         }
+        record
     }
 }
 

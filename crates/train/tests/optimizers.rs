@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use swish_core::activation::Activation;
 use swish_core::nn::init::Scheme;
 use swish_core::nn::{Builder, Params, Role};
-use swish_train::averages::{Averages, decay_at};
+use swish_train::averages::{MovingAverages, decay_at};
 use swish_train::optimizer::{DecayOn, Optimizer, OptimizerConfig, Rule};
 
 const STEPS: u64 = 20;
@@ -146,7 +146,7 @@ fn averages_follow_parameters_and_statistics_and_stand_in_for_them() {
     assert_eq!([1, 2, 3, 100_000].map(|t| decay_at(0.9999, t)), [2.0 / 11.0, 0.25, 4.0 / 13.0, 0.9999]);
     let cap = 0.5;
     let params = params();
-    let mut averages = Averages::new(&params, cap).unwrap();
+    let mut averages = MovingAverages::new(&params, cap).unwrap();
     let (mut w, mut stats) = (values(&params), vec![0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
     for t in 1..=STEPS {
         let new: Vec<f32> = gradient(N, t);

@@ -1,11 +1,10 @@
 //! `swish data`: getting data sets, and looking at them.
 
-use crate::args::{download_progress, say};
+use crate::args::{Content, download_progress, say};
 use anyhow::Result;
 use std::path::PathBuf;
-use std::str::FromStr;
 use swish_data::text::{self, Bitext, Corpus, TextOptions};
-use swish_data::{Data, DataChoice, DataError, DataOptions, Dataset};
+use swish_data::{Data, DataChoice, DataOptions};
 
 /// Get data sets, and look at them
 #[derive(clap::Args)]
@@ -20,35 +19,13 @@ enum What {
     Show(ShowArgs),
 }
 
-/// Images, or English-German text.
-#[derive(Clone, Copy)]
-enum Wanted {
-    Images(Dataset),
-    Text,
-}
-
-impl FromStr for Wanted {
-    type Err = DataError;
-
-    fn from_str(name: &str) -> Result<Self, DataError> {
-        match name.to_ascii_lowercase().as_str() {
-            "wmt" | "wmt14" => Ok(Self::Text),
-            _ => name.parse().map(Self::Images).map_err(|_| DataError::Argument {
-                what: "data set",
-                value: name.to_owned(),
-                expected: "cifar10, cifar100, imagenet or wmt14".into(),
-            }),
-        }
-    }
-}
-
 /// Download a data set from the hub and check all of it
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  swish data fetch --dataset cifar10\n  swish data fetch --dataset wmt14 --to data")]
 struct FetchArgs {
     /// cifar10, cifar100, imagenet (150 GB; its terms have to be accepted on the hub first, see data/README.md) or wmt14 (0.8 GB)
     #[arg(long)]
-    dataset: Wanted,
+    dataset: Content,
     /// Also copy the files to this folder, in the layout that --data-dir reads
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
@@ -62,7 +39,7 @@ struct FetchArgs {
 struct ShowArgs {
     /// cifar10, cifar100, imagenet or wmt14
     #[arg(long)]
-    dataset: Wanted,
+    dataset: Content,
     /// Where it comes from: auto (directory, then hub, then embedded), hub, dir, embedded
     #[arg(long = "data", default_value = "auto")]
     choice: DataChoice,
@@ -84,8 +61,8 @@ pub fn run(args: Args) -> Result<()> {
 fn fetch(args: &FetchArgs) -> Result<()> {
     let (to, mut progress) = (args.to.as_deref(), download_progress());
     let fetched = match args.dataset {
-        Wanted::Images(dataset) => swish_data::fetch(dataset, to, &mut progress)?,
-        Wanted::Text => text::fetch(to, &mut progress)?,
+        Content::Images(dataset) => swish_data::fetch(dataset, to, &mut progress)?,
+        Content::Text => text::fetch(to, &mut progress)?,
     };
     say(fetched.note)?;
     for file in fetched.files {
@@ -98,11 +75,11 @@ fn show(args: ShowArgs) -> Result<()> {
     let cache = DataOptions::default_cache();
     let data = DataOptions { choice: args.choice, dir: args.data_dir, cache, require_real: false };
     match args.dataset {
-        Wanted::Text => show_text(&text::load(&TextOptions { sets: args.sets, ..TextOptions::new(data) })?),
-        Wanted::Images(_) if !args.sets.is_empty() => {
+        Content::Text => show_text(&text::load(&TextOptions { sets: args.sets, ..TextOptions::new(data) })?),
+        Content::Images(_) if !args.sets.is_empty() => {
             anyhow::bail!("--sets chooses among sets of text; images have none")
         }
-        Wanted::Images(dataset) => say(Data::open(dataset, data)?.note()),
+        Content::Images(dataset) => say(Data::open(dataset, data)?.note()),
     }
 }
 

@@ -1,6 +1,6 @@
-//! `swish eval`: accuracy of given weights on a data set.
+//! `swish eval`: accuracy or BLEU of given weights on a data set.
 
-use crate::args::{ComputeArgs, DataArgs, Weights, positive, say};
+use crate::args::{AnyModel, BeamArgs, ComputeArgs, DataArgs, TextSets, Weights, positive, refuse, say};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use serde::Serialize;
@@ -8,7 +8,8 @@ use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
-use swish_core::models::{self, Net};
+use swish_core::models::transformer::TransformerInfo;
+use swish_core::models::{ModelInfo, Net};
 use swish_core::nn::{Pass, weights};
 use swish_data::imagenet::{self, ImageNetOptions, ImageNetTransform, Resize};
 use swish_data::{Augment, Data, DataOptions, Dataset, Normalise};
@@ -16,11 +17,13 @@ use swish_train::cell::Precision;
 use swish_train::evaluate::{self, Counts, evaluate_classes};
 use swish_train::jobs::with_threads;
 use swish_train::preprocess::Preprocess;
+use swish_train::translation::Translator;
 
-/// Evaluate weights (a run's model.safetensors, PyTorch's or timm's) on a test or validation set
+/// Evaluate weights (a run's model.safetensors, PyTorch's or timm's) on a test or validation set; of Transformers loss and BLEU
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  swish eval --model resnet20 --activation swish --weights results/runs/ID/model.safetensors --dataset cifar10 --data-dir DIR\n  swish eval --model inception_v4 --activation relu --weights hub:timm/inception_v4.tf_in1k --dataset imagenet --data-dir DIR\n  swish eval --model mobilenet_v1 --activation relu6 --weights FILE --norm-eps 1e-5 --dataset imagenet --val val.tar.gz --classes classes.tsv
+  swish eval --model transformer-small --activation swish --weights results/runs/ID/model.safetensors --data-dir DIR --eval-sets newstest2014
 
 Published weights have their authors' function and no other: relu in timm's inception_v3, inception_v4 and inception_resnet_v2, relu6 in its
 mobilenetv1_100 (here mobilenet_v1), which also has BatchNorm's epsilon 1e-5. timm's accuracies are of images whose shorter side was resized to
@@ -66,6 +69,10 @@ pub struct Args {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    sets: TextSets,
+    #[command(flatten)]
+    beam: BeamArgs,
+    #[command(flatten)]
     compute: ComputeArgs,
 }
 
@@ -81,15 +88,47 @@ struct Line<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let device = args.compute.device()?;
-    with_threads(args.compute.threads(), || eval(&args, &device))?
+    with_threads(args.compute.threads(), || match AnyModel::find(&args.model)? {
+        AnyModel::Images(info) => images(&args, info, &device),
+        AnyModel::Text(info) => translation(&args, info, &device),
+    })?
 }
 
-fn eval(args: &Args, device: &Device) -> Result<()> {
+fn translation(args: &Args, info: &TransformerInfo, device: &Device) -> Result<()> {
+    let images = [
+        ("--normalise", args.normalise.is_some()),
+        ("--preprocess", args.preprocess.is_some()),
+        ("--classes", args.classes.is_some()),
+        ("--val", args.val.is_some()),
+        ("--norm-eps", args.norm_eps.is_some()),
+        ("--per-class", args.per_class.is_some()),
+        ("--batch", args.batch.is_some()),
+    ];
+    refuse(&images, "models that take images", info.name)?;
+    let (activation, file) = (args.activation.parse::<Activation>()?, args.weights.file()?);
+    let tokenizer = args.beam.tokenizer.as_deref();
+    let translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision, device)?;
+    let corpus = args.data.text(&args.sets)?;
+    let found = translator.evaluate(&corpus.eval, &args.beam.search())?;
+    say(json!({
+        "model": info.name, "activation": activation.to_string(), "weights": args.weights.to_string(),
+        "data_source": corpus.source.to_string(), "data_version": corpus.version, "beam": args.beam.search().width,
+        "scores": found.sets,
+    }))
+}
+
+fn images(args: &Args, info: &'static ModelInfo, device: &Device) -> Result<()> {
+    let text = [
+        ("--sets", !args.sets.sets.is_empty()),
+        ("--eval-sets", !args.sets.eval_sets.is_empty()),
+        ("--tokenizer", args.beam.tokenizer.is_some()),
+        ("--greedy", args.beam.greedy),
+    ];
+    refuse(&text, "Transformers", info.name)?;
     let activation: Activation = args.activation.parse()?;
-    let info = models::find(&args.model)?;
     let [_, h, w] = info.input;
     let (preprocess, name) = preprocess(args, h)?;
-    let (size, dataset) = (preprocess.image_size(), args.data.dataset);
+    let (size, dataset) = (preprocess.image_size(), args.data.images()?);
     if (h, w) != (size, size) {
         bail!("{dataset} has images of {size}x{size}, but {} takes {h}x{w}; is it another --dataset?", info.name);
     }
@@ -115,8 +154,9 @@ fn eval(args: &Args, device: &Device) -> Result<()> {
 
 /// The preprocessing of the data set, with its name.
 fn preprocess(args: &Args, size: usize) -> Result<(Preprocess, &str)> {
-    let Args { normalise, preprocess, data: DataArgs { dataset, .. }, .. } = args;
-    if *dataset == Dataset::ImageNet {
+    let Args { normalise, preprocess, .. } = args;
+    let dataset = args.data.images()?;
+    if dataset == Dataset::ImageNet {
         let name = preprocess.as_deref().unwrap_or("slim");
         let resize = match (name, normalise) {
             (_, Some(_)) => bail!("--normalise is for cifar10 and cifar100; imagenet has --preprocess"),
@@ -129,7 +169,7 @@ fn preprocess(args: &Args, size: usize) -> Result<(Preprocess, &str)> {
     let name = normalise.as_deref().unwrap_or("fb");
     let normalise = match (name, preprocess) {
         (_, Some(_)) => bail!("--preprocess is for imagenet; {dataset} has --normalise"),
-        ("fb", _) => Normalise::fb_resnet(*dataset),
+        ("fb", _) => Normalise::fb_resnet(dataset),
         ("wrn", _) => Normalise::wide_resnet(),
         ("tf", _) => Normalise::tf_resnet(),
         (other, _) => bail!("--normalise {other}: expected fb, wrn or tf"),
@@ -138,7 +178,7 @@ fn preprocess(args: &Args, size: usize) -> Result<(Preprocess, &str)> {
 }
 
 fn open(args: &Args) -> Result<Data> {
-    let (dataset, classes) = (args.data.dataset, args.classes.clone());
+    let (dataset, classes) = (args.data.images()?, args.classes.clone());
     let data = match &args.val {
         Some(_) if dataset != Dataset::ImageNet => bail!("--val is for imagenet; {dataset} is read from --data-dir"),
         None if classes.is_none() => return args.data.load(),

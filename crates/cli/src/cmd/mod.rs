@@ -13,3 +13,4 @@ pub mod report;
 pub mod search;
 pub mod space;
 pub mod train;
+pub mod translate;

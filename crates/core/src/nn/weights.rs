@@ -17,6 +17,17 @@ pub fn read_file(file: &Path) -> Result<HashMap<String, Tensor>> {
         .map_err(|e| bad(e.to_string().lines().next().unwrap_or("no reason given").to_string()))
 }
 
+/// What the header of a safetensors file says besides its tensors.
+///
+/// # Errors
+/// [`Error::BadFile`] when the file is missing, truncated or not safetensors.
+pub fn read_metadata(file: &Path) -> Result<HashMap<String, String>> {
+    let bad = |reason: String| Error::BadFile { file: file.to_path_buf(), reason };
+    let bytes = std::fs::read(file).map_err(|e| bad(e.to_string()))?;
+    let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
+    Ok(metadata.metadata().clone().unwrap_or_default())
+}
+
 /// How the names of parameters end.
 const PARAMETERS: [&str; 4] = [".weight", ".bias", ".beta", ".alpha"];
 

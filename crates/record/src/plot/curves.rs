@@ -58,7 +58,7 @@ const PANEL: (f64, f64) = (270.0, 180.0);
 const DIVERGED: f64 = 1.5;
 
 impl CurvePlot {
-    /// Training loss and, below it, test accuracy of runs with their curves. Runs that may not share
+    /// Training loss and, below it, test accuracy or BLEU of runs with their curves. Runs that may not share
     /// a column of a table do not share a panel. Panels stand in the order of the runs; `order` is that of the legend.
     #[must_use]
     pub fn of_runs(title: &str, order: &[String], runs: &[(RunRecord, Vec<Row>)]) -> Self {
@@ -80,8 +80,15 @@ impl CurvePlot {
         for groups in groups.chunks(ACROSS) {
             let loss =
                 |group: &Vec<&(RunRecord, Vec<Row>)>| panel(group, "training loss (nats)", |row| Some(row.train_loss));
-            let top1 =
-                |group: &Vec<&(RunRecord, Vec<Row>)>| panel(group, "test top-1 accuracy (%)", |row| row.test_top1);
+            // Runs of translation have BLEU, others top-1 accuracy.
+            let result = |group: &Vec<&(RunRecord, Vec<Row>)>| match group
+                .iter()
+                .flat_map(|run| &run.1)
+                .any(|row| row.test_bleu.is_some())
+            {
+                true => panel(group, "test BLEU", |row| row.test_bleu),
+                false => panel(group, "test top-1 accuracy (%)", |row| row.test_top1),
+            };
             let limited = |group| {
                 let mut panel: CurvePanel = loss(group);
                 let first: Vec<f64> = panel
@@ -95,7 +102,7 @@ impl CurvePlot {
                 panel
             };
             bands.push(groups.iter().map(limited).collect());
-            bands.push(groups.iter().map(top1).collect());
+            bands.push(groups.iter().map(result).collect());
         }
         bands.iter_mut().for_each(|band: &mut Vec<CurvePanel>| {
             // One point is no curve: runs that are evaluated once have their accuracy in the table.

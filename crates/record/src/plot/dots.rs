@@ -76,10 +76,10 @@ impl DotPlot {
             rows: rows(section, block, true, block.comparable),
         };
         let mut panels: Vec<DotPanel> = Vec::new();
-        for block in section.blocks.iter().filter(|block| !block.comparable) {
+        for block in section.blocks.iter().chain(&section.unfilled).filter(|block| !block.comparable) {
             let panel = DotPanel {
                 heading: table.spec.paper_heading(&block.column),
-                axis: block.column.metric.label().into(),
+                axis: block.column.metric.printed_label().into(),
                 rows: rows(section, block, false, true),
             };
             if panel.rows.iter().any(|row| row.paper.is_some()) && !panels.contains(&panel) {

@@ -81,6 +81,7 @@ fn runs(activations: &[&str], models: usize) -> Vec<(RunRecord, Vec<Row>)> {
                     train_loss,
                     test_loss: None,
                     test_top1: (n % 4 == 0 && !diverged).then(|| 100.0 - 30.0 * fall.min(3.0)),
+                    test_bleu: None,
                 }
             });
             runs.push((record, rows.collect()));

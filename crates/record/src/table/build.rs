@@ -37,14 +37,30 @@ fn section(spec: &TableSpec, profile: Profile, data_source: DataSource, records:
             blocks.push(Block { column: column.clone(), cells: cells.collect(), setting, comparable });
         }
     }
-    Section { profile, data_source, rows, blocks, provenance: provenance(records) }
+    let unfilled = unfilled(spec, &rows, &blocks);
+    Section { profile, data_source, rows, blocks, unfilled, provenance: provenance(records) }
+}
+
+/// A block without runs for each column of the paper that no block stands for.
+fn unfilled(spec: &TableSpec, rows: &[String], blocks: &[Block]) -> Vec<Block> {
+    let mut unfilled: Vec<Block> = Vec::new();
+    for column in &spec.columns {
+        if blocks.iter().chain(&unfilled).all(|block| block.column.printed() != column.printed()) {
+            let cells: Vec<Cell> = rows.iter().map(|row| cell(spec.number, column, row, &[], false)).collect();
+            if cells.iter().any(|cell| cell.paper.is_some()) {
+                unfilled.push(Block { column: column.clone(), cells, setting: Setting::default(), comparable: false });
+            }
+        }
+    }
+    unfilled
 }
 
 /// Whether a run fills a column: the model and data set, and a value of its metric or a failure.
 fn belongs(record: &RunRecord, column: &Column) -> bool {
-    record.dataset == column.dataset_as_run
+    let dataset = column.dataset_as_run.split_once('/').map_or(column.dataset_as_run.as_str(), |(dataset, _)| dataset);
+    record.dataset == dataset
         && model_key(&record.model) == model_key(&column.model_as_run)
-        && (record.err.is_some() || record.value(column.metric).is_some())
+        && (record.err.is_some() || column.value(record).is_some())
 }
 
 /// The rows asked for, then the activations they do not name, in alphabetical order.
@@ -73,14 +89,14 @@ fn row_of<'a>(record: &RunRecord, rows: &'a [String]) -> Option<&'a String> {
 fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparable: bool) -> Cell {
     let rates = by_rate(records.iter().copied());
     let best = best(&rates, column.metric);
-    let finished = |record: &RunRecord| record.finished(column.metric);
+    let finished = |record: &RunRecord| column.finished(record);
     let reasons = |runs: &[&RunRecord]| {
         let ill = runs.iter().filter(|run| finished(run).is_none());
         sorted(ill.map(|run| run.err.clone().unwrap_or_else(|| "result not finite".into())))
     };
     let tried = |rate: &Rate<'_>| TriedRate {
         lr: rate.lr,
-        summary: rate.summary(column.metric),
+        summary: rate.summary_of(finished),
         failed: rate.runs.iter().filter(|run| finished(run).is_none()).count(),
         reasons: reasons(&rate.runs),
         chosen: best.is_some_and(|best| best.lr == rate.lr),
@@ -88,7 +104,7 @@ fn cell(table: u8, column: &Column, row: &str, records: &[&RunRecord], comparabl
     let mut shown = best.map_or_else(|| records.to_vec(), |best| best.runs.clone());
     shown.sort_by_key(|record| record.seed);
     let well: Vec<&RunRecord> = shown.iter().copied().filter(|run| finished(run).is_some()).collect();
-    let summary = best.and_then(|best| best.summary(column.metric));
+    let summary = best.and_then(|best| best.summary_of(finished));
     let paper = lookup_metric(table, &column.dataset, &column.model, column.metric, row);
     let seconds: Vec<f64> = well.iter().map(|record| record.seconds).collect();
     Cell {

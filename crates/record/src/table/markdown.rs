@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Block, Cell, Column, Provenance, Section, Table, TableSpec};
-use crate::paper::lookup_runs;
+use super::{Cell, Column, Provenance, Section, Table, TableSpec};
+use crate::paper::{Metric, lookup_runs};
 use crate::provenance::short;
 use crate::stats::Summary;
 
@@ -36,7 +36,7 @@ fn section_columns(spec: &TableSpec, section: &Section) -> Vec<TextColumn> {
         columns.push((section.heading(block, spec), block.cells.iter().map(ours).collect()));
         // Blocks of one column stand side by side, the paper's numbers after the last of them.
         let next = section.blocks.get(n + 1);
-        if block.comparable || next.is_none_or(|next| paper_column(next) != paper_column(block)) {
+        if block.comparable || next.is_none_or(|next| next.column.printed() != block.column.printed()) {
             columns.extend(paper_columns(spec, &section.rows, std::slice::from_ref(&block.column)));
         }
         if block.comparable {
@@ -44,13 +44,9 @@ fn section_columns(spec: &TableSpec, section: &Section) -> Vec<TextColumn> {
             columns.push(("difference".into(), block.cells.iter().map(shown).collect()));
         }
     }
+    let unfilled: Vec<Column> = section.unfilled.iter().map(|block| block.column.clone()).collect();
+    columns.extend(paper_columns(spec, &section.rows, &unfilled));
     columns
-}
-
-/// What decides which of the paper's numbers stand beside a block.
-fn paper_column(block: &Block) -> (&str, &str, &str) {
-    let column = &block.column;
-    (&column.dataset, &column.model, column.metric.name())
 }
 
 /// The paper's numbers for `columns`, each of the paper's columns once; those it does not print are left out.
@@ -98,12 +94,19 @@ pub(super) fn outcome(summary: Option<Summary>, failed: usize, reasons: &[String
 
 /// What the numbers are and where they come from.
 fn notes(spec: &TableSpec, section: &Section) -> String {
-    let mut metrics: Vec<&str> = section.blocks.iter().map(|block| block.column.metric.label()).collect();
-    metrics.dedup();
+    let mut metrics: Vec<&str> = Vec::new();
+    for block in &section.blocks {
+        let label = block.column.metric.label();
+        if !metrics.contains(&label) {
+            metrics.push(label);
+        }
+    }
     let mut text = format!("{}: median [smallest, largest] over n seeds.", metrics.join(", "));
     if section.blocks.iter().flat_map(|block| &block.cells).any(|cell| cell.rates.len() > 1) {
-        text.push_str(
-            " Of several learning rates the one with the most finished runs, then the best median top-1 accuracy at the end, is shown.",
+        let _ = write!(
+            text,
+            " Of several learning rates the one with the most finished runs, then the best median {} at the end, is shown.",
+            deciding(section)
         );
     }
     if !section.blocks.iter().any(|block| block.comparable) {
@@ -119,6 +122,14 @@ fn notes(spec: &TableSpec, section: &Section) -> String {
     text
 }
 
+/// What decides among several learning rates.
+pub(super) fn deciding(section: &Section) -> &'static str {
+    match section.blocks.iter().any(|block| block.column.metric.printed() == Metric::Bleu) {
+        true => "SacreBLEU on the development set",
+        false => "top-1 accuracy",
+    }
+}
+
 /// The runs of a section: how many, when and where, under which recipes.
 pub(super) fn made_with(section: &Section) -> String {
     let mut text = provenance(section);
@@ -132,7 +143,7 @@ pub(super) fn made_with(section: &Section) -> String {
             s.steps,
             s.batch,
             s.precision,
-            block.column.dataset_as_run,
+            block.column.dataset_as_run.split('/').next().unwrap_or_default(),
             s.data_version
         );
         if !settings.contains(&line) {

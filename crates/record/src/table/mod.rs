@@ -30,9 +30,9 @@ pub use read::{TableFile, TableRow, read_csv, read_folder};
 /// A column of the paper's table, and the model we run for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Data set, as in the paper's numbers: `cifar10`, `imagenet`, `wmt14-en-de/newstest2014`, ...
+    /// Data set, as in the paper's numbers: `cifar10`, `imagenet`, `wmt14-en-de/newstest2014` (an evaluation set behind the slash), ...
     pub dataset: String,
-    /// Data set as run: the same, or a smaller one that stands for it.
+    /// Data set as run: the same, or a smaller one that stands for it; with an evaluation set likewise.
     pub dataset_as_run: String,
     /// Model of the paper: `resnet-164`.
     pub model: String,
@@ -43,6 +43,24 @@ pub struct Column {
 }
 
 impl Column {
+    /// The result of a run in this column.
+    fn value(&self, record: &RunRecord) -> Option<f64> {
+        match self.dataset_as_run.split_once('/') {
+            Some((_, set)) => record.value_on(set, self.metric),
+            None => record.value(self.metric),
+        }
+    }
+
+    /// That of a run that ended well.
+    fn finished(&self, record: &RunRecord) -> Option<f64> {
+        self.value(record).filter(|value| value.is_finite() && record.err.is_none())
+    }
+
+    /// What decides which of the paper's numbers stand beside it.
+    pub(crate) fn printed(&self) -> (&str, &str, Metric) {
+        (&self.dataset, &self.model, self.metric.printed())
+    }
+
     /// Whether runs of this kind compare with the paper's number: the paper's model and data set, at full size, on real data.
     #[must_use]
     pub fn compares(&self, profile: Profile, data_source: DataSource) -> bool {
@@ -69,7 +87,7 @@ pub struct TableSpec {
 }
 
 /// What must be equal for runs of one model to share a column.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Setting {
     /// Version of the data.
     pub data_version: String,
@@ -188,6 +206,8 @@ pub struct Section {
     pub rows: Vec<String>,
     /// The columns.
     pub blocks: Vec<Block>,
+    /// Columns of the paper that no run here fills: their cells have the paper's numbers alone.
+    pub unfilled: Vec<Block>,
     /// Where the numbers come from.
     pub provenance: Provenance,
 }
@@ -252,7 +272,7 @@ impl Section {
         if column.dataset_as_run != column.dataset {
             parts.push(column.dataset_as_run.clone());
         }
-        parts.extend(spec.distinctions(&block.column));
+        parts.extend(spec.distinctions(&block.column, |metric| metric));
         let twins = self.blocks.iter().filter(|other| other.column == block.column);
         if twins.count() > 1 {
             let s = &block.setting;
@@ -270,18 +290,18 @@ impl TableSpec {
     #[must_use]
     pub fn paper_heading(&self, column: &Column) -> String {
         let mut parts = vec![column.model.clone(), "in the paper".to_owned()];
-        parts.extend(self.distinctions(column));
+        parts.extend(self.distinctions(column, Metric::printed));
         parts.join(" · ")
     }
 
-    /// Data set and metric of a column, each where the columns of this table differ in it.
-    fn distinctions(&self, column: &Column) -> Vec<String> {
+    /// Data set and metric of a column, each where the columns of this table differ in it; the metric as `shown`.
+    fn distinctions(&self, column: &Column, shown: fn(Metric) -> Metric) -> Vec<String> {
         let mut parts = Vec::new();
         if self.columns.iter().any(|other| other.dataset != column.dataset) {
             parts.push(column.dataset.clone());
         }
-        if self.columns.iter().any(|other| other.metric != column.metric) {
-            parts.push(column.metric.to_string());
+        if self.columns.iter().any(|other| shown(other.metric) != shown(column.metric)) {
+            parts.push(shown(column.metric).to_string());
         }
         parts
     }

@@ -1,7 +1,7 @@
 //! All learning rates that were tried, as a table beside the one that shows the best of them.
 
 use super::csv_rows::decimals;
-use super::markdown::{NOTHING, TextColumn, grid, made_with, outcome};
+use super::markdown::{NOTHING, TextColumn, deciding, grid, made_with, outcome};
 use super::{Block, Table};
 use crate::csv_text::to_csv;
 use crate::error::Result;
@@ -53,9 +53,15 @@ pub(super) fn markdown(table: &Table) -> String {
         }
         text += &format!("\n#### Profile {}, data: {}\n\n", section.profile, section.data_source);
         text += &grid(&section.rows, &columns);
-        text += "\nAccuracy (%) at the end of training: median [smallest, largest] over n seeds. In bold the rate that is shown in the \
-                 table: the one with the most finished runs, then the best median top-1 accuracy, on the images on which it is reported, \
-                 as in the paper.\n\n";
+        let deciding = deciding(section);
+        let (what, on) = match deciding {
+            "top-1 accuracy" => ("Accuracy (%)", "the images on which it is reported, as in the paper"),
+            _ => ("BLEU", "which the paper does not say it did"),
+        };
+        text += &format!(
+            "\n{what} at the end of training: median [smallest, largest] over n seeds. In bold the rate that is shown in the table: the one \
+             with the most finished runs, then the best median {deciding}, {on}.\n\n"
+        );
         text += &made_with(section);
     }
     text

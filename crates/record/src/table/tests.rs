@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use crate::run::SetScore;
 use crate::run::samples::record;
 
 fn spec() -> TableSpec {
@@ -245,4 +246,72 @@ fn without_runs_only_the_papers_numbers_stand_there() {
     assert!(table.markdown().contains("No runs recorded yet"));
     assert!(table.markdown().contains("93.8"));
     assert_eq!(table.csv().unwrap().iter().filter(|byte| **byte == b'\n').count(), 1);
+}
+
+/// A run of translation with SacreBLEU on newstest2013 and newstest2014; tokenised BLEU is 0.5 more.
+fn translated(activation: &str, lr: f64, bleu: [f64; 2]) -> RunRecord {
+    let score = |(set, bleu): (&str, f64)| SetScore {
+        set: set.into(),
+        sentences: 3000,
+        loss: 1.5,
+        accuracy: 60.0,
+        bleu,
+        signature: String::new(),
+        tokenised_bleu: bleu + 0.5,
+        tokenised_signature: String::new(),
+    };
+    let run = record("transformer_12", Profile::Paper, DataSource::Hub, activation, 1, 60.0);
+    let scores: Vec<SetScore> = ["newstest2013", "newstest2014"].into_iter().zip(bleu).map(score).collect();
+    RunRecord { lr, dataset: "wmt14-en-de".into(), bleu: Some(bleu[0]), scores, ..run }
+}
+
+/// Columns of Table 11 for the first two sets as run under this name, in both kinds of BLEU, and for the others as the paper has them.
+fn translation(dataset_as_run: &str) -> TableSpec {
+    let sets = ["newstest2013", "newstest2014", "newstest2015"].iter().enumerate();
+    let columns = sets.flat_map(|(n, set)| {
+        let own = if n < 2 { dataset_as_run } else { "wmt14-en-de" };
+        [Metric::Bleu, Metric::TokenisedBleu].map(|metric| Column {
+            dataset: format!("wmt14-en-de/{set}"),
+            dataset_as_run: format!("{own}/{set}"),
+            model: "transformer-12".into(),
+            model_as_run: "transformer_12".into(),
+            metric,
+        })
+    });
+    let rows = ["relu", "swish"].map(String::from).to_vec();
+    TableSpec { number: 11, title: "Table 11".into(), stem: "table_11".into(), rows, columns: columns.collect() }
+}
+
+#[test]
+fn one_rate_is_shown_on_all_sets_the_one_that_is_best_on_the_development_set() {
+    let failed = RunRecord {
+        scores: Vec::new(),
+        bleu: None,
+        err: Some("diverged".into()),
+        ..translated("swish", 2.0, [0.0; 2])
+    };
+    let records = [translated("relu", 1.0, [26.0, 28.0]), translated("relu", 0.5, [26.5, 27.0]), failed];
+    let table = Table::build(translation("wmt14-en-de"), &records);
+    let section = &table.sections[0];
+    let shown = |n: usize| (section.blocks[n].cells[0].lr, section.blocks[n].cells[0].summary.unwrap().median);
+    // Set by set SacreBLEU and tokenised BLEU, each beside the paper's 26.1 and 27.8.
+    assert_eq!([0, 1, 2, 3].map(shown), [26.5, 27.0, 27.0, 27.5].map(|bleu| (Some(0.5), bleu)));
+    assert!(section.blocks.iter().all(|block| block.comparable && block.cells[1].failed == 1));
+    assert_eq!(section.blocks[3].cells[0].paper, Some(27.8));
+    assert!(table.markdown().contains("the best median SacreBLEU on the development set"));
+}
+
+#[test]
+fn other_text_than_the_papers_does_not_compare() {
+    let records = [RunRecord { dataset: "wmt-en-de".into(), ..translated("relu", 1.0, [26.0, 28.0]) }];
+    let table = Table::build(translation("wmt-en-de"), &records);
+    assert!(table.sections[0].blocks.iter().all(|block| !block.comparable && block.cells[0].difference.is_none()));
+    let headings: Vec<_> =
+        table.sections[0].blocks.iter().map(|block| table.sections[0].heading(block, &table.spec)).collect();
+    assert!(headings[0].contains("wmt-en-de/newstest2013") && headings[0].ends_with("bleu"), "{headings:?}");
+    assert!(headings[1].ends_with("tokenised_bleu"), "{headings:?}");
+    // newstest2015 was not translated: the paper's 29.8 stands alone, once.
+    let text = table.markdown();
+    assert_eq!(text.matches("in the paper · wmt14-en-de/newstest2015").count(), 1, "{text}");
+    assert!(text.contains("29.8") && table.sections[0].unfilled.len() == 1, "{text}");
 }

@@ -1,6 +1,7 @@
 //! What a recipe says of its optimizer.
 
 use crate::error::{Error, Result};
+use crate::task::number;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -115,4 +116,30 @@ pub struct OptimizerConfig {
     /// Largest norm of the gradient, decay included, of all parameters together; a longer one is shortened to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+}
+
+impl OptimizerConfig {
+    /// Checks that the values make sense.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`].
+    pub fn check(&self) -> Result<()> {
+        let Self { rule, weight_decay, clip_norm, .. } = *self;
+        number("weight decay", weight_decay, "0 or more", |x| x >= 0.0)?;
+        number("clip norm", clip_norm.unwrap_or(1.0), "above 0", |x| x > 0.0)?;
+        let share = |what, x| number(what, x, "from 0 to 1, 1 excluded", |x| (0.0..1.0).contains(&x));
+        match rule {
+            Rule::Sgd { momentum, .. } => share("momentum", momentum),
+            Rule::RmsProp { decay, momentum, epsilon } => {
+                share("decay of the mean square", decay)?;
+                share("momentum", momentum)?;
+                number("epsilon", epsilon, "0 or more", |x| x >= 0.0)
+            }
+            Rule::Adam { beta1, beta2, epsilon } => {
+                share("beta1", beta1)?;
+                share("beta2", beta2)?;
+                number("epsilon", epsilon, "0 or more", |x| x >= 0.0)
+            }
+        }
+    }
 }

@@ -196,6 +196,7 @@ pub fn mobilenet() -> Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::Task;
 
     /// Worked out by hand from the sources that each recipe names, with 1,281,167 images.
     #[test]

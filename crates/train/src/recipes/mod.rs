@@ -6,11 +6,13 @@
 //! | `imagenet` | Tables 6 to 10 |
 //! | `plain` | any model on any data set |
 //! | `search` | the child network of the search |
+//! | `translation` | Table 11 |
 
 mod cifar;
 mod imagenet;
 mod plain;
 mod search;
+mod translation;
 
 pub use cifar::{CifarModel, densenet100_12, resnet164, wrn28_10};
 pub use imagenet::{
@@ -18,3 +20,4 @@ pub use imagenet::{
 };
 pub use plain::plain;
 pub use search::search_child;
+pub use translation::{Depth, TRANSLATION_RATE_FACTORS, plain_translation, transformer, translation};

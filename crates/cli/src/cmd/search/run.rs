@@ -88,7 +88,7 @@ pub struct ResumeArgs {
 }
 
 pub fn run(args: RunArgs) -> Result<()> {
-    let mut recipe = recipes::search_child(args.data.dataset, args.profile);
+    let mut recipe = recipes::search_child(args.data.images()?, args.profile);
     if let Some(model) = &args.model {
         recipe.model = swish_core::models::find(model)?.name.into();
         recipe.name = format!("search-child/{}", recipe.model);

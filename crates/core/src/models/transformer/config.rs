@@ -62,6 +62,12 @@ pub struct TransformerInfo {
     pub config: TransformerConfig,
 }
 
+/// A small member of the family, 4 heads.
+const fn small(vocab: usize, hidden: usize, layers: usize) -> TransformerConfig {
+    let (encoder_layers, decoder_layers) = (layers, layers);
+    TransformerConfig { vocab, hidden, filter: 4 * hidden, heads: 4, encoder_layers, decoder_layers, dropout: 0.1 }
+}
+
 /// The translation models. The paper's "12 layer Base Transformer" may be either of the last two.
 pub const TRANSFORMERS: &[TransformerInfo] = &[
     TransformerInfo {
@@ -86,6 +92,16 @@ pub const TRANSFORMERS: &[TransformerInfo] = &[
         name: "transformer_12",
         about: "Transformer base with 12+12 layers",
         config: TransformerConfig::base(37_000).layers(12, 12),
+    },
+    TransformerInfo {
+        name: "transformer_small",
+        about: "Transformer 3+3, hidden size 256, for some 200,000 sentences",
+        config: small(8_000, 256, 3),
+    },
+    TransformerInfo {
+        name: "transformer_mini",
+        about: "Transformer 2+2, hidden size 64, for phrases made by the program",
+        config: small(600, 64, 2),
     },
 ];
 

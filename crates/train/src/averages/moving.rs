@@ -13,7 +13,7 @@ const PARAMETERS: &str = "averages.parameters";
 const STATISTICS: &str = "averages.statistics";
 
 /// Averages of all that a network's evaluation uses.
-pub struct Averages {
+pub struct MovingAverages {
     /// Largest decay.
     decay: f64,
     /// Laid out as the network's variable.
@@ -27,7 +27,7 @@ pub fn decay_at(decay: f64, t: u64) -> f64 {
     decay.min((1 + t) as f64 / (10 + t) as f64)
 }
 
-impl Averages {
+impl MovingAverages {
     /// Averages of a network before its first step: its values themselves.
     ///
     /// # Errors

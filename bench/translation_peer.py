@@ -1,0 +1,182 @@
+"""A run of `swish train` on text trained in PyTorch, as a yardstick of losses and BLEU: JSON lines.
+
+    swish train --model transformer-small --activation swish --dataset wmt-en-de --data-dir TEXT --export DIR
+    python bench/translation_peer.py DIR --swish target/release/swish
+
+DIR holds what both share: recipe, tokenizer, batches, evaluation sets and the weights before the first step. The peer draws its own
+weights by the same rule unless `--same-weights`, and has dropout unless `--dropout 0`, with which the losses of the first steps agree.
+A line every so many steps has the mean loss since the last one; the last lines have the BLEU of every evaluation set by `swish bleu`.
+"""
+
+import argparse
+import collections
+import json
+import math
+import pathlib
+import subprocess
+import time
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import nn
+
+import transformer
+from transformer import Transformer, loss_of
+
+PAD, EOS = 0, 1
+
+
+class Peer(Transformer):
+    """The benchmark's Transformer, drawn as swish draws it, with its two halves apart for beam search."""
+
+    def __init__(self, config, activation):
+        sizes = [config[name] for name in ("hidden", "heads", "filter")]
+        super().__init__(config["vocab"], config["encoder_layers"], activation, *sizes)
+        # The embedding is normal with variance 1 / width, as it stands there; matrices uniform with variance 1 / in; biases 0.
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                bound = (3 / module.in_features) ** 0.5
+                nn.init.uniform_(module.weight, -bound, bound)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def encode(self, src):
+        """What the source says, and which of its tokens are none."""
+        mask, x = (src != PAD)[:, None, None, :], self.embed(src)
+        for layer in self.encoder:
+            x = layer(x, mask)
+        return x, mask
+
+    def decode(self, tgt, source, mask):
+        """Logits (n, tgt_len, vocab) of targets given those before."""
+        y = self.embed(tgt, shift=True)
+        for layer in self.decoder:
+            y = layer(y, mask, source)
+        return F.linear(y, self.shared.weight)
+
+
+def least_loss(smoothing, vocabulary):
+    """The least that smoothed cross-entropy can be, which swish subtracts."""
+    low = smoothing / (vocabulary - 1)
+    return -((1 - smoothing) * math.log(1 - smoothing) + smoothing * math.log(low)) if smoothing > 0 else 0.0
+
+
+def batches_of(folder):
+    """Every batch of the run in order: source and target ids."""
+    stored = load_file(folder / "batches.safetensors")
+    src, tgt = stored["src"].long(), stored["tgt"].long()
+    for n, src_len, tgt_len in stored["shapes"].tolist():
+        yield src[: n * src_len].view(n, src_len), tgt[: n * tgt_len].view(n, tgt_len)
+        src, tgt = src[n * src_len :], tgt[n * tgt_len :]
+
+
+@torch.no_grad()
+def beam_search(net, src, search):
+    """Ids of the best hypothesis of one sentence (1, src_len): width, length penalty and longest as in the recipe."""
+    memory, mask = net.encode(src)
+    penalty = lambda length: ((5 + length) / 6) ** search["alpha"]
+    alive, done = [([], 0.0)], []
+    for length in range(1, src.shape[1] + search["extra"] + 1):
+        tgt = torch.tensor([ids + [PAD] for ids, _ in alive])
+        logits = net.decode(tgt, memory.expand(len(alive), -1, -1), mask.expand(len(alive), -1, -1, -1))[:, -1]
+        log = torch.log_softmax(logits.float(), -1)
+        log[:, PAD] = -math.inf
+        scores = log + torch.tensor([score for _, score in alive])[:, None]
+        best = scores.flatten().topk(2 * search["width"])
+        grown = []
+        for score, place in zip(best.values.tolist(), best.indices.tolist()):
+            row, token = divmod(place, log.shape[1])
+            if token == EOS:
+                done.append((alive[row][0], score / penalty(length)))
+            elif len(grown) < search["width"]:
+                grown.append((alive[row][0] + [token], score))
+        done = sorted(done, key=lambda hypothesis: -hypothesis[1])[: search["width"]]
+        alive = grown
+        # No hypothesis that is alive can still become the best.
+        if done and done[0][1] >= alive[0][1] / penalty(src.shape[1] + search["extra"]):
+            break
+    return done[0][0] if done else alive[0][0]
+
+
+def translated(net, tokenizer, lines, search):
+    """Translations of sentences, in order."""
+    ids = [torch.tensor([tokenizer.encode(line).ids + [EOS]]) for line in lines]
+    return [tokenizer.decode(beam_search(net, src, search)).replace("\n", " ") for src in ids]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", type=pathlib.Path)
+    parser.add_argument("--steps", type=int, help="those of the recipe unless given")
+    parser.add_argument("--log-every", type=int, default=50)
+    parser.add_argument("--same-weights", action="store_true")
+    parser.add_argument("--dropout", type=float, help="that of the recipe unless given")
+    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
+    parser.add_argument("--compile", action="store_true", help="torch.compile the loss")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--swish", type=pathlib.Path, help="the tool that scores; without it nothing is translated")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    told = json.loads((args.dir / "export.json").read_text())
+    recipe, config = told["recipe"], told["config"]
+    transformer.DROPOUT = recipe["dropout"] if args.dropout is None else args.dropout
+    steps = args.steps or recipe["steps"]
+    net = Peer(config, told["activation"]).train()
+    if args.same_weights:
+        net.load_state_dict(load_file(args.dir / "initial.safetensors"))
+    adam = recipe["optimizer"]["adam"]
+    optimizer = torch.optim.Adam(net.parameters(), betas=(adam["beta1"], adam["beta2"]), eps=adam["epsilon"])
+    noam = recipe["schedule"]["shape"]["noam"]
+    rate = lambda t: recipe["schedule"]["lr"] * noam["hidden"] ** -0.5 * min(t * noam["warmup"] ** -1.5, t**-0.5)
+    smoothing = recipe["label_smoothing"]
+    least = least_loss(smoothing, config["vocab"])
+    call = lambda src, tgt: loss_of(net(src, tgt).float(), tgt, smoothing) - least
+    call = torch.compile(call, dynamic=True) if args.compile else call
+    autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16")
+    average = recipe["average"] or {"checkpoints": 1, "every": steps}
+    last = collections.deque(maxlen=average["checkpoints"])
+
+    batches, losses, tokens, start = batches_of(args.dir), [], 0, time.perf_counter()
+    for step in range(1, steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step)
+        optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for _ in range(recipe["replicas"]):
+            src, tgt = next(batches)
+            with autocast():
+                loss = call(src, tgt) / recipe["replicas"]
+            loss.backward()
+            total += loss.item()
+            tokens += int((tgt != PAD).sum())
+        optimizer.step()
+        losses.append(total)
+        if step % average["every"] == 0:
+            last.append({name: value.detach().clone() for name, value in net.state_dict().items()})
+        if step % args.log_every == 0 or step == steps:
+            seconds = time.perf_counter() - start
+            line = {"step": step, "train_loss": sum(losses) / len(losses), "tokens_per_second": tokens / seconds}
+            print(json.dumps(line), flush=True)
+            losses = []
+    if args.swish is None:
+        return
+    if last:
+        net.load_state_dict({name: sum(each[name] for each in last) / len(last) for name in last[0]})
+    net.eval()
+    tokenizer = Tokenizer.from_file(str(args.dir / "tokenizer.json"))
+    for name in told["eval"]:
+        lines = (args.dir / f"{name}.en").read_text().splitlines()
+        ours = args.dir / f"{name}.peer.de"
+        with autocast():
+            ours.write_text("".join(line + "\n" for line in translated(net, tokenizer, lines, recipe["search"])))
+        command = [args.swish, "bleu", ours, args.dir / f"{name}.de", "--json"]
+        score = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(json.dumps({"set": name, "torch": torch.__version__, **score}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
