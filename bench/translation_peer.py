@@ -34,11 +34,10 @@ class Peer(Transformer):
     def __init__(self, config, activation):
         sizes = [config[name] for name in ("hidden", "heads", "filter")]
         super().__init__(config["vocab"], config["encoder_layers"], activation, *sizes)
-        # The embedding is normal with variance 1 / width, as it stands there; matrices uniform with variance 1 / in; biases 0.
+        # The embedding is normal with variance 1 / width, as it stands there; matrices uniform with variance 2 / (in + out); biases 0.
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                bound = (3 / module.in_features) ** 0.5
-                nn.init.uniform_(module.weight, -bound, bound)
+                nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 

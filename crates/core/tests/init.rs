@@ -43,6 +43,17 @@ fn the_papers_weights_are_cut_normal_over_the_fan_in() {
     assert_eq!(Scheme::ZERO.draw(Role::ConvWeight, &[2, 2, 1, 1], 1, "conv.weight"), [0.0; 4]);
 }
 
+/// Glorot's distribution, over the mean of fan-in and fan-out.
+#[test]
+fn matrices_of_the_transformer_are_uniform_over_both_fans() {
+    let values = Scheme::TRANSFORMER.draw(Role::LinearWeight, &[256, 64], 1, "fc1.weight");
+    let bound = (6.0_f64 / 320.0).sqrt();
+    let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    let (mean, std) = moments(&values);
+    assert!(mean.abs() < 0.03 * bound && (std / (2.0_f64 / 320.0).sqrt() - 1.0).abs() < 0.02, "{mean} {std}");
+    assert!(largest <= bound && largest > 0.99 * bound);
+}
+
 #[test]
 fn linear_weights_are_uniform_and_scales_follow_the_family() {
     let values = Scheme::RESNET.draw(Role::LinearWeight, &[100, 64], 1, "fc.weight");

@@ -29,7 +29,8 @@ pub enum Weights {
     /// All normal with standard deviation sqrt(1.3 * 2 / fan-in) and none beyond two of them: He's initialisation in TensorFlow slim
     /// (`variance_scaling_initializer`), which makes up with the 1.3 for what is cut off.
     Slim,
-    /// Uniform with variance 1 / fan-in, embeddings normal with the same variance: tensor2tensor's `uniform_unit_scaling` with gain 1.
+    /// Uniform with variance 2 / (fan-in + fan-out): tensor2tensor's `uniform_unit_scaling` with gain 1, which is
+    /// `variance_scaling_initializer` with `fan_avg`.
     UnitScaling,
     /// All zero, for weights that are read from a file.
     Zero,
@@ -69,7 +70,8 @@ impl Scheme {
                 fill(&mut |rng| std * truncated_normal(rng))
             }
             (Role::ConvWeight | Role::LinearWeight, Weights::UnitScaling) => {
-                let bound = (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
+                let receptive: usize = shape[2..].iter().product();
+                let bound = (6.0 / ((shape[0] + shape[1]) * receptive) as f64).sqrt();
                 fill(&mut |rng| bound * (2.0 * rng.uniform() - 1.0))
             }
             // The width of a row in the place of a fan-in, whatever the other weights.
