@@ -48,7 +48,11 @@ pub fn of(results: &Path) -> Result<Vec<FigureView>> {
             _ => None,
         };
         let start = format!("figure_{:02}", place.number);
-        let own = names.iter().filter(|name| name.starts_with(&start) && !name.contains("-partial"));
+        // A picture of runs says in its name of which kind they are; others (of weights that were given) have no place here.
+        let own = names.iter().filter(|name| {
+            **name == start
+                || name.starts_with(&format!("{start}-")) && kind(name).is_some() && !name.contains("-partial")
+        });
         let pictures = own.filter_map(|name| picture(&folder.join(name), place.title).transpose());
         figures.push(FigureView {
             number: place.number,

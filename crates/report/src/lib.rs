@@ -79,7 +79,7 @@ impl Report {
     /// The page.
     ///
     /// # Errors
-    /// [`ReportError::Json`]: a number that JSON has no form for.
+    /// [`ReportError::Json`]: data that cannot be written as JSON.
     pub fn html(&self) -> Result<String> {
         page::render(self)
     }

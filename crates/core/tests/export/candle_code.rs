@@ -1,4 +1,5 @@
-//! What is written for candle, compiled into this test: a function without parameters, Swish, and one that has all operators.
+//! What is written for candle, compiled into this test: a function without parameters, Swish, one that has all operators, and one whose
+//! values would be named as the functions that it brings along.
 //!
 //! After a change of the generator, `SWISH_BLESS=1 cargo test -p swish-core --test export` writes the files anew.
 
@@ -11,6 +12,9 @@ use swish_core::activation::export::{Precision, Target, export};
 #[path = "candle/every_operator.rs"]
 #[rustfmt::skip]
 mod every_operator;
+#[path = "candle/named_alike.rs"]
+#[rustfmt::skip]
+mod named_alike;
 #[path = "candle/relu.rs"]
 #[rustfmt::skip]
 mod relu;
@@ -21,9 +25,12 @@ mod swish;
 const EVERY: &str = "sinc(x)+sqrt(x)+log(|x|+eps)*exp(-x^2)+sinh(x)/(cosh(x)+eps)+asinh(x)*atan(x)+erf(beta*x)+\
                      log(1+exp(alpha*x))+expm1(min(x,0))+max(x,sin(x))+min(x,cos(x))*tanh(x)+max(x,0)*sigmoid(x)+|x|^3";
 
+const NAMED_ALIKE: &str = "max(cos(max(x,sin(x))),tanh(max(x,sin(x))))";
+
 #[test]
 fn the_files_are_what_is_written_now() {
-    for (name, text) in [("relu", "relu"), ("swish", "swish"), ("every_operator", EVERY)] {
+    for (name, text) in [("relu", "relu"), ("swish", "swish"), ("every_operator", EVERY), ("named_alike", NAMED_ALIKE)]
+    {
         let activation: Activation = text.parse().unwrap();
         let code = export(&activation, Target::Candle, Some(name), Precision::F32).unwrap();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/export/candle/{name}.rs"));
@@ -83,6 +90,7 @@ fn check(text: &str, module: &dyn Module, xs: &Var, params: &[Var]) {
 fn candle_has_our_values_and_derivatives() {
     let xs = Var::from_vec(input(), (2, 3, 4), &Device::Cpu).unwrap();
     check("relu", &relu::Relu, &xs, &[]);
+    check(NAMED_ALIKE, &named_alike::NamedAlike, &xs, &[]);
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, DType::F64, &Device::Cpu);
     let every = every_operator::EveryOperator::new(3, 1, vb.pp("every")).unwrap();

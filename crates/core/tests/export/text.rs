@@ -42,7 +42,9 @@ fn code_tells_its_origin_and_brings_what_it_needs() {
 #[test]
 fn names_that_cannot_stand_are_refused() {
     let swish: Activation = "swish".parse().unwrap();
-    for name in ["", "1st", "a b", "Swish", "lambda", "beta", "d_beta2", "x", "torch", "größe"] {
+    for name in [
+        "", "1st", "a b", "Swish", "lambda", "beta", "d_beta2", "x", "torch", "größe", "y", "pow", "template", "tensor",
+    ] {
         let error = export(&swish, Target::C, Some(name), Precision::F32).unwrap_err().to_string();
         assert!(error.contains(&format!("\"{name}\"")), "{error}");
     }

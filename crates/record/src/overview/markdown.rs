@@ -1,7 +1,7 @@
 //! The overview as Markdown.
 
-use super::{BASELINES, Counts, Duel, Overview, PaperDuel, SWISHES};
-use crate::paper::{model_key, paper_numbers};
+use super::{BASELINES, Counts, Duel, Overview, PaperDuel, SWISHES, distinct, paper_columns};
+use crate::paper::model_key;
 use crate::provenance::short;
 use std::fmt::Write as _;
 
@@ -46,17 +46,15 @@ fn probability(p: Option<f64>) -> String {
 
 fn notes(overview: &Overview) -> String {
     let seeded = overview.rows.iter().flatten().map(|duel| duel.seeded).max().unwrap_or(0);
-    let missing = paper_numbers().iter().filter(|n| (4..=11).contains(&n.table)).map(|n| n.model);
-    let mut missing: Vec<&str> =
-        missing.filter(|model| !overview.models.iter().any(|own| model_key(own) == model_key(model))).collect();
-    missing.dedup();
+    let absent = |model: &&str| !overview.models.iter().any(|own| model_key(own) == model_key(model));
+    let missing = distinct(paper_columns().into_iter().map(|(_, _, model, _)| model).filter(absent));
     let missing = if missing.is_empty() { String::new() } else { format!(" No runs yet of {}.", missing.join(", ")) };
     let commits: Vec<&str> = overview.commits.iter().map(|commit| short(commit)).collect();
     format!(
         "\nModels on which Swish is better / equal / worse. Numbers are compared as the paper prints them, rounded to one decimal; equal \
          after rounding is a tie. A model counts once, by the majority of its data sets (top-1 accuracy, BLEU; medians over seeds). The \
          paper does not say how it counts: from its own tables this rule gives the last two columns, ≠ where they differ from its Table 3. \
-         p, models: sign test over the models. p, seeds: van Elteren's rank test over the seeds of {seeded} pairs of columns with several \
+         p, models: sign test over the models. p, seeds: van Elteren's rank test over the seeds of {seeded} data sets and models with several \
          seeds. Both are two-sided, not corrected for the number of baselines, and of few runs: three seeds of each on one model cannot go below 0.1. \
          {}\n\nProvenance: profile {}, data {}, {} models standing for {}, commit {}.{missing}\n",
         match overview.profile {

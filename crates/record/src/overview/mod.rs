@@ -50,7 +50,7 @@ pub struct Duel {
     pub counts: Counts,
     /// Two-sided p-value of the sign test over models; `None` where all are ties.
     pub p_models: Option<f64>,
-    /// Data sets and models where both have several seeds.
+    /// Data sets and models where both have several seeds; evaluation sets of the same runs count once.
     pub seeded: usize,
     /// Two-sided p-value of van Elteren's test over their seeds; `None` where there are none.
     pub p_seeds: Option<f64>,
@@ -263,7 +263,7 @@ fn duel(rows: &[&TableRow], models: &[&str], swish: &str, baseline: &str) -> Due
             .filter(|(s, b)| s.column() == b.column() && s.setting() == b.setting())
             .collect();
         signs.extend(majority(pairs.iter().filter_map(|(s, b)| outcome(s, b))));
-        strata.extend(pairs.iter().filter_map(|(s, b)| stratum(s, b)));
+        strata.extend(strata_of(&pairs));
     }
     let counts = Counts::of(signs.into_iter());
     Duel {
@@ -282,6 +282,29 @@ fn outcome(swish: &TableRow, baseline: &TableRow) -> Option<i32> {
         (None, Some(_)) => Some(-1),
         (None, None) => None,
     }
+}
+
+/// The results of both, where each has several. Columns of the same runs (the years of newstest) are one stratum, by their means.
+fn strata_of(pairs: &[(&TableRow, &TableRow)]) -> Vec<Stratum> {
+    let mut groups: Vec<(&TableRow, Vec<Stratum>)> = Vec::new();
+    for (swish, baseline) in pairs {
+        let Some(stratum) = stratum(swish, baseline) else { continue };
+        match groups.iter_mut().find(|(first, _)| same_runs(first, swish)) {
+            Some((_, group)) => group.push(stratum),
+            None => groups.push((swish, vec![stratum])),
+        }
+    }
+    let means = |group: &[Stratum], of: fn(&Stratum) -> &Vec<f64>| {
+        let runs = group.iter().map(|stratum| of(stratum).len()).min().unwrap_or(0);
+        (0..runs).map(|run| group.iter().map(|stratum| of(stratum)[run]).sum::<f64>() / group.len() as f64).collect()
+    };
+    groups.iter().map(|(_, group)| (means(group, |s| &s.0), means(group, |s| &s.1))).collect()
+}
+
+/// Whether two rows of one activation are evaluations of the same runs.
+fn same_runs(a: &TableRow, b: &TableRow) -> bool {
+    let data = |row: &'_ TableRow| row.dataset_as_run.split('/').next().map(str::to_owned);
+    data(a) == data(b) && a.model_as_run == b.model_as_run && a.setting() == b.setting()
 }
 
 /// The results of both, where each has several.

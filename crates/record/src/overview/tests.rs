@@ -72,6 +72,26 @@ fn a_model_counts_once_and_equal_after_rounding_is_a_tie() {
     assert!((relu.p_seeds.unwrap() - 0.2).abs() < 1e-12, "{relu:?}");
 }
 
+/// Two evaluation sets of the same runs say no more than one.
+#[test]
+fn evaluation_sets_of_the_same_runs_are_one_stratum() {
+    let runs = |data| {
+        [("resnet-164", data, "swish", &[4.0, 5.0, 6.0][..]), ("resnet-164", data, "relu", &[1.0, 2.0, 3.0][..])]
+    };
+    let mut tables = tables(Profile::Paper, &[runs("cifar10"), runs("cifar100")].concat());
+    let seeds = |tables: &[TableFile]| {
+        let duel = of_tables(tables)[0].rows[0][0].clone();
+        (duel.seeded, duel.p_seeds.unwrap())
+    };
+    let (seeded, apart) = seeds(&tables);
+    assert!(seeded == 2 && apart < 0.02, "{apart}");
+    for row in tables.iter_mut().flat_map(|table| &mut table.rows) {
+        row.dataset_as_run = format!("wmt/{}", row.dataset);
+    }
+    let (seeded, together) = seeds(&tables);
+    assert!(seeded == 1 && (together - 0.1).abs() < 1e-12, "{together}");
+}
+
 #[test]
 fn reduced_and_paper_never_share_an_overview() {
     let values =
@@ -126,5 +146,5 @@ fn the_files_hold_every_baseline_and_both_forms() {
         markdown.contains("| `relu` | 1 / 0 / 0 |") && markdown.contains("do not compare with the paper's"),
         "{markdown}"
     );
-    assert!(markdown.contains("No runs yet of wrn-28-10, densenet-100-12"), "{markdown}");
+    assert!(markdown.contains("No runs yet of wrn-28-10, densenet-100-12, mobile-nasnet-a"), "{markdown}");
 }

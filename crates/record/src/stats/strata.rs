@@ -77,7 +77,7 @@ pub fn sign_test(wins: usize, losses: usize) -> Option<f64> {
     if n == 0 {
         return None;
     }
-    // Binomial coefficients relative to 2^n, built up from both ends.
+    // Binomial coefficients relative to 2^n, summed from the thin end; the other end is the same.
     let mut term = 0.5_f64.powi(i32::try_from(n).ok()?);
     let mut tail = 0.0;
     for k in 0..=wins.min(losses) {

@@ -134,7 +134,10 @@ pub fn read_csv(path: &Path) -> Result<Vec<TableRow>> {
     let rows: Vec<TableRow> = from_csv(path)?;
     for (n, row) in rows.iter().enumerate() {
         let counted = row.values.len() == row.n || row.values.is_empty();
-        if !counted || (row.n > 0) != row.median.is_some() {
+        let numbers = row.values.iter().chain([&row.median, &row.min, &row.max].into_iter().flatten());
+        // A file may say NaN; no run that finished has such a result.
+        let finite = numbers.into_iter().all(|value| value.is_finite());
+        if !finite || !counted || (row.n > 0) != row.median.is_some() {
             let reason = format!("{} finished runs with median {:?} and values {:?}", row.n, row.median, row.values);
             return Err(RecordError::TableRow { path: path.to_path_buf(), line: n as u64 + 2, reason });
         }

@@ -131,8 +131,10 @@ pub(super) fn source(source: &Source<'_>) -> String {
     roots.extend(slopes.params);
     let all: Vec<Id> = roots.iter().copied().chain([value]).collect();
     let functions = needed(&graph, &all);
+    // A value with the name of a function would hide it.
+    let taken: Vec<&str> = std::iter::once("x").chain(HELPERS.iter().map(|(name, _)| *name)).collect();
     let (of_value, of_slopes) =
-        (code(&graph, &[value], &Rust, &params, &["x"]), code(&graph, &roots, &Rust, &params, &["x"]));
+        (code(&graph, &[value], &Rust, &params, &taken), code(&graph, &roots, &Rust, &params, &taken));
     let argument = |code: &Code, name: &str| if code.uses(name) { name.to_owned() } else { format!("_{name}") };
     let pattern = |code: &Code| params.iter().map(|p| argument(code, p)).collect::<Vec<_>>().join(", ");
     let about: String = source.about().iter().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();

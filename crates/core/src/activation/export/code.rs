@@ -247,7 +247,8 @@ impl Writer<'_> {
     }
 }
 
-/// What a value is called that is this function of another. None is the name of a function in C.
+/// What a value is called that is this function of another. None is the name of a function in C; functions that a target brings along
+/// it names as taken.
 fn word(prim: Prim) -> &'static str {
     match prim {
         Prim::Neg => "negative",

@@ -165,12 +165,16 @@ struct Names {
 
 /// Words that the generated code or its language takes.
 const RESERVED: &str = "\
-    abs and as asinh assert async atan auto await bool break case channel_axis char class const continue cos cosh \
-    crate def default del do double dtype elif else enum erf except exp expm1 extern fabs false finally float fn \
-    for from global goto if impl import in inline int is jax jnp lambda let log log1p long loop main map match mod \
-    move mut nn none nonlocal not or params pass pub raise ref register restrict return self shape short signed \
-    sin sinh sizeof slopes sqrt static struct super switch tanh tf torch trait true try type typedef union unsafe \
-    unsigned use value void volatile where while with x yield";
+    abs acos acosh and as asin asinh assert async atan atan2 atanh auto await bool break case catch cbrt ceil \
+    channel channel_axis channels char class const constexpr continue cos cosh crate decltype def default del delete \
+    do double dtype dx dy elif else enum erf erfc except exp exp2 explicit expm1 export extern fabs false finally \
+    float floor fmax fmin fmod fn for friend from gamma global goto hypot i if impl import in init inline inner int \
+    is isinf isnan j0 j1 jax jn jnp k lambda layout ldexp let log log10 log1p log2 long loop main map match mod \
+    module move mut mutable n namespace new nn none nonlocal not nullptr ok operator option or outer params pass pow \
+    private protected pub public raise ref register restrict result return rint round self shape short signed sin \
+    sinh sizeof slope slopes some sqrt static struct super switch tan tanh template tensor tf tgamma this throw \
+    torch trait true trunc try type typedef typename union unsafe unsigned use using value vec virtual void volatile \
+    where while with x xor y y0 y1 yield yn";
 
 impl Names {
     fn new(name: &str) -> Result<Self, ExportError> {
