@@ -9,7 +9,7 @@ use crate::act::exp_of_negative;
 use crate::conv::Operands;
 use crate::matmul::{Mat, MatMut, Right};
 use crate::real::Real;
-use crate::simd::{mul_add, simd_fn};
+use crate::simd::{add_scaled, mul_add, simd_fn};
 use crate::spare::Spare;
 
 /// Queries of a block.
@@ -306,15 +306,6 @@ simd_fn! {
     }
 }
 
-simd_fn! {
-    /// `ys += factor xs`.
-    fn add_scaled<T: Real>(xs: &[T], factor: T, ys: &mut [T]) {
-        for (y, &x) in ys.iter_mut().zip(xs) {
-            *y = mul_add::<T, FMA>(factor, x, *y);
-        }
-    }
-}
-
 /// Rounds keys and values, or queries, as they enter the products: [`single`] takes them rounded.
 pub fn round<T: Real>(operands: Operands, xs: &mut [T]) {
     if operands == Operands::Bf16 {
@@ -342,7 +333,7 @@ pub fn single<T: Real>(heads: usize, q: &[T], rows: &[&[T]], operands: Operands,
         softmax(&mut scores, scale);
         round(operands, &mut scores);
         for (&score, row) in scores.iter().zip(rows) {
-            add_scaled(&row[width + first..][..size], score, y);
+            add_scaled(y, score, &row[width + first..][..size]);
         }
     }
 }

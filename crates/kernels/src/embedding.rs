@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::dropout::Dropout;
 use crate::real::Real;
-use crate::simd::simd_fn;
+use crate::simd::add_scaled;
 
 /// Rows of a task.
 const TASK_ROWS: usize = 64;
@@ -36,7 +36,7 @@ impl Embedding {
                 let position = row * width % signal.len();
                 sum.copy_from_slice(&signal[position..position + width]);
                 if let Some(id) = ids[row] {
-                    add_scaled(&weight[id as usize * width..][..width], scale, &mut sum);
+                    add_scaled(&mut sum, scale, &weight[id as usize * width..][..width]);
                 }
                 match self.dropout {
                     Some(dropout) => dropout.row(row, &sum, y),
@@ -61,19 +61,10 @@ impl Embedding {
             match self.dropout {
                 Some(dropout) => {
                     dropout.row(row, d_y, &mut dropped);
-                    add_scaled(&dropped, scale, d_row);
+                    add_scaled(d_row, scale, &dropped);
                 }
-                None => add_scaled(d_y, scale, d_row),
+                None => add_scaled(d_row, scale, d_y),
             }
-        }
-    }
-}
-
-simd_fn! {
-    /// `ys += scale xs`.
-    fn add_scaled<T: Real>(xs: &[T], scale: T, ys: &mut [T]) {
-        for (y, &x) in ys.iter_mut().zip(xs) {
-            *y = crate::simd::mul_add::<T, FMA>(scale, x, *y);
         }
     }
 }

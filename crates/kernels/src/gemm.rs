@@ -37,8 +37,8 @@ pub(crate) fn product<T: Real>(
     assert!(extent(m, n, dst.rs, dst.cs) <= dst.data.len(), "gemm: the product does not fit its slice");
     assert!(extent(m, k, lhs.rs, lhs.cs) <= lhs.data.len(), "gemm: the left matrix is larger than its slice");
     assert!(extent(k, n, rhs.rs, rhs.cs) <= rhs.data.len(), "gemm: the right matrix is larger than its slice");
-    // SAFETY: the assertions above show that every element addressed lies inside its slice; strides are below the slice lengths, so
-    // they fit isize; `dst` is borrowed mutably and cannot overlap the others; T is f32 or f64, which the gemm crate supports.
+    // SAFETY: the assertions above show that every element addressed lies inside its slice; a stride that leads to another element is
+    // below the slice's length and fits isize, one that leads to none is only multiplied by 0; `dst` is borrowed mutably and cannot overlap the others; T is f32 or f64, which the gemm crate supports.
     unsafe {
         gemm::gemm(
             m,

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::conv::Operands;
 use crate::matmul::{Mat, Right, TASK_ROWS};
 use crate::real::Real;
-use crate::simd::simd_fn;
+use crate::simd::add_to;
 
 /// `ys` (n, c_out) from `xs` (n, c_in), `weight` (c_out, c_in) and `bias` (c_out). `ys` is overwritten.
 #[expect(clippy::too_many_arguments, reason = "three sizes and the operands of one layer")]
@@ -48,7 +48,7 @@ impl<'a, T: Real> Packed<'a, T> {
     pub fn forward(&self, xs: &[T], bias: Option<&[T]>, ys: &mut [T]) {
         self.right.product_of_all(xs, false, ys, false, |ys| {
             if let Some(bias) = bias {
-                ys.chunks_exact_mut(self.c_out).for_each(|y| add(bias, y));
+                ys.chunks_exact_mut(self.c_out).for_each(|y| add_to(y, bias));
             }
         });
     }
@@ -112,21 +112,12 @@ pub(crate) fn weight_gradient<T: Real>(
 fn column_sums<T: Real>(columns: usize, xs: &[T], sums: &mut [T]) {
     let parts = xs.par_chunks(TASK_ROWS * columns).map(|xs| {
         let mut sums = vec![T::ZERO; columns];
-        xs.chunks_exact(columns).for_each(|x| add(x, &mut sums));
+        xs.chunks_exact(columns).for_each(|x| add_to(&mut sums, x));
         sums
     });
     let parts: Vec<Vec<T>> = parts.collect();
     for (column, sum) in sums.iter_mut().enumerate() {
         *sum = T::from_f64(parts.iter().map(|part| part[column].to_f64()).sum());
-    }
-}
-
-simd_fn! {
-    /// `ys += xs`.
-    pub(crate) fn add<T: Real>(xs: &[T], ys: &mut [T]) {
-        for (y, &x) in ys.iter_mut().zip(xs) {
-            *y += x;
-        }
     }
 }
 

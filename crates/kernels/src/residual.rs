@@ -14,9 +14,10 @@ use crate::act::{Inputs, Program, Sweep, Values};
 use crate::conv::Operands;
 use crate::dropout::Dropout;
 use crate::layer_norm::{self, Affine, RowStats, Saved};
-use crate::linear::{add, weight_gradient};
+use crate::linear::weight_gradient;
 use crate::matmul::{Mat, MatMut, Right, task_rows};
 use crate::real::Real;
+use crate::simd::add_to;
 use crate::spare::Spare;
 
 /// A sublayer's end.
@@ -122,13 +123,13 @@ impl<T: Real> Residual<'_, T> {
             let mut dropped = vec![T::ZERO; width];
             for (row, (z, x)) in zs.chunks_exact_mut(width).zip(xs.chunks_exact(width)).enumerate() {
                 if let Some(bias) = self.bias {
-                    add(bias, z);
+                    add_to(z, bias);
                 }
                 if let Some(dropout) = self.dropout {
                     dropout.row(task * step + row, z, &mut dropped);
                     z.copy_from_slice(&dropped);
                 }
-                add(x, z);
+                add_to(z, x);
             }
             layer_norm::forward_rows(self.epsilon, self.affine, zs, ys, RowStats { mean, inv_std });
         });
@@ -169,7 +170,7 @@ impl<T: Real> Residual<'_, T> {
                 _ => &*d_xs,
             };
             if self.bias.is_some() {
-                d_added.chunks_exact(width).for_each(|d| add(d, bias_sums));
+                d_added.chunks_exact(width).for_each(|d| add_to(bias_sums, d));
             }
             let task_rows = d_ys.len() / width;
             let lhs = Mat { data: d_added, rs: width, cs: 1 };

@@ -156,6 +156,24 @@ macro_rules! simd_fn {
 }
 pub(crate) use simd_fn;
 
+simd_fn! {
+    /// `sums += xs`.
+    pub(crate) fn add_to<T: Real>(sums: &mut [T], xs: &[T]) {
+        for (sum, &x) in sums.iter_mut().zip(xs) {
+            *sum += x;
+        }
+    }
+}
+
+simd_fn! {
+    /// `sums += factor xs`.
+    pub(crate) fn add_scaled<T: Real>(sums: &mut [T], factor: T, xs: &[T]) {
+        for (sum, &x) in sums.iter_mut().zip(xs) {
+            *sum = mul_add::<T, FMA>(factor, x, *sum);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Level, level, mul_add};

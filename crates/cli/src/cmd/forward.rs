@@ -2,13 +2,13 @@
 
 mod text;
 
-use crate::args::{CLASSES, ComputeArgs, Weights, positive};
+use crate::args::{AnyModel, CLASSES, ComputeArgs, Weights, positive, refuse};
 use anyhow::{Context, Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
-use swish_core::models::{self, Net, transformer};
+use swish_core::models::Net;
 use swish_core::nn::shape::from_nchw;
 use swish_core::nn::{Data, LossConfig, Params, Pass, weights};
 use swish_train::cell::Precision;
@@ -63,11 +63,14 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
     };
     let activation: Activation = args.activation.parse()?;
     let operands = precision.operands();
-    if let Ok(info) = transformer::find(&args.model) {
-        let pass = Pass { train: args.train, operands, ..Pass::train() };
-        return write(args, &text::outputs(args, info, &activation, dtype, &pass, device)?);
-    }
-    let info = models::find(&args.model)?;
+    let info = match AnyModel::find(&args.model)? {
+        AnyModel::Images(info) => info,
+        AnyModel::Text(info) => {
+            refuse(&[("--norm-eps", args.norm_eps.is_some())], "models that take images", info.name)?;
+            let pass = Pass { train: args.train, operands, ..Pass::train() };
+            return write(args, &text::outputs(args, info, &activation, dtype, &pass, device)?);
+        }
+    };
     let net = Net::undrawn(info, &activation, args.classes.unwrap_or(info.classes), dtype, device)?;
     let file = args.weights.file()?;
     let tensors = weights::read_file(&file)?;

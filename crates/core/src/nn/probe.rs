@@ -11,7 +11,7 @@ use swish_kernels::Real;
 use swish_kernels::act::Program;
 use swish_kernels::block::{self, Geometry, Input, Lanes, NormAct, Output};
 
-/// Is shown the preactivations of every site of the activation, once a pass.
+/// Is shown the preactivations of every site of the activation in networks of images (Transformers show none), once a pass.
 pub trait Probe: Debug + Send + Sync {
     /// What the activation at `site` is applied to, (pixels of all images, channels).
     fn preactivations(&self, site: &str, values: &[f32]);

@@ -5,8 +5,9 @@ use super::forward::{Inputs, Values, evaluate};
 use super::fused;
 use super::plan::{Plan, Step};
 use super::slope::{Side, d_first, d_gate, d_second, d_side, d_unary, product, unary_with_slope};
-use super::tile::{TILE, add_to};
+use super::tile::TILE;
 use crate::real::Real;
+use crate::simd::add_to;
 
 /// The values and the adjoints (derivatives of the sum of `d_ys * ys`) of a program's slots on one tile.
 pub(crate) struct Sweep<'p, T> {

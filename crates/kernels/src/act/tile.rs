@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use crate::real::Real;
-use crate::simd::simd_fn;
 
 /// Elements of a tile at most.
 pub(crate) const TILE: usize = 512;
@@ -140,18 +139,10 @@ pub(crate) fn combine(chunks: Vec<Vec<f64>>) -> Vec<f64> {
     totals
 }
 
-simd_fn! {
-    /// `sums += xs`.
-    pub(crate) fn add_to<T: Real>(sums: &mut [T], xs: &[T]) {
-        for (sum, &x) in sums.iter_mut().zip(xs) {
-            *sum += x;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::add_to;
 
     #[test]
     fn tiles_cover_a_chunk_and_keep_the_channel() {

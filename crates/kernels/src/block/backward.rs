@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::plan::{Plan, Workspace, sized, with_workspace};
 use super::upstream::{Incoming, Upstream, multiply};
 use super::{Geometry, Input, Lanes, Prologue, TileScratch};
-use crate::act::tile::{Pattern, Sums, Tile, Tiling, add_to, combine};
+use crate::act::tile::{Pattern, Sums, Tile, Tiling, combine};
 use crate::act::{Inputs, Sweep};
 use crate::conv::Prepared;
 use crate::element::{self, Element};
 use crate::real::Real;
-use crate::simd::{mul_add, simd_fn};
+use crate::simd::{add_to, mul_add, simd_fn};
 use crate::spare::Spare;
 
 /// Where the gradient of a block's input goes: that of `u` (with [`super::NormAct`]) or of `x`.

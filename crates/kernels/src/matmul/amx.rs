@@ -153,7 +153,8 @@ impl Job<'_> {
             for i in (0..row_tiles).step_by(2) {
                 let places = [(i, block), (i, block + 1), (i + 1, block), (i + 1, block + 1)];
                 let mut targets = sums.each_mut().map(|sums| Target { first: sums.0.as_mut_ptr(), row: 64 });
-                let direct = places.map(|(i, block)| if add { None } else { self.direct(i, block, dst) });
+                let result = (dst.as_mut_ptr(), dst.len());
+                let direct = places.map(|(i, block)| if add { None } else { self.direct(i, block, result) });
                 for (target, direct) in targets.iter_mut().zip(direct) {
                     *target = direct.unwrap_or(*target);
                 }
@@ -177,13 +178,13 @@ impl Job<'_> {
         }
     }
 
-    /// Where the sums of a whole tile may go without a detour.
-    fn direct(&self, i: usize, block: usize, dst: &mut [f32]) -> Option<Target> {
+    /// Where in the result, which begins at `first` and is `len` long, the sums of a whole tile may go without a detour.
+    fn direct(&self, i: usize, block: usize, (first, len): (*mut f32, usize)) -> Option<Target> {
         let whole = (i + 1) * ROWS <= self.rows.len() && (block + 1) * ROWS <= self.lanes.len();
         whole.then(|| {
-            let first = (self.rows.start + i * ROWS) * self.rs + block * ROWS;
-            assert!(first + (ROWS - 1) * self.rs + ROWS <= dst.len(), "a tile inside the result");
-            Target { first: dst.as_mut_ptr().wrapping_add(first), row: self.rs * size_of::<f32>() }
+            let at = (self.rows.start + i * ROWS) * self.rs + block * ROWS;
+            assert!(at + (ROWS - 1) * self.rs + ROWS <= len, "a tile inside the result");
+            Target { first: first.wrapping_add(at), row: self.rs * size_of::<f32>() }
         })
     }
 

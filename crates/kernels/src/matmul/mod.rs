@@ -109,7 +109,7 @@ impl<'a, T: Real> Right<'a, T> {
         finish: impl Fn(&mut [T]) + Sync,
     ) {
         let (depth, lanes) = (self.depth, self.lanes);
-        let rows = dst.len().checked_div(lanes).unwrap_or_default();
+        let rows = dst.len() / lanes;
         assert!(dst.len() == rows * lanes && lhs.len() == rows * depth, "operands of {rows} rows");
         let mat = |first: usize| match transposed {
             false => Mat { data: &lhs[first * depth..], rs: depth, cs: 1 },
@@ -119,8 +119,14 @@ impl<'a, T: Real> Right<'a, T> {
             self.by_lanes(rows, mat(0), dst, accumulate);
             return finish(dst);
         }
-        // Every sum is made in the same order, however the rows are shared out.
-        let step = rows.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(16).clamp(16, TASK_ROWS);
+        let step = match self.packed {
+            // The sums of a tile are made in one order, whichever rows are beside it.
+            Packed::Tiles(_) => {
+                rows.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(16).clamp(16, TASK_ROWS)
+            }
+            // The gemm crate chooses its order by the number of rows.
+            Packed::Plain { .. } => task_rows(rows),
+        };
         dst.par_chunks_mut(step * lanes).enumerate().for_each(|(task, dst)| {
             let dst_rows = dst.len() / lanes;
             self.product(dst_rows, mat(task * step), MatMut { data: &mut *dst, rs: lanes, cs: 1 }, accumulate);

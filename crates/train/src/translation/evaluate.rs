@@ -176,18 +176,12 @@ pub(super) fn translate<'s>(
 ) -> Result<Vec<String>> {
     let encoded = sentences.map(|s| if s.trim().is_empty() { Ok(Vec::new()) } else { tokenizer.encode(s) });
     let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
+    let written: Vec<usize> = (0..encoded.len()).filter(|&i| !encoded[i].is_empty()).collect();
+    let sources: Vec<Vec<u32>> = written.iter().map(|&i| encoded[i].clone()).collect();
     let mut translations = vec![String::new(); encoded.len()];
-    // Sentences of like length side by side, so that little is padded.
-    let mut order: Vec<usize> = (0..encoded.len()).filter(|&i| !encoded[i].is_empty()).collect();
-    order.sort_by_key(|&i| encoded[i].len());
-    while let Some(&longest) = order.last() {
-        let n = (TOKENS / encoded[longest].len()).clamp(1, order.len());
-        let chosen = order.split_off(order.len() - n);
-        let sources: Vec<Vec<u32>> = chosen.iter().map(|&i| encoded[i].clone()).collect();
-        for (i, hypothesis) in chosen.into_iter().zip(net.translate(&sources, beam, pass)?) {
-            // A line of text stays one.
-            translations[i] = tokenizer.decode(&hypothesis.ids)?.replace(['\n', '\r'], " ");
-        }
+    for (i, hypothesis) in written.into_iter().zip(net.translate(&sources, beam, pass)?) {
+        // A line of text stays one.
+        translations[i] = tokenizer.decode(&hypothesis.ids)?.replace(['\n', '\r'], " ");
     }
     Ok(translations)
 }

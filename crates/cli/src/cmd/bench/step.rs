@@ -3,13 +3,13 @@
 use super::machine::{cpu, peak_rss_mib, simd};
 use super::text;
 use super::times::Times;
-use crate::args::{ComputeArgs, Whole, say};
+use crate::args::{AnyModel, ComputeArgs, Whole, say};
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 use std::time::Instant;
 use swish_core::activation::Activation;
-use swish_core::models::{self, Net, transformer};
+use swish_core::models::Net;
 use swish_core::nn::{LossConfig, Pass};
 use swish_kernels::rng::Rng;
 use swish_record::provenance;
@@ -49,11 +49,11 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
-    if let Ok(info) = transformer::find(&args.model) {
-        return text::step(args, info, device, threads);
-    }
+    let info = match AnyModel::find(&args.model)? {
+        AnyModel::Images(info) => info,
+        AnyModel::Text(info) => return text::step(args, info, device, threads),
+    };
     let activation: Activation = args.activation.parse()?;
-    let info = models::find(&args.model)?;
     let classes = info.classes;
     let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
     let mut recipe = recipes::plain(info, swish_data::Dataset::Cifar10, 1);

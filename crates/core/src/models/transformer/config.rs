@@ -37,12 +37,15 @@ impl TransformerConfig {
     /// [`Error::BadConfig`] for sizes that fit no network.
     pub(super) fn check(&self) -> Result<()> {
         let bad = |reason: String| Err(Error::BadConfig { model: "Transformer".into(), reason });
-        let Self { vocab, hidden, filter, heads, dropout, .. } = *self;
+        let Self { vocab, hidden, filter, heads, decoder_layers, dropout, .. } = *self;
         if vocab < 3 || filter == 0 {
             return bad(format!("vocab {vocab}, filter {filter}; expected 3 ids and 1 unit at least"));
         }
         if heads == 0 || hidden == 0 || !hidden.is_multiple_of(2 * heads) {
             return bad(format!("hidden {hidden}, heads {heads}; expected an even number of channels a head"));
+        }
+        if decoder_layers == 0 {
+            return bad("decoder_layers 0; expected 1 at least, or the source is not read".into());
         }
         if !(0.0..1.0).contains(&dropout) {
             return bad(format!("dropout {dropout}; expected a share from 0 to below 1"));

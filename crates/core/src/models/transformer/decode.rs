@@ -15,7 +15,6 @@ use swish_kernels::{Real, act, attention};
 /// The decoder with packed weights.
 pub(super) struct Decoder<'a, T: Real> {
     layers: &'a Layers,
-    heads: usize,
     values: &'a [T],
     packed: Vec<PackedLayer<'a, T>>,
     vocabulary: Packed<'a, T>,
@@ -53,7 +52,7 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a, T: Real> Decoder<'a, T> {
-    pub(super) fn new(layers: &'a Layers, heads: usize, values: &'a [T], operands: Operands) -> Self {
+    pub(super) fn new(layers: &'a Layers, values: &'a [T], operands: Operands) -> Self {
         let of = |c_in: usize, c_out: usize, weight: &Range<usize>| {
             Packed::new(c_in, c_out, &values[weight.clone()], operands)
         };
@@ -69,7 +68,7 @@ impl<'a, T: Real> Decoder<'a, T> {
         });
         let shared = &layers.embedding;
         let (packed, vocabulary) = (packed.collect(), of(shared.width, shared.ids, &shared.weight));
-        Self { layers, heads, values, packed, vocabulary, operands }
+        Self { layers, values, packed, vocabulary, operands }
     }
 
     fn width(&self) -> usize {
@@ -107,23 +106,19 @@ impl<'a, T: Real> Decoder<'a, T> {
             let mut kv: Vec<T> = qkv.chunks_exact(3 * width).flat_map(|row| &row[width..]).copied().collect();
             attention::round(self.operands, &mut kv);
             written.push(kv);
-            let of_row = |kv: &'_ [T], row: usize| -> Range<usize> {
-                let len = 2 * width;
-                debug_assert!((row + 1) * len <= kv.len(), "a row of keys and values");
-                row * len..(row + 1) * len
-            };
-            let attended = self.attend(&qkv, 3 * width, |i| {
-                let before = written.iter().zip(rows[i].path).map(|(kv, &row)| &kv[of_row(kv, row)]);
-                let own = written.last().map(|kv| &kv[of_row(kv, i)]);
+            let of_row = |row: usize| row * 2 * width..(row + 1) * 2 * width;
+            let attended = self.attend(layer.itself.attention.heads, &qkv, 3 * width, |i| {
+                let before = written.iter().zip(rows[i].path).map(|(kv, &row)| &kv[of_row(row)]);
+                let own = written.last().map(|kv| &kv[of_row(i)]);
                 before.chain(own).collect()
             });
             xs = self.end(&layer.itself.out, &packed.itself_out, &attended, &xs);
             let mut q = vec![T::ZERO; rows.len() * width];
             packed.q.forward(&xs, None, &mut q);
-            let attended = self.attend(&q, width, |i| {
+            let attended = self.attend(layer.source.attention.heads, &q, width, |i| {
                 let sentence = rows[i].sentence;
                 let first = sentence * state.src_len;
-                (first..first + state.lengths[sentence]).map(|row| &sources[of_row(sources, row)]).collect()
+                (first..first + state.lengths[sentence]).map(|row| &sources[of_row(row)]).collect()
             });
             xs = self.end(&layer.source.out, &packed.source_out, &attended, &xs);
             let (fc1, out) = (&layer.ffn.fc1, &layer.ffn.out);
@@ -137,14 +132,20 @@ impl<'a, T: Real> Decoder<'a, T> {
     }
 
     /// Attention of each row's query, the first channels of `stride`, to the keys and values that `keys` gives for it.
-    fn attend<'k>(&self, queries: &[T], stride: usize, keys: impl Fn(usize) -> Vec<&'k [T]> + Sync) -> Vec<T>
+    fn attend<'k>(
+        &self,
+        heads: usize,
+        queries: &[T],
+        stride: usize,
+        keys: impl Fn(usize) -> Vec<&'k [T]> + Sync,
+    ) -> Vec<T>
     where
         T: 'k,
     {
         let width = self.width();
         let mut ys = vec![T::ZERO; queries.len() / stride * width];
         ys.par_chunks_mut(width).zip(queries.par_chunks(stride)).enumerate().for_each(|(i, (y, q))| {
-            attention::single(self.heads, &q[..width], &keys(i), self.operands, y);
+            attention::single(heads, &q[..width], &keys(i), self.operands, y);
         });
         ys
     }

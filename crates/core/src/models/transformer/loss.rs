@@ -2,7 +2,6 @@
 
 use super::batch::{PAD, TextBatch};
 use crate::nn::buffer::{Buffer, Stored};
-
 use crate::nn::map::{Map, Node};
 use crate::nn::params::Compute;
 use crate::nn::tape::{Backward, Step};

@@ -11,8 +11,12 @@ use rayon::prelude::*;
 use swish_kernels::Real;
 use swish_kernels::vocabulary::log_sum;
 
-/// Sentences that are translated together, the shortest first.
+/// Sentences that are translated together at most, those of like length, so that little is padded.
 const GROUP: usize = 32;
+/// Tokens, padding included, that their sources have together, unless one sentence has more: the keys and values kept grow with them.
+const TOKENS: usize = 2048;
+/// Hypotheses that may be kept a sentence.
+const WIDEST: usize = 1024;
 
 /// How translations are searched for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,7 +32,8 @@ pub struct Beam {
 }
 
 impl Default for Beam {
-    /// As Vaswani et al. decode: width 4, alpha 0.6, 50 tokens more than the source.
+    /// The numbers of Vaswani et al.: width 4, alpha 0.6, 50 tokens more than the source. Unlike tensor2tensor's, a search ends when as
+    /// many hypotheses have ended as are kept.
     fn default() -> Self {
         Self { width: 4, alpha: 0.6, extra: 50, max_len: usize::MAX }
     }
@@ -42,8 +47,10 @@ impl Beam {
 
     pub(super) fn check(&self) -> Result<()> {
         let Self { width, alpha, max_len, .. } = *self;
-        if width == 0 || max_len == 0 || !(alpha.is_finite() && alpha >= 0.0) {
-            let reason = format!("width {width}, alpha {alpha}, max_len {max_len}; expected 1, 0 and 1 at least");
+        if !(1..=WIDEST).contains(&width) || max_len == 0 || !(alpha.is_finite() && alpha >= 0.0) {
+            let reason = format!(
+                "width {width}, alpha {alpha}, max_len {max_len}; expected a width of 1 to {WIDEST}, 0 and 1 at least"
+            );
             return Err(Error::BadConfig { model: "beam search".into(), reason });
         }
         Ok(())
@@ -91,11 +98,13 @@ pub(super) fn translate<T: Compute + Stored<Real = T>>(
     beam: &Beam,
     pass: &Pass,
 ) -> Result<Vec<Hypothesis>> {
-    let decoder = Decoder::new(&model.layers, model.config.heads, T::values(values)?, pass.operands);
+    let decoder = Decoder::new(&model.layers, T::values(values)?, pass.operands);
     let mut order: Vec<usize> = (0..src.len()).collect();
     order.sort_by_key(|&i| src[i].len());
     let mut translations = vec![None; src.len()];
-    for group in order.chunks(GROUP) {
+    while let Some(&longest) = order.last() {
+        let count = (TOKENS / src[longest].len()).clamp(1, GROUP).min(order.len());
+        let group = order.split_off(order.len() - count);
         let sentences: Vec<&[u32]> = group.iter().map(|&i| &src[i][..]).collect();
         let (len, ids) = padded(&sentences);
         let lengths = lengths(&ids, len);
@@ -126,14 +135,14 @@ fn search<T: Real>(
     let mut sentences: Vec<Sentence> = lengths.iter().enumerate().map(start).collect();
     let mut done: Vec<Option<Hypothesis>> = vec![None; lengths.len()];
     while !sentences.is_empty() {
-        let rows = sentences.iter().flat_map(|sentence| {
-            let row = |live: &'_ Live| (sentence.index, live.ids.last().copied());
-            sentence.live.iter().map(move |live| {
-                let (sentence, last) = row(live);
-                Row { sentence, last, path: &live.path }
-            })
-        });
-        let rows: Vec<Row<'_>> = rows.collect();
+        let mut rows = Vec::new();
+        for Sentence { index, live, .. } in &sentences {
+            rows.extend(live.iter().map(|live| Row {
+                sentence: *index,
+                last: live.ids.last().copied(),
+                path: &live.path,
+            }));
+        }
         let logits = decoder.step(&mut state, &rows);
         let vocab = logits.len() / rows.len();
         let candidates: Vec<Vec<Candidate>> =
@@ -195,7 +204,7 @@ impl Sentence {
         self.live = next;
     }
 
-    /// Whether nothing better can follow, or nothing more may.
+    /// Whether as many have ended as are kept, nothing better can follow, or nothing more may.
     fn is_done(&self, beam: &Beam) -> bool {
         let Some(live) = self.live.first() else { return true };
         // Log-probabilities only fall, and no penalty is larger than the last one.
