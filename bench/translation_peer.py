@@ -120,7 +120,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    told = json.loads((args.dir / "export.json").read_text())
+    told = json.loads((args.dir / "export.json").read_text(encoding="utf-8"))
     recipe, config = told["recipe"], told["config"]
     transformer.DROPOUT = recipe["dropout"] if args.dropout is None else args.dropout
     steps = args.steps or recipe["steps"]
@@ -168,10 +168,10 @@ def main():
     net.eval()
     tokenizer = Tokenizer.from_file(str(args.dir / "tokenizer.json"))
     for name in told["eval"]:
-        lines = (args.dir / f"{name}.en").read_text().splitlines()
+        lines = (args.dir / f"{name}.en").read_bytes().decode("utf-8").split("\n")[:-1]
         ours = args.dir / f"{name}.peer.de"
         with autocast():
-            ours.write_text("".join(line + "\n" for line in translated(net, tokenizer, lines, recipe["search"])))
+            ours.write_text("".join(line + "\n" for line in translated(net, tokenizer, lines, recipe["search"])), encoding="utf-8")
         command = [args.swish, "bleu", ours, args.dir / f"{name}.de", "--json"]
         score = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         print(json.dumps({"set": name, "torch": torch.__version__, **score}), flush=True)

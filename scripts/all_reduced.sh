@@ -12,10 +12,13 @@ echo "part,seconds,outcome" > "$times" || exit 1
 failed=0
 for part in $parts; do
     start=$(date +%s)
+    # The reduced recipe of translation is made for the program's own phrases; a folder of images has no text.
+    more=
+    [ "$part" = wmt-transformer ] && more="ARGS=--data embedded"
     # What make cannot plan, it has no target for. $MAKE may hold flags.
-    if ! $MAKE --no-print-directory -n "$part" "$@" > /dev/null 2>&1; then
+    if ! $MAKE --no-print-directory -n "$part" "$@" ${more:+"$more"} > /dev/null 2>&1; then
         outcome=missing
-    elif $MAKE --no-print-directory "$part" "$@"; then
+    elif $MAKE --no-print-directory "$part" "$@" ${more:+"$more"}; then
         outcome=done
     else
         outcome=failed

@@ -5,7 +5,7 @@
 //! digest) counts as absent, and the file is written anew.
 
 use crate::digest::{self, Hash, hex};
-use crate::{DataError, Dataset, Images};
+use crate::{DataError, Dataset, Images, whole};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -75,27 +75,23 @@ impl Entry {
         (hash == content).then_some((images, hash))
     }
 
-    /// Writes the images beside and renames, so a reader never sees half a file. A folder that cannot be written only
+    /// Writes the images. A folder that cannot be written only
     /// costs the next run its time, so nothing is reported.
     pub(crate) fn write(&self, images: &Images, content: &Hash) {
         drop(self.try_write(images, content));
     }
 
     fn try_write(&self, images: &Images, content: &Hash) -> std::io::Result<()> {
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&self.fingerprint)?;
-        for value in [images.len(), images.h, images.w, images.classes] {
-            file.write_all(&(value as u64).to_le_bytes())?;
-        }
-        file.write_all(content)?;
-        file.write_all(&images.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<_>>())?;
-        file.write_all(&images.pixels)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.file)?;
-        Ok(())
+        whole::write(&self.file, |file| {
+            file.write_all(MAGIC)?;
+            file.write_all(&self.fingerprint)?;
+            for value in [images.len(), images.h, images.w, images.classes] {
+                file.write_all(&(value as u64).to_le_bytes())?;
+            }
+            file.write_all(content)?;
+            file.write_all(&images.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<_>>())?;
+            file.write_all(&images.pixels)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::hub::{Hub, Progress};
 use crate::imagenet;
-use crate::{DataError, Dataset, Images, digest, hub, parquet_file};
+use crate::{DataError, Dataset, Images, digest, hub, parquet_file, whole};
 use std::path::{Path, PathBuf};
 
 /// What [`fetch`] got.
@@ -114,14 +114,9 @@ pub(crate) fn check_genuine(dataset: Dataset, paths: &[PathBuf; 2], images: [&Im
 pub(crate) fn copy_to(dir: &Path, names: &[&str], files: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     let targets: Vec<PathBuf> = names.iter().map(|name| dir.join(name)).collect();
     for (source, target) in files.iter().zip(&targets) {
-        let folder = target.parent().unwrap_or(dir);
-        let failed = |e: std::io::Error| DataError::io(target, &e);
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         let mut reader = std::fs::File::open(source).map_err(|e| DataError::io(source, &e))?;
-        std::io::copy(&mut reader, copy.as_file_mut()).map_err(failed)?;
-        copy.as_file().sync_all().map_err(failed)?;
-        copy.persist(target).map_err(|e| failed(e.error))?;
+        whole::write(target, |copy| std::io::copy(&mut reader, copy).map(drop))
+            .map_err(|e| DataError::io(target, &e))?;
     }
     Ok(targets)
 }

@@ -22,6 +22,7 @@
 //! | `ahead` | batches made ahead, on a thread |
 //! | `digest` | content hashes |
 //! | `stream` | random streams by purpose, epoch and position |
+//! | `whole` | files that are there whole or not at all |
 //! | `error` | [`DataError`] |
 
 mod ahead;
@@ -45,6 +46,7 @@ mod published;
 mod source;
 mod stream;
 pub mod text;
+mod whole;
 
 pub use augment::{Augment, Normalise, PadMode};
 pub use batches::{Batch, EvalBatches, TrainBatches, eval_batches, split};

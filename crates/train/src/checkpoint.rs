@@ -75,6 +75,8 @@ pub fn load(file: &Path, id: &str, session: &mut impl Training) -> Result<Option
             return Err(bad(format!("was made with another {key} ({found}) than this run's ({mark})")));
         }
     }
+    // The file may be several gigabytes: one copy of it at a time.
+    drop(bytes);
     let tensors = weights::read_file(file)?;
     session.learner_mut().restore(&tensors, file, standing.step, bad)?;
     Ok(Some(standing))

@@ -1,7 +1,7 @@
 //! What learns: parameters, the optimizer that moves them, and averages over the steps.
 
 use crate::averages::Averages;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::optimizer::{Optimizer, OptimizerConfig};
 use candle_core::Tensor;
 use std::collections::HashMap;
@@ -97,8 +97,14 @@ impl Learner {
         weights::load(&self.params, tensors, file)?;
         self.optimizer.restore(tensors, steps).map_err(&bad)?;
         match &mut self.averages {
-            Some(averages) => averages.restore(tensors).map_err(&bad),
+            Some(averages) => averages.restore(tensors, steps).map_err(&bad),
             None => Ok(()),
         }
     }
+}
+
+/// The next of a stream of training batches, which has no end.
+pub(crate) fn next<T>(batches: &mut impl Iterator<Item = T>) -> Result<T> {
+    let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
+    batches.next().ok_or_else(ended)
 }

@@ -2,9 +2,9 @@
 
 use crate::averages::{Averages, MovingAverages};
 use crate::cell::Cell;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
-use crate::learner::Learner;
+use crate::learner::{Learner, next};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::task::{Task, Training};
@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Tensor};
 use std::num::NonZeroUsize;
 use swish_core::models::{self, Net};
 use swish_core::nn::{LossAndGradient, LossConfig, Pass, Stored};
-use swish_data::{Batch, Batches, Data, ImageSource};
+use swish_data::{Batches, Data, ImageSource};
 use swish_kernels::rng;
 
 /// The recipe's loss of one batch, and its gradient.
@@ -38,12 +38,6 @@ pub fn train_step(
         optimizer.step(f32::of(gradient)?, lr)?;
     }
     Ok(done.loss)
-}
-
-/// The next training batch; the stream has no end but an error.
-fn next(batches: &mut Batches) -> Result<Batch> {
-    let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
-    Ok(batches.next().ok_or_else(ended)??)
 }
 
 /// A cell's network, with what it learns by, and its images.
@@ -96,7 +90,7 @@ impl Training for Session<'_> {
         let recipe = &cell.recipe;
         let size = images.image_size();
         learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |batch| {
-            let (xs, labels) = evaluate::images(next(batches)?, size, device)?;
+            let (xs, labels) = evaluate::images(next(batches)??, size, device)?;
             let pass = Pass {
                 norm_momentum: recipe.norm_momentum,
                 dropout_seed: Some(rng::at(cell.seed, batch)),

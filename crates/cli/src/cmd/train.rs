@@ -197,7 +197,10 @@ fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
         progress: Progress::default(),
     };
     let record = with_threads(options.threads, || run_cell(cell, data, &options))??;
-    eprintln!("weights: {}", weights_file(&options.store, &record.id).display());
+    let weights = weights_file(&options.store, &record.id);
+    if weights.exists() {
+        eprintln!("weights: {}", weights.display());
+    }
     say(serde_json::to_string_pretty(&record)?)?;
     match record.err {
         Some(why) => bail!("{}: {why}", cell.label()),

@@ -5,8 +5,9 @@
 
 use super::archive::list_file;
 use super::listing::{Found, Split};
-use crate::DataError;
 use crate::digest::{hex, sha256};
+use crate::{DataError, whole};
+use std::io::Write;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -49,14 +50,8 @@ fn write(file: &Path, found: &[Found], state: &str) -> std::io::Result<()> {
     for Found { name, offset, size } in found {
         rest += &format!("{offset} {size} {name}\n");
     }
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut copy = tempfile::NamedTempFile::new_in(folder)?;
     let text = format!("{state} {}\n{rest}", hex(&sha256(rest.as_bytes()), 64));
-    std::io::Write::write_all(copy.as_file_mut(), text.as_bytes())?;
-    copy.as_file().sync_all()?;
-    copy.persist(file)?;
-    Ok(())
+    whole::write(file, |copy| copy.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -42,7 +42,6 @@ impl TextBatches {
     /// No pairs; `tokens` less than the longest sentence has.
     pub fn new(pairs: Arc<Encoded>, tokens: usize, seed: u64, start_step: u64) -> Result<Self, DataError> {
         check(&pairs, tokens)?;
-        let mut buckets: Vec<(usize, Bucket)> = Vec::new();
         let mut by_length: Vec<Vec<u32>> = Vec::new();
         for i in 0..pairs.len() {
             let bucket = bucket(pairs.longest(i));
@@ -51,11 +50,12 @@ impl TextBatches {
             }
             by_length[bucket].push(i as u32);
         }
-        for members in by_length.into_iter().filter(|members| !members.is_empty()) {
+        let of_members = |members: Vec<u32>| {
             let longest = members.iter().map(|i| pairs.longest(*i as usize)).max().unwrap_or(1);
-            buckets.push((longest, Bucket { pairs: members, n: tokens / longest }));
-        }
-        let buckets: Vec<Bucket> = buckets.into_iter().map(|(_, bucket)| bucket).collect();
+            Bucket { pairs: members, n: tokens / longest }
+        };
+        let filled = by_length.into_iter().filter(|members| !members.is_empty());
+        let buckets: Vec<Bucket> = filled.map(of_members).collect();
         let steps_per_epoch = buckets.iter().map(|bucket| bucket.pairs.len().div_ceil(bucket.n) as u64).sum();
         Ok(Self { pairs, buckets, seed, step: start_step, steps_per_epoch, epoch: None, order: Vec::new() })
     }

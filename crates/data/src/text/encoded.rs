@@ -4,10 +4,10 @@
 //! each); the lengths of all sources, then of all targets (u32 each); the ids of all sources, then of all targets (u16 each). Whatever
 //! does not fit counts as absent, and the file is written anew.
 
-use crate::DataError;
 use crate::digest::{Hash, hex, sha256};
 use crate::text::batches::InOrder;
 use crate::text::{Bitext, Corpus, Dropped, Tokenizer};
+use crate::{DataError, whole};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -246,10 +246,7 @@ impl Kept {
         Some((encoded, [too_long, ratio]))
     }
 
-    /// Writes the file beside and renames, so a reader never sees half of it.
     fn write(&self, encoded: &Encoded, dropped: [usize; 2]) -> std::io::Result<()> {
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
         let mut rest = Vec::with_capacity(24 + encoded.len() * 8 + 2 * (encoded.src.ids.len() + encoded.tgt.ids.len()));
         for number in [encoded.len(), dropped[0], dropped[1]] {
             rest.extend((number as u64).to_le_bytes());
@@ -262,14 +259,12 @@ impl Kept {
         for side in [&encoded.src, &encoded.tgt] {
             side.ids.iter().for_each(|id| rest.extend(id.to_le_bytes()));
         }
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&self.key)?;
-        file.write_all(&sha256(&rest))?;
-        file.write_all(&rest)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.file)?;
-        Ok(())
+        whole::write(&self.file, |file| {
+            file.write_all(MAGIC)?;
+            file.write_all(&self.key)?;
+            file.write_all(&sha256(&rest))?;
+            file.write_all(&rest)
+        })
     }
 }
 

@@ -12,18 +12,21 @@ pub(crate) struct Found {
     pub(crate) files: Files,
 }
 
-/// Where its sentences are.
+/// Where its sentences come from.
 #[derive(Debug, Clone)]
 pub(crate) enum Files {
     /// Line i of one is line i of the other.
     Lines { en: PathBuf, de: PathBuf },
     /// Shards with both sides in a column.
     Parquet(Vec<PathBuf>),
+    /// Made by the program.
+    Made(Bitext),
 }
 
 impl Found {
     pub(crate) fn read(&self) -> Result<Bitext, DataError> {
         match &self.files {
+            Files::Made(set) => Ok(set.clone()),
             Files::Parquet(shards) => wmt::read(&self.name, shards),
             Files::Lines { en, de } => {
                 let [en_lines, de_lines] = [lines::read(en)?, lines::read(de)?];

@@ -3,7 +3,7 @@
 use crate::hub::Hub;
 use crate::text::clean::clean;
 use crate::text::corpus::version;
-use crate::text::files::{Found, Layout, find};
+use crate::text::files::{Files, Found, Layout, find};
 use crate::text::{Bitext, Corpus, TextError, phrases, wmt};
 use crate::{DataChoice, DataError, DataOptions, DataSource};
 
@@ -61,11 +61,11 @@ pub(crate) fn load_with(options: &TextOptions, hub: &Hub) -> Result<Corpus, Data
         (DataChoice::Dir | DataChoice::Auto, Some(dir)) => {
             let layout = find(dir)?;
             let why = format!("{}, {}", dir.display(), layout.kind);
-            load_files(options, DataSource::Dir, &why, layout)
+            load_files(options, DataSource::Dir, &why, &layout)
         }
-        (DataChoice::Hub, _) => load_files(options, DataSource::Hub, "asked for", wmt::cached(hub)?),
+        (DataChoice::Hub, _) => load_files(options, DataSource::Hub, "asked for", &wmt::cached(hub)?),
         (DataChoice::Auto, None) => match wmt::cached(hub) {
-            Ok(layout) => load_files(options, DataSource::Hub, "no --data-dir", layout),
+            Ok(layout) => load_files(options, DataSource::Hub, "no --data-dir", &layout),
             Err(DataError::Hub { detail, .. }) => {
                 load_embedded(options, &format!("no --data-dir; hub: wmt14: {detail}"))
             }
@@ -78,20 +78,17 @@ fn load_embedded(options: &TextOptions, why: &str) -> Result<Corpus, DataError> 
     if options.data.require_real {
         return Err(TextError::RealRequired { why: format!("embedded data {why}") }.data());
     }
-    let [train, val, test] = phrases::generate();
-    let chosen = |name: &String| named(&[&train, &val, &test], name, |set| &set.name).cloned();
-    let train = match options.sets.as_slice() {
-        [] => vec![train.clone()],
-        names => names.iter().map(chosen).collect::<Result<_, _>>()?,
-    };
-    let eval = match options.eval.as_slice() {
-        [] => vec![val.clone(), test.clone()],
-        names => names.iter().map(chosen).collect::<Result<_, _>>()?,
-    };
-    finish(DataSource::Embedded, &format!("embedded phrases ({why})"), &train, eval.clone(), &eval)
+    let made = |set: Bitext| Found { name: set.name.clone(), files: Files::Made(set) };
+    let [train, val, test] = phrases::generate().map(made);
+    let layout = Layout { train: vec![train], eval: vec![val, test], kind: "phrases" };
+    load_sets(options, DataSource::Embedded, &format!("embedded phrases ({why})"), &layout)
 }
 
-fn load_files(options: &TextOptions, source: DataSource, why: &str, layout: Layout) -> Result<Corpus, DataError> {
+fn load_files(options: &TextOptions, source: DataSource, why: &str, layout: &Layout) -> Result<Corpus, DataError> {
+    load_sets(options, source, &format!("{source} English-German text ({why})"), layout)
+}
+
+fn load_sets(options: &TextOptions, source: DataSource, what: &str, layout: &Layout) -> Result<Corpus, DataError> {
     let all: Vec<&Found> = layout.train.iter().chain(&layout.eval).collect();
     let name_of = |set: &&Found| set.name.clone();
     let train: Vec<&Found> = match options.sets.as_slice() {
@@ -100,7 +97,7 @@ fn load_files(options: &TextOptions, source: DataSource, why: &str, layout: Layo
     };
     // What is trained on is no evaluation set.
     let rest: Vec<&Found> =
-        layout.eval.iter().filter(|set| !train.iter().any(|trained| trained.name == set.name)).collect();
+        layout.eval.iter().filter(|set| !train.iter().any(|trained| std::ptr::eq(*trained, *set))).collect();
     let usual = || {
         let there = |names: &[&str]| {
             names.iter().filter_map(|name| rest.iter().find(|set| set.name == *name)).map(name_of).collect()
@@ -116,8 +113,7 @@ fn load_files(options: &TextOptions, source: DataSource, why: &str, layout: Layo
     let held_out = read(&rest)?;
     let eval = eval.iter().map(|name| named(&held_out.iter().collect::<Vec<_>>(), name, |set| &set.name).cloned());
     let eval = eval.collect::<Result<Vec<_>, _>>()?;
-    let what = format!("{source} English-German text ({why})");
-    let corpus = finish(source, &what, &read(&train)?, eval, &held_out)?;
+    let corpus = finish(source, what, &read(&train)?, eval, &held_out)?;
     let pairs = corpus.train_len() + corpus.dropped.total();
     if options.data.require_real && pairs < REAL {
         let why = format!("{pairs} training pairs instead of the {} of WMT 2014", wmt::TRAIN_PAIRS);

@@ -3,10 +3,11 @@
 //!
 //! The alphabet is the 256 bytes, so that any text can be encoded and comes back unchanged.
 
-use crate::DataError;
 use crate::digest::{hex, sha256};
 use crate::error::one_line;
 use crate::text::{Corpus, TextError};
+use crate::{DataError, whole};
+use std::io::Write;
 use std::path::Path;
 use swish_core::models::transformer::EOS;
 use tokenizers::models::TrainerWrapper;
@@ -18,6 +19,8 @@ use tokenizers::{AddedToken, Model};
 const SPECIAL: [&str; 2] = ["<pad>", "</s>"];
 /// Vocabulary sizes: at least the two special tokens and the 256 bytes; ids are kept as u16.
 const SIZES: std::ops::RangeInclusive<usize> = 258..=65_536;
+/// Raised whenever the same text would give another tokenizer, so that a kept one is not taken for it.
+const TRAINING: u32 = 1;
 
 /// A tokenizer. Ids are below [`vocab_size`](Tokenizer::vocab_size); 0 is padding, 1 ends a sentence.
 #[derive(Debug, Clone)]
@@ -34,7 +37,8 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::train`].
     pub fn of_corpus(corpus: &Corpus, vocab_size: usize, cache: Option<&Path>) -> Result<Self, DataError> {
-        let kept = cache.map(|folder| folder.join(format!("{}-{vocab_size}.tokenizer.json", corpus.version)));
+        let kept =
+            cache.map(|folder| folder.join(format!("{}-{vocab_size}-v{TRAINING}.tokenizer.json", corpus.version)));
         if let Some(kept) = kept.as_deref().filter(|path| path.is_file()).and_then(|path| Self::load(path).ok()) {
             return Ok(kept);
         }
@@ -91,6 +95,11 @@ impl Tokenizer {
                 return Err(TextError::Tokenizer { what: what.to_owned(), detail }.data());
             }
         }
+        let size = inner.get_vocab_size(true);
+        if !SIZES.contains(&size) {
+            let detail = format!("{size} ids; expected {} to {}", SIZES.start(), SIZES.end());
+            return Err(TextError::Tokenizer { what: what.to_owned(), detail }.data());
+        }
         // A sentence that contains the letters "</s>" has them as text.
         inner.set_encode_special_tokens(true);
         let fingerprint = hex(&sha256(json.as_bytes()), 16);
@@ -102,14 +111,7 @@ impl Tokenizer {
     /// # Errors
     /// A folder that cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
-        let failed = |e: std::io::Error| DataError::io(path, &e);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        std::io::Write::write_all(&mut file, self.json.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|e| failed(e.error))?;
-        Ok(())
+        whole::write(path, |file| file.write_all(self.json.as_bytes())).map_err(|e| DataError::io(path, &e))
     }
 
     /// The number of ids.

@@ -84,17 +84,21 @@ impl LastCheckpoints {
         self.window.iter().enumerate().map(tensor).collect()
     }
 
-    /// Goes on from the window among the tensors of a checkpoint.
+    /// Goes on from the window among the tensors of a checkpoint made after so many steps.
     ///
     /// # Errors
-    /// Why it cannot: another network's.
-    pub fn restore(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), String> {
+    /// Why it cannot: a part of the window is missing, or another network's.
+    pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, steps: u64) -> Result<(), String> {
         self.window.clear();
         while let Some(saved) = tensors.get(&name(self.window.len())) {
             if saved.dims() != [self.len] || saved.dtype() != DType::F32 || self.window.len() == self.keep {
                 return Err(format!("its `{}` is another network's", name(self.window.len())));
             }
             self.window.push_back(saved.to_vec1().map_err(|e| e.to_string())?);
+        }
+        let (found, expected) = (self.window.len() as u64, (steps / self.every).min(self.keep as u64));
+        if found != expected {
+            return Err(format!("holds {found} checkpoints to average; expected {expected} after {steps} steps"));
         }
         Ok(())
     }
@@ -150,7 +154,10 @@ mod tests {
             train(&mut whole, &params, 1..=at);
             let saved: HashMap<String, Tensor> = whole.tensors().unwrap().into_iter().collect();
             let mut resumed = LastCheckpoints::new(&params, 10, 3);
-            resumed.restore(&saved).unwrap();
+            resumed.restore(&saved, at).unwrap();
+            let lacking = resumed.restore(&HashMap::new(), at);
+            assert_eq!(lacking.is_err(), at >= 10, "{lacking:?}");
+            resumed.restore(&saved, at).unwrap();
             train(&mut whole, &params, at + 1..=64);
             let expected = mean(&mut whole, &params);
             train(&mut resumed, &params, at + 1..=64);

@@ -53,14 +53,14 @@ impl Averages {
         }
     }
 
-    /// Goes on from the tensors of a checkpoint.
+    /// Goes on from the tensors of a checkpoint made after so many steps.
     ///
     /// # Errors
     /// Why it cannot: none there, or another network's.
-    pub fn restore(&mut self, tensors: &HashMap<String, Tensor>) -> Result<(), String> {
+    pub fn restore(&mut self, tensors: &HashMap<String, Tensor>, steps: u64) -> Result<(), String> {
         match self {
             Self::Moving(averages) => averages.restore(tensors),
-            Self::Last(averages) => averages.restore(tensors),
+            Self::Last(averages) => averages.restore(tensors, steps),
         }
     }
 }

@@ -31,7 +31,7 @@ impl TextData {
     /// Trains the tokenizer that the recipe asks for and encodes the training text, or takes both from the `cache` folder.
     ///
     /// # Errors
-    /// A vocabulary of impossible size, text that leaves nothing to train on.
+    /// A vocabulary of impossible size.
     pub fn prepare(corpus: Arc<Corpus>, recipe: &TranslationRecipe, cache: Option<&Path>) -> Result<Self> {
         let tokenizer = Tokenizer::of_corpus(&corpus, recipe.vocab, cache)?;
         let limits = Limits { tokens: recipe.max_len, ..Limits::default() };

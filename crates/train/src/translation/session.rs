@@ -4,8 +4,8 @@ use super::evaluate::{TranslationEvaluation, evaluate};
 use super::{MARK, TOKENIZER_FILE, TextData, TranslationRecipe};
 use crate::averages::{Averages, LastCheckpoints};
 use crate::cell::Cell;
-use crate::error::{Error, Result};
-use crate::learner::Learner;
+use crate::error::Result;
+use crate::learner::{Learner, next};
 use crate::task::{Task, Training};
 use candle_core::{DType, Device};
 use std::collections::HashMap;
@@ -68,9 +68,7 @@ impl Training for TranslationSession<'_> {
         let Self { net, learner, cell, tokens, .. } = self;
         let recipe = &cell.recipe;
         learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |number| {
-            let ended =
-                || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
-            let batch = batches.next().ok_or_else(ended)?;
+            let batch = next(batches)?;
             let pass = Pass {
                 dropout_seed: Some(rng::at(cell.seed, number)),
                 operands: cell.precision.operands(),

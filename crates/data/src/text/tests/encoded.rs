@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::DataSource;
-use crate::text::{EOS, PAD};
+use crate::tests::support::{from_dir, shared};
+use crate::text::{EOS, PAD, TextBatches, TextOptions, load};
+use std::sync::Arc;
 
 fn tokenizer() -> Tokenizer {
     Tokenizer::train(["the dog sees the cat", "der Hund sieht die Katze"].into_iter(), 300).unwrap()
@@ -94,4 +96,26 @@ fn the_copy_on_disk_is_used_and_every_damage_to_it_noticed() {
         assert_eq!(encode(limits), first);
         assert!(kept.read().is_some());
     }
+}
+
+/// The counts of pairs are those of the table beside the real text. Batches are here since they are made of what was kept.
+#[test]
+fn of_real_text_little_is_left_out_and_little_is_padding() {
+    let Some(shared) = shared() else { return };
+    let sets = ["multi30k", "europarl_comtrans", "chat_bcontrast"].map(str::to_owned).to_vec();
+    let corpus = load(&TextOptions { sets, ..TextOptions::new(from_dir(&shared)) }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = Tokenizer::of_corpus(&corpus, 4_000, None).unwrap();
+    let encode = || Encoded::train(&corpus, &tokenizer, Limits::default(), Some(folder.path())).unwrap();
+    let (encoded, dropped) = encode();
+    eprintln!("{}\nleft out: {dropped}; {:?} tokens", corpus.note, encoded.tokens());
+    assert_eq!(encode(), (encoded.clone(), dropped));
+    assert_eq!(encoded.len() + dropped.total(), 29_000 + 23_580 + 15_747);
+    assert!(dropped.too_long < 100 && dropped.ratio < 1_000, "{dropped}");
+    let (src, tgt) = encoded.tokens();
+    let batches = TextBatches::new(Arc::new(encoded), 4_096, 1, 0).unwrap();
+    let steps = batches.steps_per_epoch() as usize;
+    let padded: usize = batches.take(steps).map(|batch| batch.src.len() + batch.tgt.len()).sum();
+    eprintln!("{steps} steps an epoch, {:.1} % padding", 100.0 - 100.0 * (src + tgt) as f64 / padded as f64);
+    assert!(padded < (src + tgt) * 5 / 4);
 }

@@ -88,6 +88,13 @@ fn sets_are_chosen_by_name() {
     // An evaluation set that is trained on is no evaluation set.
     let corpus = load(&["two", "first"], &[]).unwrap();
     assert_eq!((corpus.train_len(), corpus.eval.len(), corpus.dev().name.as_str()), (3, 1, "second"));
+    // One name on both sides: two sets, and none of what is evaluated is trained on.
+    write(folder.path(), &[("eval/two.en", "C.\nD.\n"), ("eval/two.de", "Drei.\nVier.\n")]);
+    let corpus = load(&[], &["two"]).unwrap();
+    assert_eq!((corpus.dev().len(), corpus.train_len()), (2, 2));
+    for side in ["en", "de"] {
+        std::fs::remove_file(folder.path().join(format!("eval/two.{side}"))).unwrap();
+    }
     let message = load(&["first"], &["first"]).unwrap_err().to_string();
     assert_eq!(message, "no set first; there are second");
     let message = load(&["three"], &[]).unwrap_err().to_string();
