@@ -254,6 +254,7 @@ fn sentences_that_do_not_fit() {
     fails(&mut forward(&with("tgt", &[0, 5, 1, 1], (2, 2))), &["target ids", "padding"]);
     fails(&mut forward(&with("src", &[5, -3, 1, 1], (2, 2))), &["src -3"]);
     fails(&mut forward(&with("tgt", &[5, 1, 1], (3, 1))), &["2 rows", "3 of `tgt`"]);
+    fails(forward(&good).args(["--norm-eps", "0.001"]), &["--norm-eps", "images", "transformer_tiny"]);
     let mut missing = good.clone();
     missing.remove("tgt");
     fails(&mut forward(&missing), &["`tgt` is missing"]);

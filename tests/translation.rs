@@ -90,6 +90,8 @@ fn what_was_trained_is_evaluated_and_translates() {
         text(&out.stderr)
     };
     assert!(said(&["--tokenizer", "none.json"], b"").contains("none.json"));
+    let wide = said(&["--beam", "18446744073709551615"], b"A dog.\n");
+    assert!(wide.contains("expected a width of 1 to 1024"), "{wide}");
     assert!(said(&["--activation", "swish"], b"").contains("model.safetensors"), "weights of another activation");
 }
 
