@@ -5,7 +5,7 @@
 #
 # Needs bash, coreutils and the binary: no Rust, no CUDA toolkit. CUDA's libraries are taken from SWISH_CUDA_LIBS, else from the
 # packages of python3 (torch brings them), else from the system. LIMIT=300 are the seconds of a stage. Ends with 0 where every
-# comparison is within its bound, 1 where one is not, and 77 where there is no GPU: then nothing was measured, and it says so.
+# comparison is within its bound, 1 where one is not or there is no end, 77 where there is no GPU; what was not measured, it says.
 set -uo pipefail
 
 usage() { sed -n '4,8s/^# *//p' "$0" >&2; exit 2; }
@@ -25,16 +25,31 @@ export SWISH_CUDA_CACHE=$out/cache
 
 summary=$out/summary.txt
 { date -u +%FT%TZ; uname -m; sha256sum "$binary"; } >"$summary"
-if ! timeout "$limit" "$binary" gpu >"$out/gpu.txt" 2>&1; then
-    cat "$out/gpu.txt" >&2
-    echo "no GPU: nothing was measured; these stages would have run, at most $limit s each: $stages" | tee -a "$summary"
-    exit 77
-fi
+timeout "$limit" "$binary" gpu >"$out/gpu.txt" 2>&1
+status=$?
+[ $status -eq 0 ] || cat "$out/gpu.txt" >&2
+case $status in
+    0) ;;
+    1)
+        echo "no GPU: nothing was measured; these stages would have run, at most $limit s each: $stages" | tee -a "$summary"
+        exit 77
+        ;;
+    124)
+        echo "\`swish gpu\` has no end within $limit s: nothing was measured" | tee -a "$summary"
+        exit 1
+        ;;
+    *)
+        echo "\`swish gpu\` ended with status $status: nothing was measured" | tee -a "$summary"
+        exit 1
+        ;;
+esac
 cat "$out/gpu.txt" | tee -a "$summary"
 
 failed=0
 for stage in $stages; do
     start=$SECONDS
+    # One of an earlier run would stand for this one's.
+    rm -f "$out/$stage.csv"
     timeout "$limit" "$binary" gpu check --only "$stage" --out "$out/$stage.csv" >"$out/$stage.log" 2>&1
     status=$?
     case $status in
@@ -43,7 +58,8 @@ for stage in $stages; do
         *) word="WRONG (status $status)" ;;
     esac
     [ $status -eq 0 ] || failed=1
-    rows=$(($(wc -l <"$out/$stage.csv" 2>/dev/null || echo 1) - 1))
+    rows=0
+    [ ! -s "$out/$stage.csv" ] || rows=$(($(wc -l <"$out/$stage.csv") - 1))
     echo "$stage: $word, $rows comparisons written, $((SECONDS - start)) s" | tee -a "$summary"
 done
 { head -qn 1 "$out/activation.csv"; for stage in $stages; do tail -n +2 "$out/$stage.csv"; done; } >"$out/all.csv" 2>/dev/null

@@ -51,6 +51,34 @@ pub enum Unary {
     Erf,
 }
 
+impl Unary {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::Neg,
+        Self::Abs,
+        Self::Square,
+        Self::Cube,
+        Self::Sqrt,
+        Self::LogAbs,
+        Self::Exp,
+        Self::Expm1,
+        Self::Sin,
+        Self::Cos,
+        Self::Sinh,
+        Self::Cosh,
+        Self::Tanh,
+        Self::Asinh,
+        Self::Atan,
+        Self::Sinc,
+        Self::Relu,
+        Self::MinZero,
+        Self::Sigmoid,
+        Self::Softplus,
+        Self::Gauss,
+        Self::Erf,
+    ];
+}
+
 /// A function of two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binary {

@@ -298,7 +298,11 @@ impl<D: Device> Scratch<D> {
         let words = (len * size_of::<T>()).div_ceil(size_of::<u64>());
         let slice = match self.0.take() {
             Some(slice) if slice.len >= words => self.0.insert(slice),
-            _ => self.0.insert(Slice::new(device, words)?),
+            too_small => {
+                // Before the larger one is asked for.
+                drop(too_small);
+                self.0.insert(Slice::new(device, words)?)
+            }
         };
         Ok(ViewMut(View { buffer: &slice.buffer, start: 0, len, word: PhantomData }))
     }

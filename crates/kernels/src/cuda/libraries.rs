@@ -54,8 +54,7 @@ fn versions(folder: &Path, file: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Opens libraries for the rest of the process, so that those who ask for them by name get these; says whether all were found.
-pub fn keep(stems: &[&str]) -> bool {
-    let opened = stems.iter().map(|stem| open(stem).map(std::mem::forget).is_some());
-    opened.fold(true, |all, one| all & one)
+/// Opens those of the libraries that are found for the rest of the process, so that those who ask for them by name get these.
+pub fn keep(stems: &[&str]) {
+    stems.iter().filter_map(|stem| open(stem)).for_each(std::mem::forget);
 }

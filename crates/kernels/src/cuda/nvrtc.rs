@@ -24,6 +24,14 @@ pub enum NvrtcError {
         /// What the loader says.
         reason: String,
     },
+    /// A function that does not do its work.
+    #[error("{function} failed (code {code})")]
+    Failed {
+        /// The function.
+        function: &'static str,
+        /// nvrtcResult.
+        code: c_int,
+    },
     /// The compiler refuses the text.
     #[error("NVRTC cannot compile {module} for {arch} (code {code}):\n{log}")]
     Compile {
@@ -45,8 +53,32 @@ pub struct Nvrtc {
 }
 
 type Program = *mut c_void;
-type SizeOf = unsafe extern "C" fn(Program, *mut usize) -> c_int;
-type BytesOf = unsafe extern "C" fn(Program, *mut c_char) -> c_int;
+
+/// A text of a program: the functions for its size and for its bytes.
+struct Output {
+    names: [&'static str; 2],
+    size: unsafe extern "C" fn(Program, *mut usize) -> c_int,
+    bytes: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
+}
+
+impl Output {
+    /// # Safety
+    /// The program is there.
+    unsafe fn read(&self, program: Program) -> Result<Vec<u8>, NvrtcError> {
+        let mut size = 0;
+        // SAFETY: `size` is there to be written.
+        done(self.names[0], unsafe { (self.size)(program, &mut size) })?;
+        let mut bytes = vec![0u8; size];
+        // SAFETY: the buffer has as many bytes as the library asks for.
+        done(self.names[1], unsafe { (self.bytes)(program, bytes.as_mut_ptr().cast()) })?;
+        Ok(bytes)
+    }
+}
+
+/// Errs where a function says that it failed.
+fn done(function: &'static str, code: c_int) -> Result<(), NvrtcError> {
+    if code == 0 { Ok(()) } else { Err(NvrtcError::Failed { function, code }) }
+}
 
 impl Nvrtc {
     /// Opens it.
@@ -69,13 +101,18 @@ impl Nvrtc {
     /// Major and minor version.
     ///
     /// # Errors
-    /// [`NvrtcError::Function`].
+    /// [`NvrtcError::Function`], [`NvrtcError::Failed`].
     pub fn version(&self) -> Result<(i32, i32), NvrtcError> {
-        let version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int = self.function("nvrtcVersion")?;
+        const NAME: &str = "nvrtcVersion";
+        let version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int = self.function(NAME)?;
         let (mut major, mut minor) = (0, 0);
         // SAFETY: both are there to be written.
-        unsafe { version(&mut major, &mut minor) };
+        done(NAME, unsafe { version(&mut major, &mut minor) })?;
         Ok((major, minor))
+    }
+
+    fn output(&self, names: [&'static str; 2]) -> Result<Output, NvrtcError> {
+        Ok(Output { names, size: self.function(names[0])?, bytes: self.function(names[1])? })
     }
 
     /// The code (CUBIN) of a text for an architecture such as `sm_90`.
@@ -95,8 +132,8 @@ impl Nvrtc {
         let compile: unsafe extern "C" fn(Program, c_int, *const *const c_char) -> c_int =
             self.function("nvrtcCompileProgram")?;
         let destroy: unsafe extern "C" fn(*mut Program) -> c_int = self.function("nvrtcDestroyProgram")?;
-        let log: (SizeOf, BytesOf) = (self.function("nvrtcGetProgramLogSize")?, self.function("nvrtcGetProgramLog")?);
-        let code: (SizeOf, BytesOf) = (self.function("nvrtcGetCUBINSize")?, self.function("nvrtcGetCUBIN")?);
+        let log = self.output(["nvrtcGetProgramLogSize", "nvrtcGetProgramLog"])?;
+        let code = self.output(["nvrtcGetCUBINSize", "nvrtcGetCUBIN"])?;
         let refused = |code, log| NvrtcError::Compile { module: module.into(), arch: arch.into(), code, log };
         let c_string = |text: &str| CString::new(text).map_err(|_| refused(-1, "a text with a zero byte".to_string()));
         let (source, name) = (c_string(text)?, c_string(&format!("{module}.cu"))?);
@@ -116,9 +153,9 @@ impl Nvrtc {
         unsafe {
             let status = compile(program, options.len() as c_int, options.as_ptr());
             let result = match status {
-                0 => Ok(bytes(program, code)),
+                0 => code.read(program),
                 _ => {
-                    let log = bytes(program, log);
+                    let log = log.read(program).unwrap_or_default();
                     let log = CStr::from_bytes_until_nul(&log).map(|log| log.to_string_lossy().into_owned());
                     Err(refused(status, log.unwrap_or_default()))
                 }
@@ -126,18 +163,5 @@ impl Nvrtc {
             destroy(&mut program);
             result
         }
-    }
-}
-
-/// # Safety
-/// The program is there, and both functions belong to the same of its texts.
-unsafe fn bytes(program: Program, (size_of, bytes_of): (SizeOf, BytesOf)) -> Vec<u8> {
-    let mut size = 0;
-    // SAFETY: `size` is there to be written; the buffer has as many bytes as the library asks for.
-    unsafe {
-        size_of(program, &mut size);
-        let mut bytes = vec![0u8; size];
-        bytes_of(program, bytes.as_mut_ptr().cast());
-        bytes
     }
 }

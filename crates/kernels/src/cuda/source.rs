@@ -159,11 +159,11 @@ pub fn entries(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// 128-bit FNV-1a hash of the text's bytes.
-pub(super) fn fnv1a128(text: &str) -> u128 {
+/// 128-bit FNV-1a hash.
+pub(super) fn fnv1a128(bytes: impl AsRef<[u8]>) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    text.bytes().fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+    bytes.as_ref().iter().fold(BASIS, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

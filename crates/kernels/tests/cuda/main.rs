@@ -4,9 +4,11 @@
 mod emulate;
 
 use emulate::{Host, HostError};
+use swish_kernels::conv::{Conv2d, Operands, Pad};
 use swish_kernels::cuda::check::run;
-use swish_kernels::cuda::launch::{dropout, layout, sums};
-use swish_kernels::cuda::{Misfit, Scratch, Slice, Subject};
+use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
+use swish_kernels::cuda::{Scratch, Slice, Subject};
+use swish_kernels::pool::Pool2d;
 
 /// Each comparison is within its bound.
 fn check(subject: Subject) {
@@ -70,7 +72,35 @@ fn misfits_are_named() {
     let columns = layout::Columns { stride: 4, first: 2 };
     let error = layout::copy_channels(&host, 3, (xs.view(), columns), (ys.view_mut(), columns)).unwrap_err();
     assert!(misfit(error).contains("columns is 2..5 of 4"));
-    let _: fn(Misfit) -> HostError = HostError::from;
+}
+
+/// Shapes without lengths are named too, and no channels are nothing to copy.
+#[test]
+fn shapes_without_lengths_are_refused() {
+    let Some(host) = Host::new() else { return };
+    let (pad, operands, scratch) = (Pad::default(), Operands::Exact, &mut Scratch::default());
+    let conv = Conv2d { n: 1, h: 4, w: 4, c_in: 1, c_out: 1, kh: 3, kw: 3, stride: (1, 1), pad, groups: 1, operands };
+    let (xs, weight) = (Slice::of(&host, &[1.0f32; 16]).unwrap(), Slice::of(&host, &[1.0f32; 9]).unwrap());
+    let [mut d_xs, mut d_weight] = [16, 9].map(|len| Slice::<_, f32>::new(&host, len).unwrap());
+    let mut ys = Slice::<_, f32>::new(&host, 4).unwrap();
+    let (x, w) = (xs.view(), weight.view());
+    depthwise::forward(&host, scratch, &conv, x, w, ys.view_mut()).unwrap();
+    assert_eq!(ys.to_vec(&host).unwrap(), [9.0; 4]);
+    for wrong in [Conv2d { groups: 0, ..conv }, Conv2d { stride: (0, 1), ..conv }, Conv2d { stride: (1, 0), ..conv }] {
+        let y = Slice::of(&host, &[1.0f32; 4]).unwrap();
+        for result in [
+            depthwise::forward(&host, scratch, &wrong, x, w, ys.view_mut()),
+            depthwise::backward_data(&host, scratch, &wrong, y.view(), w, d_xs.view_mut()),
+            depthwise::backward_weight(&host, scratch, &wrong, x, y.view(), d_weight.view_mut()),
+        ] {
+            assert!(result.unwrap_err().to_string().contains("one filter a channel"), "{wrong:?}");
+        }
+    }
+    let pool = Pool2d { n: 1, h: 4, w: 4, c: 1, kh: 2, kw: 2, stride: (0, 2), pad, count_padding: false };
+    let error = pool::avg_forward(&host, &pool, x, ys.view_mut()).unwrap_err();
+    assert!(error.to_string().contains("a window, channels and a stride"), "{error}");
+    let columns = layout::Columns { stride: 4, first: 0 };
+    layout::copy_channels(&host, 0, (x, columns), (d_xs.view_mut(), columns)).unwrap();
 }
 
 /// Maps that begin anywhere in a buffer are read and written all the same, where a wide access would not be aligned.
@@ -117,7 +147,7 @@ fn the_emulation_checks_types_of_arguments() {
 /// What it is there to see, in kernels that are wrong on purpose.
 #[test]
 fn the_emulation_sees_mistakes() {
-    use swish_kernels::cuda::device::{Arg, Device, Launch};
+    use swish_kernels::cuda::device::{Arg, Launch};
     use swish_kernels::cuda::source::{Part, Source};
     let Some(host) = Host::new() else { return };
     const BEGIN: &str = "extern \"C\" __global__ void __launch_bounds__(64) f(float* x, float* y) {";
@@ -148,5 +178,4 @@ fn the_emulation_sees_mistakes() {
     says("y[threadIdx.x + 70] = 1;", "outside its");
     says("y[threadIdx.x + 128] = 1;", "outside its buffers");
     says("float v[4]; load(x + 1, v); y[threadIdx.x] = v[0];", "not aligned");
-    let _ = host.alloc(0).unwrap();
 }

@@ -1,12 +1,11 @@
 //! Compound steps: the same values and derivatives as the scalar reference, alone and inside larger programs.
 
-use super::unary::UNARY;
 use super::*;
 
 /// Programs `op(g(f(x)), x)` in both orders, alone and inside a tanh and a product with a parameter.
 fn folds() -> Vec<Vec<Op>> {
     let mut programs = Vec::new();
-    for f in UNARY {
+    for f in Unary::ALL {
         for square in [false, true] {
             for op in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Max, Binary::Min] {
                 for swapped in [false, true] {

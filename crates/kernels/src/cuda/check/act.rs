@@ -77,30 +77,6 @@ const SET: usize = 50;
 
 /// A function of up to seven operations.
 fn draw(rng: &mut Rng) -> Program {
-    const UNARY: [Unary; 22] = [
-        Unary::Neg,
-        Unary::Abs,
-        Unary::Square,
-        Unary::Cube,
-        Unary::Sqrt,
-        Unary::LogAbs,
-        Unary::Exp,
-        Unary::Expm1,
-        Unary::Sin,
-        Unary::Cos,
-        Unary::Sinh,
-        Unary::Cosh,
-        Unary::Tanh,
-        Unary::Asinh,
-        Unary::Atan,
-        Unary::Sinc,
-        Unary::Relu,
-        Unary::MinZero,
-        Unary::Sigmoid,
-        Unary::Softplus,
-        Unary::Gauss,
-        Unary::Erf,
-    ];
     const BINARY: [Binary; 7] =
         [Binary::Add, Binary::Mul, Binary::Sub, Binary::Div, Binary::Max, Binary::Min, Binary::SigmoidMul];
     const GATED: [Gated; 3] = [Gated::Gauss, Gated::Laplace, Gated::Mix];
@@ -113,7 +89,7 @@ fn draw(rng: &mut Rng) -> Program {
         };
         let [a, b] = [operand(rng, ops.len()), operand(rng, ops.len())];
         ops.push(match rng.below(8) {
-            0..=3 => Op::Unary(UNARY[rng.below(22) as usize], a),
+            0..=3 => Op::Unary(Unary::ALL[rng.below(22) as usize], a),
             4..=6 => Op::Binary(BINARY[rng.below(7) as usize], a, b),
             _ => Op::Gated(GATED[rng.below(3) as usize], 1, a, b),
         });

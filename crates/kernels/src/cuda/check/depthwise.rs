@@ -1,7 +1,7 @@
 //! Depthwise convolution against the CPU's in double precision.
 
-use super::{Check, both, doubled, normal, singles};
-use crate::conv::{self, Conv2d, Operands, Pad};
+use super::{Check, both, convolved, normal};
+use crate::conv::{Conv2d, Operands, Pad};
 use crate::cuda::device::{Device, Slice, Stored};
 use crate::cuda::launch::depthwise;
 
@@ -41,12 +41,7 @@ fn directions<D: Device, E: Stored>(check: &mut Check<'_, D>, conv: &Conv2d) -> 
     let case = format!("{n}x{h}x{w}x{c_in} kernel {kh} stride {} pad {pad:?}", stride.0);
     let (xs, d_ys) = (normal::<E>(1, conv.in_len()), normal::<E>(2, conv.out_len()));
     let weight: Vec<f32> = normal(3, conv.weight_len());
-    let (xs64, d_ys64, weight64) = (doubled(&xs), doubled(&d_ys), doubled(&weight));
-    let [mut want, mut want_d, mut want_w] =
-        [vec![0.0; conv.out_len()], vec![0.0; conv.in_len()], vec![0.0; conv.weight_len()]];
-    conv::forward(conv, &xs64, &weight64, &mut want);
-    conv::backward_data(conv, &d_ys64, &weight64, &mut want_d);
-    conv::backward_weight(conv, &xs64, &d_ys64, &mut want_w);
+    let [want, want_d, want_w] = convolved(conv, &xs, &weight, &d_ys);
     let (x, d, f) = (check.slice(&xs)?, check.slice(&d_ys)?, check.slice(&weight)?);
     let (mut ys, mut d_xs) = (Slice::<D, E>::new(device, want.len())?, Slice::<D, E>::new(device, xs.len())?);
     let mut d_weight = Slice::new(device, weight.len())?;
@@ -54,9 +49,9 @@ fn directions<D: Device, E: Stored>(check: &mut Check<'_, D>, conv: &Conv2d) -> 
     depthwise::forward(device, scratch, conv, x.view(), f.view(), ys.view_mut())?;
     depthwise::backward_data(device, scratch, conv, d.view(), f.view(), d_xs.view_mut())?;
     depthwise::backward_weight(device, scratch, conv, x.view(), d.view(), d_weight.view_mut())?;
-    check.map("depthwise::forward", &case, &ys, &singles(&want), 2e-6)?;
-    check.map("depthwise::backward_data", &case, &d_xs, &singles(&want_d), 2e-6)?;
+    check.map("depthwise::forward", &case, &ys, &want, 2e-6)?;
+    check.map("depthwise::backward_data", &case, &d_xs, &want_d, 2e-6)?;
     let got = d_weight.to_vec(device)?;
-    check.add("depthwise::backward_weight", &case, E::NAME, &got, &singles(&want_w), 5e-6);
+    check.add("depthwise::backward_weight", &case, E::NAME, &got, &want_w, 5e-6);
     Ok(())
 }

@@ -20,6 +20,7 @@ use std::fmt;
 
 use super::device::{Device, Scratch, Slice, Stored, Word};
 use super::source::Subject;
+use crate::conv::{self, Conv2d};
 use crate::rng::Rng;
 
 /// One comparison.
@@ -168,6 +169,16 @@ pub(super) fn doubled<E: Stored>(values: &[E]) -> Vec<f64> {
 
 pub(super) fn singles(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&x| x as f32).collect()
+}
+
+/// The CPU's results of a convolution, computed in double precision: output, gradient of the input, gradient of the weight.
+pub(super) fn convolved<E: Stored, W: Stored>(conv: &Conv2d, xs: &[E], weight: &[W], d_ys: &[E]) -> [Vec<f32>; 3] {
+    let (xs, weight, d_ys) = (doubled(xs), doubled(weight), doubled(d_ys));
+    let [mut ys, mut d_xs, mut d_weight] = [conv.out_len(), conv.in_len(), conv.weight_len()].map(|len| vec![0.0; len]);
+    conv::forward(conv, &xs, &weight, &mut ys);
+    conv::backward_data(conv, &d_ys, &weight, &mut d_xs);
+    conv::backward_weight(conv, &xs, &d_ys, &mut d_weight);
+    [ys, d_xs, d_weight].map(|values| singles(&values))
 }
 
 /// Rounded to what is stored and back.

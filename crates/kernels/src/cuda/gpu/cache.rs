@@ -1,6 +1,9 @@
 //! Compiled kernels on disk, by a name that changes with whatever they are made of.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::cuda::source::fnv1a128;
 
 /// A folder, or none: then everything is compiled again, which takes some tenths of a second a file of kernels.
 pub(super) struct Cache(Option<PathBuf>);
@@ -17,27 +20,28 @@ impl Cache {
         Self(own.or_else(user))
     }
 
+    /// `None` too where the file is damaged: the driver would read on behind the end of one cut short.
     pub(super) fn get(&self, name: &str) -> Option<Vec<u8>> {
-        let code = std::fs::read(self.0.as_ref()?.join(name)).ok()?;
-        // What a full disk has left of a file is not code.
-        code.starts_with(ELF).then_some(code)
+        let mut file = std::fs::read(self.0.as_ref()?.join(name)).ok()?;
+        let hash = u128::from_le_bytes(*file.last_chunk()?);
+        file.truncate(file.len() - size_of_val(&hash));
+        (fnv1a128(&file) == hash).then_some(file)
     }
 
-    /// Written under another name and renamed, so that nobody reads half a file. A folder that cannot be written is no failure.
+    /// The code and its hash behind it, written under a name of this call's own and renamed, so that nobody reads half a file. A folder
+    /// that cannot be written is no failure.
     pub(super) fn put(&self, name: &str, code: &[u8]) {
         let Some(folder) = &self.0 else { return };
-        let own = folder.join(format!("{name}.{}", std::process::id()));
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        let own = folder.join(format!("{name}.{}-{}", std::process::id(), CALLS.fetch_add(1, Relaxed)));
         let written = std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&own, code))
+            .and_then(|()| std::fs::write(&own, [code, &fnv1a128(code).to_le_bytes()].concat()))
             .and_then(|()| std::fs::rename(&own, folder.join(name)));
         if written.is_err() {
             let _ = std::fs::remove_file(own);
         }
     }
 }
-
-/// How compiled kernels begin.
-const ELF: &[u8] = b"\x7fELF";
 
 #[cfg(test)]
 mod tests {
@@ -49,14 +53,21 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("swish-cuda-cache-{}", std::process::id()));
         let cache = Cache(Some(folder.clone()));
         assert_eq!(cache.get("a"), None);
-        cache.put("a", b"\x7fELF code");
-        assert_eq!(cache.get("a").unwrap(), b"\x7fELF code");
-        cache.put("b", b"");
-        assert_eq!(cache.get("b"), None);
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+        cache.put("a", b"code");
+        assert_eq!(cache.get("a").unwrap(), b"code");
+        let file = std::fs::read(folder.join("a")).unwrap();
+        let mut changed = file.clone();
+        changed[1] ^= 1;
+        for junk in [&file[1..], &file[..file.len() - 1], &changed, b"", &[0; 16]] {
+            std::fs::write(folder.join("a"), junk).unwrap();
+            assert_eq!(cache.get("a"), None, "{junk:?}");
+        }
+        cache.put("a", b"code");
+        assert_eq!(cache.get("a").unwrap(), b"code");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
         std::fs::remove_dir_all(folder).unwrap();
         // A folder that cannot be made.
-        Cache(Some("/dev/null/cache".into())).put("a", b"\x7fELF");
+        Cache(Some("/dev/null/cache".into())).put("a", b"code");
         assert_eq!(Cache(None).get("a"), None);
     }
 }

@@ -4,8 +4,8 @@
 use super::convolution::{self, Element as ConvElement};
 use super::product::{self, Element as ProductElement};
 use super::{Gpu, GpuError, Precision};
-use crate::conv::{self, Conv2d, Operands, Pad};
-use crate::cuda::check::{Check, Row, doubled, normal, singles};
+use crate::conv::{Conv2d, Operands, Pad};
+use crate::cuda::check::{Check, Row, convolved, doubled, normal, singles};
 use crate::cuda::device::{Slice, Stored};
 use crate::linear::{self, LinearGrads};
 
@@ -64,12 +64,7 @@ fn convolve<E: ConvElement>(check: &mut Check<'_, Gpu>, conv: &Conv2d, precision
     let case = format!("{n}x{h}x{w}x{c_in} to {c_out}, {kh}x{kw}, stride {}, groups {groups}, {precision:?}", stride.0);
     let (xs, d_ys) = (normal::<E>(1, conv.in_len()), normal::<E>(2, conv.out_len()));
     let weight = normal::<E>(3, conv.weight_len());
-    let (xs64, d_ys64, weight64) = (doubled(&xs), doubled(&d_ys), doubled(&weight));
-    let [mut want, mut want_d, mut want_w] =
-        [vec![0.0; conv.out_len()], vec![0.0; conv.in_len()], vec![0.0; conv.weight_len()]];
-    conv::forward(conv, &xs64, &weight64, &mut want);
-    conv::backward_data(conv, &d_ys64, &weight64, &mut want_d);
-    conv::backward_weight(conv, &xs64, &d_ys64, &mut want_w);
+    let [want, want_d, want_w] = convolved(conv, &xs, &weight, &d_ys);
     let weight: Vec<f32> = weight.iter().map(|w| w.widen()).collect();
     let (x, d, f) = (check.slice(&xs)?, check.slice(&d_ys)?, check.slice(&weight)?);
     let (mut packed, mut d_packed) =
@@ -81,10 +76,10 @@ fn convolve<E: ConvElement>(check: &mut Check<'_, Gpu>, conv: &Conv2d, precision
     convolution::backward_data(gpu, conv, precision, d.view(), packed.view(), d_xs.view_mut())?;
     convolution::backward_weight(gpu, conv, precision, x.view(), d.view(), d_packed.view_mut())?;
     convolution::unpack(gpu, conv, d_packed.view(), d_weight.view_mut())?;
-    check.map("convolution::forward", &case, &ys, &singles(&want), tolerance)?;
-    check.map("convolution::backward_data", &case, &d_xs, &singles(&want_d), tolerance)?;
+    check.map("convolution::forward", &case, &ys, &want, tolerance)?;
+    check.map("convolution::backward_data", &case, &d_xs, &want_d, tolerance)?;
     let got = d_weight.to_vec(gpu)?;
-    check.add("convolution::backward_weight", &case, E::NAME, &got, &singles(&want_w), tolerance);
+    check.add("convolution::backward_weight", &case, E::NAME, &got, &want_w, tolerance);
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! 2-D convolution by cuDNN in all three directions, on NHWC maps and (c_out, kh, kw, c_in / groups) weights of the maps' type.
 //!
 //! Padding that differs between two sides, which cuDNN does not know, is put around the image first. Algorithms that add up in changing
-//! order are not used, so results are the same from run to run.
+//! order are not used, so results are the same from run to run. Maps and weights start at multiples of 16 bytes, the library's widest
+//! load; others are refused.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -18,9 +19,9 @@ use cudarc::cudnn::{
     FilterDescriptor, TensorDescriptor,
 };
 
-use super::{Gpu, GpuError, Precision, Raw, open_once};
+use super::{Gpu, GpuError, Precision, Raw, aligned, open_once};
 use crate::conv::{Conv2d, Pad};
-use crate::cuda::device::{Scratch, Slice, Stored, View, ViewMut, fits, int};
+use crate::cuda::device::{Misfit, Scratch, Slice, Stored, View, ViewMut, fits, int};
 use crate::cuda::launch::layout;
 use crate::cuda::libraries::{self, Missing};
 
@@ -186,13 +187,29 @@ fn with_plan<E: Element, A: Direct<E>>(
     launch(&plan, (plan.workspace > 0).then_some(&mut raw)).map_err(failed(what))
 }
 
-fn check(function: &'static str, conv: &Conv2d, lens: [(&'static str, usize, usize); 3]) -> Result<(), GpuError> {
-    if conv.groups == 0 || !conv.c_in.is_multiple_of(conv.groups) || conv.stride.0 * conv.stride.1 == 0 {
-        let (what, value, expected) = ("shape", format!("{conv:?}"), "groups that divide the channels, a stride");
-        return Err(crate::cuda::Misfit::Value { function, what, value, expected }.into());
+/// Errs where lengths cannot be told from the shape.
+fn check_shape(function: &'static str, conv: &Conv2d) -> Result<(), Misfit> {
+    let divided = |channels: usize| conv.groups > 0 && channels.is_multiple_of(conv.groups);
+    if divided(conv.c_in) && divided(conv.c_out) && conv.stride.0 > 0 && conv.stride.1 > 0 {
+        return Ok(());
     }
-    for (what, found, expected) in lens {
-        fits(function, what, found, expected)?;
+    let (value, expected) = (format!("{conv:?}"), "groups that divide the channels, a stride");
+    Err(Misfit::Value { function, what: "shape", value, expected })
+}
+
+/// Checks the shape, then length and start of input, weight and output.
+fn check<E: Element>(
+    gpu: &Gpu,
+    function: &'static str,
+    conv: &Conv2d,
+    [x, w, y]: [View<'_, Gpu, E>; 3],
+) -> Result<(), Misfit> {
+    check_shape(function, conv)?;
+    for (what, view, expected) in
+        [("input", x, conv.in_len()), ("weight", w, conv.weight_len()), ("output", y, conv.out_len())]
+    {
+        fits(function, what, view.len(), expected)?;
+        aligned(function, what, gpu.address(view), 16)?;
     }
     Ok(())
 }
@@ -218,6 +235,7 @@ pub fn pack<E: Element>(
     weight: View<'_, Gpu, f32>,
     to: ViewMut<'_, Gpu, E>,
 ) -> Result<(), GpuError> {
+    check_shape("convolution::pack", conv)?;
     let mut stored = Slice::<Gpu, E>::new(gpu, weight.len())?;
     layout::from_float(gpu, weight, stored.view_mut())?;
     layout::nchw_to_nhwc(gpu, [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw], stored.view(), to)
@@ -233,6 +251,7 @@ pub fn unpack<E: Element>(
     packed: View<'_, Gpu, E>,
     to: ViewMut<'_, Gpu, f32>,
 ) -> Result<(), GpuError> {
+    check_shape("convolution::unpack", conv)?;
     let mut stored = Slice::<Gpu, E>::new(gpu, packed.len())?;
     let shape = [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw];
     layout::nhwc_to_nchw(gpu, shape, packed, stored.view_mut())?;
@@ -252,12 +271,7 @@ pub fn forward<E: Element>(
     ys: ViewMut<'_, Gpu, E>,
 ) -> Result<(), GpuError> {
     const NAME: &str = "convolution::forward";
-    let lens = [
-        ("xs", xs.len(), conv.in_len()),
-        ("weight", weight.len(), conv.weight_len()),
-        ("ys", ys.len(), conv.out_len()),
-    ];
-    check(NAME, conv, lens)?;
+    check(gpu, NAME, conv, [xs, weight, ys.view()])?;
     if let Some(inner) = framed(conv) {
         let mut image = Slice::new(gpu, inner.in_len())?;
         layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.view_mut())?;
@@ -285,12 +299,7 @@ pub fn backward_data<E: Element>(
     d_xs: ViewMut<'_, Gpu, E>,
 ) -> Result<(), GpuError> {
     const NAME: &str = "convolution::backward_data";
-    let lens = [
-        ("d_ys", d_ys.len(), conv.out_len()),
-        ("weight", weight.len(), conv.weight_len()),
-        ("d_xs", d_xs.len(), conv.in_len()),
-    ];
-    check(NAME, conv, lens)?;
+    check(gpu, NAME, conv, [d_xs.view(), weight, d_ys])?;
     if let Some(inner) = framed(conv) {
         let mut image = Slice::new(gpu, inner.in_len())?;
         backward_data(gpu, &inner, precision, d_ys, weight, image.view_mut())?;
@@ -318,13 +327,7 @@ pub fn backward_weight<E: Element>(
     d_weight: ViewMut<'_, Gpu, E>,
 ) -> Result<(), GpuError> {
     const NAME: &str = "convolution::backward_weight";
-    let weight_len = conv.weight_len();
-    let lens = [
-        ("xs", xs.len(), conv.in_len()),
-        ("d_ys", d_ys.len(), conv.out_len()),
-        ("d_weight", d_weight.len(), weight_len),
-    ];
-    check(NAME, conv, lens)?;
+    check(gpu, NAME, conv, [xs, d_weight.view(), d_ys])?;
     if let Some(inner) = framed(conv) {
         let mut image = Slice::new(gpu, inner.in_len())?;
         layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.view_mut())?;
@@ -337,4 +340,27 @@ pub fn backward_weight<E: Element>(
         // SAFETY: as in `forward`.
         unsafe { op.launch(plan.algorithm, workspace, scale, &xs, &mut d_weight, &d_ys) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conv::Operands;
+
+    #[test]
+    fn shapes_without_lengths_are_refused() {
+        let (pad, operands) = (Pad::default(), Operands::Exact);
+        let conv =
+            Conv2d { n: 1, h: 8, w: 8, c_in: 4, c_out: 6, kh: 3, kw: 3, stride: (1, 1), pad, groups: 2, operands };
+        assert_eq!(check_shape("f", &conv), Ok(()));
+        for wrong in [
+            Conv2d { groups: 0, ..conv },
+            Conv2d { groups: 4, ..conv },
+            Conv2d { groups: 3, ..conv },
+            Conv2d { stride: (0, 1), ..conv },
+            Conv2d { stride: (1, 0), ..conv },
+        ] {
+            assert!(matches!(check_shape("f", &wrong), Err(Misfit::Value { what: "shape", .. })), "{wrong:?}");
+        }
+    }
 }

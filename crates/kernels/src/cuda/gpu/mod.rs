@@ -27,11 +27,11 @@ use std::sync::Arc;
 use cudarc::cublaslt::CudaBlasLT;
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop,
-    result,
+    result, sys::CUresult,
 };
 use cudarc::nvrtc::Ptx;
 
-use super::device::{Arg, Device, Launch, View, Word};
+use super::device::{Arg, Device, Launch, Misfit, View, Word};
 use super::nvrtc::{Nvrtc, OPTIONS};
 use super::source::{Key, Source, module_name};
 use cache::Cache;
@@ -52,6 +52,7 @@ pub enum Precision {
 pub struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
+    /// What kernels are compiled for, such as `sm_90`.
     arch: String,
     cache: Cache,
     nvrtc: OnceCell<Nvrtc>,
@@ -90,16 +91,6 @@ impl Gpu {
         })
     }
 
-    /// The architecture that kernels are compiled for, such as `sm_90`.
-    pub fn arch(&self) -> &str {
-        &self.arch
-    }
-
-    /// The stream that everything runs on.
-    pub fn stream(&self) -> &Arc<CudaStream> {
-        &self.stream
-    }
-
     /// Waits until everything is done.
     ///
     /// # Errors
@@ -115,16 +106,16 @@ impl Gpu {
         }
         let text = source.text();
         let name = module_name(source, &text, OPTIONS, &self.arch);
-        let code = match self.cache.get(&name) {
-            Some(code) => code,
+        let load = |code| self.context.load_module(Ptx::from_binary(code));
+        // What the driver refuses, such as another compiler's code, is compiled anew.
+        let module = match self.cache.get(&name).and_then(|code| load(code).ok()) {
+            Some(module) => module,
             None => {
                 let code = open_once(&self.nvrtc, || Ok(Nvrtc::load()?))?.compile(&name, &text, &self.arch)?;
                 self.cache.put(&name, &code);
-                code
+                load(code).map_err(|source| GpuError::Driver { what: "loading compiled kernels", source })?
             }
         };
-        let module = self.context.load_module(Ptx::from_binary(code));
-        let module = module.map_err(|source| GpuError::Driver { what: "loading compiled kernels", source })?;
         self.modules.borrow_mut().insert(key, module.clone());
         Ok(module)
     }
@@ -148,6 +139,12 @@ impl Gpu {
     fn pointer(&self, buffer: &CudaSlice<u8>) -> u64 {
         buffer.device_ptr(&self.stream).0
     }
+
+    /// Where a view starts.
+    fn address<T: Word>(&self, view: View<'_, Self, T>) -> u64 {
+        let (buffer, start) = view.place();
+        self.pointer(buffer) + (start * size_of::<T>()) as u64
+    }
 }
 
 /// The value of a cell, made where it is empty.
@@ -166,7 +163,10 @@ impl Device for Gpu {
     fn alloc(&self, bytes: usize) -> Result<Self::Buffer, GpuError> {
         // SAFETY: any bytes are numbers. CUDA does not give out empty pieces.
         let buffer = unsafe { self.stream.alloc(bytes.max(16)) };
-        buffer.map_err(|source| GpuError::Memory { bytes, source })
+        buffer.map_err(|source| match source.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => GpuError::Memory { bytes, source },
+            _ => GpuError::Driver { what: "asking for memory", source },
+        })
     }
 
     fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), GpuError> {
@@ -175,7 +175,8 @@ impl Device for Gpu {
             return Ok(());
         }
         self.bind()?;
-        // SAFETY: the range lies in the buffer; the call returns when `bytes` has been read.
+        // SAFETY: the range lies in the buffer. Of pageable memory, and nothing here locks pages, the call has read `bytes` when it
+        // returns.
         let copied = unsafe { result::memcpy_htod_async(self.pointer(to) + at as u64, bytes, self.stream.cu_stream()) };
         copied.map_err(|source| GpuError::Driver { what: "copying to the GPU", source })
     }
@@ -251,9 +252,18 @@ struct Raw<'a, T> {
 
 impl<'a, T: Word> Raw<'a, T> {
     fn new(gpu: &'a Gpu, view: View<'a, Gpu, T>) -> Self {
-        let (buffer, start) = view.place();
-        let pointer = gpu.pointer(buffer) + (start * size_of::<T>()) as u64;
-        Self { pointer, len: view.len(), stream: &gpu.stream, word: PhantomData }
+        Self { pointer: gpu.address(view), len: view.len(), stream: &gpu.stream, word: PhantomData }
+    }
+}
+
+/// Errs where an address is no multiple of so many bytes, which a library takes for granted.
+fn aligned(function: &'static str, what: &'static str, address: u64, bytes: u64) -> Result<(), Misfit> {
+    match address % bytes {
+        0 => Ok(()),
+        beyond => {
+            let value = format!("{beyond} bytes behind a multiple of {bytes}");
+            Err(Misfit::Value { function, what, value, expected: "a start at a multiple" })
+        }
     }
 }
 
@@ -275,5 +285,18 @@ impl<T> DevicePtr<T> for Raw<'_, T> {
 impl<T> DevicePtrMut<T> for Raw<'_, T> {
     fn device_ptr_mut<'a>(&'a mut self, _: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
         (self.pointer, SyncOnDrop::Sync(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::aligned;
+
+    #[test]
+    fn starts_are_multiples() {
+        assert_eq!(aligned("f", "x", 512, 256), Ok(()));
+        let error = aligned("f", "x", 516, 256).unwrap_err().to_string();
+        assert_eq!(error, "f: x is 4 bytes behind a multiple of 256; expected a start at a multiple");
     }
 }

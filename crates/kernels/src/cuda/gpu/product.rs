@@ -1,6 +1,7 @@
 //! Fully connected layers by cuBLASLt; see [`crate::linear`]. Weights are (c_out, c_in) of the maps' type.
 //!
-//! cuBLAS counts columns first, so every matrix here is to it the transpose.
+//! cuBLAS counts columns first, so every matrix here is to it the transpose. It counts on matrices that start at multiples
+//! of [`ALIGNMENT`], as whole [slices](crate::cuda::device::Slice) do; others are refused.
 
 use std::sync::Arc;
 
@@ -8,10 +9,16 @@ use cudarc::cublaslt::{CudaBlasLT, Matmul, MatmulConfig, MatmulShared, Workspace
 use cudarc::driver::CudaStream;
 use half::bf16;
 
-use super::{Gpu, GpuError, Precision, Raw, open_once};
-use crate::cuda::device::{Misfit, Scratch, Stored, View, ViewMut, fits, int};
+use super::{Gpu, GpuError, Precision, Raw, aligned, open_once};
+use crate::cuda::device::{Device, Misfit, Scratch, Stored, View, ViewMut, fits, int};
 use crate::cuda::launch::{layout, sums};
 use crate::cuda::libraries::{self, Missing};
+
+/// Bytes that matrices start at a multiple of: what cuBLASLt's choice of an algorithm counts on unless told otherwise.
+pub const ALIGNMENT: u64 = 256;
+
+/// Memory that the library's handle asks for at most.
+const WORKSPACE: usize = 32 << 20;
 
 /// Opens cuBLASLt.
 ///
@@ -136,15 +143,22 @@ impl Matrices {
             let (what, value) = ("a size", format!("{rows} x {columns} x {inner}"));
             return Err(Misfit::Value { function, what, value, expected: "at least 1 each" }.into());
         }
-        fits(function, "first factor", a.len(), rows * inner)?;
-        fits(function, "second factor", b.len(), inner * columns)?;
-        fits(function, "product", to.len(), rows * columns)?;
+        for (what, view, expected) in [
+            ("first factor", a, rows * inner),
+            ("second factor", b, inner * columns),
+            ("product", to.view(), rows * columns),
+        ] {
+            fits(function, what, view.len(), expected)?;
+            aligned(function, what, gpu.address(view), ALIGNMENT)?;
+        }
         for size in [rows, columns, inner] {
             int(function, "size", size)?;
         }
         gpu.bind()?;
         let blas = open_once(&gpu.blas, || {
             open()?;
+            // The handle panics where its workspace cannot be had, so as much is asked for, and let go, before.
+            drop(gpu.alloc(WORKSPACE)?);
             CudaBlasLT::new(gpu.stream.clone()).map_err(|source| GpuError::Cublas { what: "opening", source })
         })?;
         let config = MatmulConfig {

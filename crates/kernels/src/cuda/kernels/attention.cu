@@ -1,9 +1,9 @@
 // Softmax of attention scores (batch, heads, queries, keys): of each row scale * score over the keys that the query may see, the first
 // lengths[batch] ones (all without lengths) and, where causal, none after the query's own place. Others get 0, as does every key of
-// a row that sees none. A block a row; in place if ys is xs.
+// a row that sees none. A block a row.
 extern "C" __global__ void __launch_bounds__(THREADS)
-attention_softmax_forward(const Stored* xs, const u32* __restrict__ lengths, Stored* ys, int heads, int queries, int keys,
-                          float scale, int causal) {
+attention_softmax_forward(const Stored* __restrict__ xs, const u32* __restrict__ lengths, Stored* __restrict__ ys, int heads,
+                          int queries, int keys, float scale, int causal) {
     const size_t first = (size_t)blockIdx.x * keys;
     const int query = blockIdx.x % queries;
     int seen = lengths ? min((int)lengths[blockIdx.x / queries / heads], keys) : keys;
@@ -20,9 +20,10 @@ attention_softmax_forward(const Stored* xs, const u32* __restrict__ lengths, Sto
     }
 }
 
-// d_xs = scale y (d_y - sum(d_y y)); in place if d_xs is d_ys.
+// d_xs = scale y (d_y - sum(d_y y)).
 extern "C" __global__ void __launch_bounds__(THREADS)
-attention_softmax_backward(const Stored* __restrict__ ys, const Stored* d_ys, Stored* d_xs, int keys, float scale) {
+attention_softmax_backward(const Stored* __restrict__ ys, const Stored* __restrict__ d_ys, Stored* __restrict__ d_xs,
+                           int keys, float scale) {
     const size_t first = (size_t)blockIdx.x * keys;
     float sum = 0.0f;
     for (int i = threadIdx.x; i < keys; i += blockDim.x) sum += widen(ys[first + i]) * widen(d_ys[first + i]);

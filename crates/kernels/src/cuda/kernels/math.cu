@@ -1,4 +1,5 @@
-// Functions of one number in forms that neither overflow nor cancel; NaN in gives NaN out.
+// Functions of one number in forms that neither overflow nor cancel. NaN in gives NaN out, but for sign
+// and is_larger, which are 0 there.
 
 #define EPSILON 1e-7f
 

@@ -80,7 +80,7 @@ norm_act_reduce(const Stored* __restrict__ xs, const Stored* __restrict__ residu
 }
 
 // From the partial sums to the parameters' gradients and to what the statistics pull at the input: d_x = scale du + pull (x - mean)
-// + term. Without statistics (inv_std null) pull and term are 0 and d_gamma is du (x - mean). A block of 32 x 16 threads for 32 channels.
+// + term. Frozen statistics do not pull: pull and term are 0. A null inv_std stands for 1. A block of 32 x 16 threads for 32 channels.
 extern "C" __global__ void __launch_bounds__(512)
 norm_act_finish(const float* __restrict__ partial, const float* __restrict__ scale, const float* __restrict__ inv_std,
                 float* __restrict__ d_params, float* __restrict__ d_gamma, float* __restrict__ d_beta,

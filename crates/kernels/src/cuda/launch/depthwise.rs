@@ -4,16 +4,16 @@ use super::{Grid, Part, Source, Stored, Subject, args, fits, int, run, sums, wid
 use crate::conv::Conv2d;
 use crate::cuda::device::{Device, Misfit, Scratch, View, ViewMut};
 
-/// Checks shape and lengths; returns the structure `Conv` of `depthwise.cu`.
-fn words(function: &'static str, conv: &Conv2d, lens: [(&'static str, usize, usize); 3]) -> Result<Vec<u32>, Misfit> {
+/// Checks the shape, then the lengths of input, weight and output; returns the structure `Conv` of `depthwise.cu`.
+fn check(function: &'static str, conv: &Conv2d, [x, w, y]: [usize; 3]) -> Result<Vec<u32>, Misfit> {
     let sizes = [conv.kh, conv.kw, conv.c_in, conv.stride.0, conv.stride.1];
     if conv.groups != conv.c_in || conv.groups != conv.c_out || sizes.contains(&0) {
         let value = format!("{conv:?}");
         return Err(Misfit::Value { function, what: "shape", value, expected: "one filter a channel" });
     }
-    for (what, found, expected) in lens {
-        fits(function, what, found, expected)?;
-    }
+    fits(function, "input", x, conv.in_len())?;
+    fits(function, "weight", w, conv.weight_len())?;
+    fits(function, "output", y, conv.out_len())?;
     let (strides, pad) = (conv.stride, conv.pad);
     [
         ("n", conv.n),
@@ -62,12 +62,7 @@ pub fn forward<D: Device, E: Stored>(
     ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "depthwise_forward";
-    let lens = [
-        ("xs", xs.len(), conv.in_len()),
-        ("weight", weight.len(), conv.weight_len()),
-        ("ys", ys.len(), conv.out_len()),
-    ];
-    let shape = words(NAME, conv, lens)?;
+    let shape = check(NAME, conv, [xs.len(), weight.len(), ys.len()])?;
     let filters = scratch.get::<f32>(device, weight.len())?;
     transpose(device, conv, [conv.c_in, conv.kh * conv.kw], weight, &filters)?;
     let vec = width::<E>(conv.c_in, [xs.place().1, ys.view().place().1]);
@@ -88,12 +83,7 @@ pub fn backward_data<D: Device, E: Stored>(
     d_xs: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "depthwise_backward_data";
-    let lens = [
-        ("d_ys", d_ys.len(), conv.out_len()),
-        ("weight", weight.len(), conv.weight_len()),
-        ("d_xs", d_xs.len(), conv.in_len()),
-    ];
-    let shape = words(NAME, conv, lens)?;
+    let shape = check(NAME, conv, [d_xs.len(), weight.len(), d_ys.len()])?;
     let filters = scratch.get::<f32>(device, weight.len())?;
     transpose(device, conv, [conv.c_in, conv.kh * conv.kw], weight, &filters)?;
     let vec = width::<E>(conv.c_in, [d_ys.place().1, d_xs.view().place().1]);
@@ -115,12 +105,7 @@ pub fn backward_weight<D: Device, E: Stored>(
 ) -> Result<(), D::Error> {
     const NAME: &str = "depthwise_backward_weight";
     let (channels, taps) = (conv.c_in, conv.kh * conv.kw);
-    let lens = [
-        ("xs", xs.len(), conv.in_len()),
-        ("d_ys", d_ys.len(), conv.out_len()),
-        ("d_weight", d_weight.len(), conv.weight_len()),
-    ];
-    let shape = words(NAME, conv, lens)?;
+    let shape = check(NAME, conv, [xs.len(), d_weight.len(), d_ys.len()])?;
     let pixels = d_ys.len() / channels;
     int(NAME, "output pixels", pixels)?;
     let vec = width::<E>(channels, [xs.place().1, d_ys.place().1]);

@@ -44,8 +44,8 @@ fn transpose<D: Device, E: Stored>(
     fits(NAME, "ys", ys.len(), xs.len())?;
     let (row_count, column_count) = (int(NAME, "rows", rows)?, int(NAME, "columns", columns)?);
     if n > MAX || rows.div_ceil(32) > MAX {
-        let value = format!("{n} x {rows} x {columns}");
-        return Err(Misfit::Value { function: NAME, what: "shape", value, expected: "at most 65535 matrices" }.into());
+        let (value, expected) = (format!("{n} x {rows} x {columns}"), "at most 65535 matrices of at most 2097120 rows");
+        return Err(Misfit::Value { function: NAME, what: "shape", value, expected }.into());
     }
     let tiles = [columns.div_ceil(32) as u32, rows.div_ceil(32) as u32, n as u32];
     let grid = Grid { grid: tiles, block: [32, 8] };

@@ -60,7 +60,7 @@ impl Grid {
         let across = packs.next_power_of_two().min(32);
         let down = THREADS / across;
         let columns = packs.div_ceil(across);
-        let blocks = rows.div_ceil(down * ROWS_A_THREAD).clamp(1, BLOCKS.div_ceil(columns));
+        let blocks = rows.div_ceil(down * ROWS_A_THREAD).clamp(1, BLOCKS.div_ceil(columns.max(1)));
         Self { grid: [columns as u32, blocks as u32, 1], block: [across as u32, down as u32] }
     }
 
@@ -127,6 +127,7 @@ mod tests {
             assert!(grid[0] * grid[1] <= 2 * BLOCKS as u32);
         }
         assert_eq!(Grid::channels(10_000, 8, 8), Grid { grid: [1, 3, 1], block: [1, 256] });
+        assert_eq!(Grid::channels(10, 0, 4).grid[0], 0);
     }
 
     #[test]

@@ -4,9 +4,15 @@ use super::{Grid, Stored, Subject, args, fits, int, run, source, width};
 use crate::cuda::device::{Device, Misfit, View, ViewMut};
 use crate::pool::Pool2d;
 
-/// The structure `Pool` of `pool.cu`.
-fn words(function: &'static str, pool: &Pool2d) -> Result<Vec<u32>, Misfit> {
-    let values = [
+/// Checks the shape, then the lengths of input and output; returns the structure `Pool` of `pool.cu`.
+fn check(function: &'static str, pool: &Pool2d, [x, y]: [usize; 2]) -> Result<Vec<u32>, Misfit> {
+    if [pool.kh, pool.kw, pool.c, pool.stride.0, pool.stride.1].contains(&0) {
+        let value = format!("{pool:?}");
+        return Err(Misfit::Value { function, what: "shape", value, expected: "a window, channels and a stride" });
+    }
+    fits(function, "input", x, pool.in_len())?;
+    fits(function, "output", y, pool.out_len())?;
+    [
         ("n", pool.n),
         ("h", pool.h),
         ("w", pool.w),
@@ -20,17 +26,10 @@ fn words(function: &'static str, pool: &Pool2d) -> Result<Vec<u32>, Misfit> {
         ("out_h", pool.out_h()),
         ("out_w", pool.out_w()),
         ("count_padding", pool.count_padding.into()),
-    ];
-    if pool.kh * pool.kw * pool.c * pool.stride.0 * pool.stride.1 == 0 {
-        let value = format!("{pool:?}");
-        return Err(Misfit::Value { function, what: "shape", value, expected: "a window, channels and a stride" });
-    }
-    values.into_iter().map(|(what, value)| Ok(int(function, what, value)? as u32)).collect()
-}
-
-fn check(function: &'static str, pool: &Pool2d, x_len: usize, y_len: usize) -> Result<(), Misfit> {
-    fits(function, "input", x_len, pool.in_len())?;
-    fits(function, "output", y_len, pool.out_len())
+    ]
+    .into_iter()
+    .map(|(what, value)| Ok(int(function, what, value)? as u32))
+    .collect()
 }
 
 /// Largest value of every window, and in `argmax` the index (row * w + column) of its cell.
@@ -45,8 +44,7 @@ pub fn max_forward<D: Device, E: Stored>(
     argmax: ViewMut<'_, D, u32>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "max_pool_forward";
-    let shape = words(NAME, pool)?;
-    check(NAME, pool, xs.len(), ys.len())?;
+    let shape = check(NAME, pool, [xs.len(), ys.len()])?;
     fits(NAME, "argmax", argmax.len(), ys.len())?;
     let vec = width::<E>(pool.c, [xs.place().1, ys.view().place().1]);
     let grid = Grid::each(NAME, ys.len() / vec)?;
@@ -65,8 +63,7 @@ pub fn max_backward<D: Device, E: Stored>(
     d_xs: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "max_pool_backward";
-    let shape = words(NAME, pool)?;
-    check(NAME, pool, d_xs.len(), d_ys.len())?;
+    let shape = check(NAME, pool, [d_xs.len(), d_ys.len()])?;
     fits(NAME, "argmax", argmax.len(), d_ys.len())?;
     let vec = width::<E>(pool.c, [d_ys.place().1, d_xs.view().place().1]);
     let grid = Grid::each(NAME, d_xs.len() / vec)?;
@@ -84,8 +81,7 @@ pub fn avg_forward<D: Device, E: Stored>(
     ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "avg_pool_forward";
-    let shape = words(NAME, pool)?;
-    check(NAME, pool, xs.len(), ys.len())?;
+    let shape = check(NAME, pool, [xs.len(), ys.len()])?;
     let vec = width::<E>(pool.c, [xs.place().1, ys.view().place().1]);
     let grid = Grid::each(NAME, ys.len() / vec)?;
     run(device, source::<E>(Subject::Pool, vec), NAME, grid, args![xs, &ys, shape])
@@ -102,8 +98,7 @@ pub fn avg_backward<D: Device, E: Stored>(
     d_xs: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "avg_pool_backward";
-    let shape = words(NAME, pool)?;
-    check(NAME, pool, d_xs.len(), d_ys.len())?;
+    let shape = check(NAME, pool, [d_xs.len(), d_ys.len()])?;
     let vec = width::<E>(pool.c, [d_ys.place().1, d_xs.view().place().1]);
     let grid = Grid::each(NAME, d_xs.len() / vec)?;
     run(device, source::<E>(Subject::Pool, vec), NAME, grid, args![d_ys, &d_xs, shape])
