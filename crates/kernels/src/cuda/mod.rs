@@ -13,6 +13,7 @@
 //! | [`activation`] | an activation program as CUDA C++ |
 //! | [`source`] | whole sources and their names |
 //! | [`device`] | devices, their memory, launches |
+//! | [`engine`] | devices with convolutions and products of matrices |
 //! | [`launch`] | the functions, by the names of the CPU's |
 //! | [`check`] | every function compared with the CPU's |
 //! | `gpu` | a GPU by CUDA's driver, cuDNN and cuBLASLt (feature `cuda`) |
@@ -21,6 +22,7 @@
 pub mod activation;
 pub mod check;
 pub mod device;
+pub mod engine;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 pub mod launch;
@@ -32,4 +34,5 @@ pub mod source;
 
 pub use activation::ActSource;
 pub use device::{Device, Misfit, Scratch, Slice, Stored, View, ViewMut};
+pub use engine::{Engine, Matrices, Precision};
 pub use source::{Source, Subject};

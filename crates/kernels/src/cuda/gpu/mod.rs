@@ -32,21 +32,12 @@ use cudarc::driver::{
 use cudarc::nvrtc::Ptx;
 
 use super::device::{Arg, Device, Launch, Misfit, View, Word};
+pub use super::engine::Precision;
 use super::nvrtc::{Nvrtc, OPTIONS};
 use super::source::{Key, Source, module_name};
 use cache::Cache;
 use convolution::Convolutions;
 pub use error::GpuError;
-
-/// How exact products of f32 are. Those of bf16 are summed in f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// Factors as they are.
-    #[default]
-    Exact,
-    /// Factors rounded to 11 bits (TF32), for the matrix units.
-    Tf32,
-}
 
 /// A GPU with one stream of work: everything happens in the order of the calls. For one thread.
 pub struct Gpu {
