@@ -262,6 +262,19 @@ impl<'a, D: Device, T: Word> ViewMut<'a, D, T> {
         ViewMut(self.0.range(range))
     }
 
+    /// Several parts, which follow one another and do not overlap.
+    ///
+    /// # Panics
+    /// If they do, or lie beyond the end.
+    pub fn ranges<const N: usize>(self, ranges: [Range<usize>; N]) -> [Self; N] {
+        let mut end = 0;
+        ranges.map(|range| {
+            assert!(end <= range.start, "{range:?} begins before {end}");
+            end = range.end;
+            ViewMut(self.0.range(range))
+        })
+    }
+
     /// Copies `values` to the device.
     ///
     /// # Errors
