@@ -25,6 +25,19 @@ fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
             check.add("dropout::forward", &case, E::NAME, &got, &rounded::<E>(&want), 0.0);
         }
     }
+    for (rows, n) in [(1, 7), (3, 32), (5, 33), (4, 1000)] {
+        let xs = normal::<E>(1, rows * n);
+        let mut want = vec![0.0; rows * n];
+        for (i, (xs, ys)) in widened(&xs).chunks(n).zip(want.chunks_mut(n)).enumerate() {
+            crate::dropout::forward(0.3, crate::rng::at(9, i as u64), xs, ys);
+        }
+        let xs = check.slice(&xs)?;
+        let mut ys = Slice::<D, E>::new(check.device, rows * n)?;
+        dropout::forward_rows(check.device, rows, 0.3, 9, xs.view(), ys.view_mut())?;
+        let got = widened(&ys.to_vec(check.device)?);
+        let case = format!("{rows} rows of {n}");
+        check.add("dropout::forward_rows", &case, E::NAME, &got, &rounded::<E>(&want), 0.0);
+    }
     Ok(())
 }
 
@@ -80,6 +93,10 @@ fn sums<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error> 
         check.exact("layout::from_float", &case, &ys, &rounded::<E>(&exact))?;
         layout::to_float(device, x.view(), floats.view_mut())?;
         check.exact("layout::to_float", &case, &floats, &widened(&xs))?;
+        let mut scaled = Slice::<D, f32>::new(device, n)?;
+        layout::scaled(device, -0.75, from.view(), scaled.view_mut())?;
+        let want: Vec<f32> = exact.iter().map(|x| -0.75 * x).collect();
+        check.exact("layout::scaled", &case, &scaled, &want)?;
         let mut ys = check.slice(&before)?;
         layout::add(device, x.view(), ys.view_mut())?;
         let sum: Vec<f32> = widened(&xs).iter().zip(widened(&before)).map(|(x, y)| x + y).collect();

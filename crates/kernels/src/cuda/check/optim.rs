@@ -80,6 +80,17 @@ pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
             steps(check, rule, limit)?;
         }
     }
+    averages(check)
+}
+
+fn averages<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    let (xs, before) = (normal::<f32>(1, 1000), normal::<f32>(2, 1000));
+    let mut want = doubled(&before);
+    cpu::ema(AVERAGE, &doubled(&xs), &mut want);
+    let (x, mut averages) = (check.slice(&xs)?, check.slice(&before)?);
+    optim::ema(check.device, AVERAGE, x.view(), averages.view_mut())?;
+    let got = averages.to_vec(check.device)?;
+    check.add("optim::ema", "1000", "f32", &got, &singles(&want), TOLERANCE);
     Ok(())
 }
 

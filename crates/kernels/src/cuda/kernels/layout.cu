@@ -121,3 +121,10 @@ pad_backward(const Stored* __restrict__ d_ys, Stored* __restrict__ d_xs, const F
     const int row = (int)(pixel / p.w % p.h) + p.top, column = (int)(pixel % p.w) + p.left;
     d_xs[at] = d_ys[((size_t)(image * p.out_h + row) * p.out_w + column) * p.c + at % p.c];
 }
+
+// ys = factor xs.
+extern "C" __global__ void __launch_bounds__(THREADS)
+scaled(const float* __restrict__ xs, float* __restrict__ ys, u64 n, float factor) {
+    const u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) ys[i] = factor * xs[i];
+}

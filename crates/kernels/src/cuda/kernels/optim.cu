@@ -102,3 +102,10 @@ clip_factor(const double* __restrict__ partial, int blocks, float limit, float* 
     const double norm = sqrt(block_sum(sum));
     if (threadIdx.x == 0) factor[0] = norm > (double)limit ? (float)((double)limit / norm) : 1.0f;
 }
+
+// averages -= rest (averages - xs).
+extern "C" __global__ void __launch_bounds__(THREADS)
+ema(const float* __restrict__ xs, float* __restrict__ averages, u32 n, float rest) {
+    for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+        averages[i] -= rest * (averages[i] - xs[i]);
+}

@@ -76,6 +76,21 @@ pub fn to_float<D: Device, E: Stored>(device: &D, xs: View<'_, D, E>, ys: ViewMu
     run(device, source::<E>(Subject::Layout, 1), "to_float", grid, args![xs, &ys, n])
 }
 
+/// `ys = factor * xs`.
+///
+/// # Errors
+/// Lengths that disagree, and the device's.
+pub fn scaled<D: Device>(
+    device: &D,
+    factor: f32,
+    xs: View<'_, D, f32>,
+    ys: ViewMut<'_, D, f32>,
+) -> Result<(), D::Error> {
+    fits("scaled", "ys", ys.len(), xs.len())?;
+    let (grid, n) = (Grid::each("scaled", xs.len())?, xs.len() as u64);
+    run(device, source::<f32>(Subject::Layout, 1), "scaled", grid, args![xs, &ys, n, factor])
+}
+
 /// `ys += xs`.
 ///
 /// # Errors

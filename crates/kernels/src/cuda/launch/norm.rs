@@ -158,15 +158,17 @@ pub fn forward<D: Device, E: Stored>(
     run(device, norm.source::<E>(vec), FORWARD, Grid::channels(rows, channels, vec), args)
 }
 
-/// What comes back; all are overwritten but `d_xs`, where `add` is set.
+/// What comes back, where it is wanted; all are overwritten but those that say that they are added to.
 #[derive(Debug)]
 pub struct Grads<'a, D: Device, E> {
     /// Of `xs`.
-    pub d_xs: ViewMut<'a, D, E>,
+    pub d_xs: Option<ViewMut<'a, D, E>>,
     /// Whether it is added to what is there.
     pub add: bool,
     /// Of the residual.
     pub d_residual: Option<ViewMut<'a, D, E>>,
+    /// Whether it is added to what is there.
+    pub add_residual: bool,
     /// Of the activation's parameters.
     pub d_params: ViewMut<'a, D, f32>,
     /// Of BatchNorm's factor.
@@ -202,12 +204,12 @@ pub fn backward<D: Device, E: Stored>(
 ) -> Result<(), D::Error> {
     let rows = rows_of(BACKWARD, xs.len(), channels)?;
     norm.check(BACKWARD, channels)?;
-    let d_residual_len = out.d_residual.as_ref().map_or(xs.len(), ViewMut::len);
+    let len = |map: &Option<ViewMut<'_, D, E>>| map.as_ref().map_or(xs.len(), ViewMut::len);
     for (what, len) in [
         ("d_ys", d_ys.len()),
         ("residual", residual.map_or(xs.len(), |r| r.len())),
-        ("d_xs", out.d_xs.len()),
-        ("d_residual", d_residual_len),
+        ("d_xs", len(&out.d_xs)),
+        ("d_residual", len(&out.d_residual)),
     ] {
         fits(BACKWARD, what, len, xs.len())?;
     }
@@ -219,12 +221,13 @@ pub fn backward<D: Device, E: Stored>(
         fits(BACKWARD, what, len.unwrap_or(channels), channels)?;
     }
     fits(BACKWARD, "d_params", out.d_params.len(), norm.params.len())?;
+    let start = |map: &Option<ViewMut<'_, D, E>>| map.as_ref().map_or(0, |map| map.view().place().1);
     let starts = [
         xs.place().1,
         d_ys.place().1,
-        out.d_xs.view().place().1,
+        start(&out.d_xs),
         residual.map_or(0, |r| r.place().1),
-        out.d_residual.as_ref().map_or(0, |r| r.view().place().1),
+        start(&out.d_residual),
     ];
     let vec = width::<E>(channels, starts);
     let (source, grid) = (norm.source::<E>(vec), Grid::channels(rows, channels, vec));
@@ -260,11 +263,15 @@ pub fn backward<D: Device, E: Stored>(
         params,
         pull.view(),
         term.view(),
-        &out.d_xs,
+        out.d_xs.as_ref(),
         out.d_residual.as_ref(),
         row_count,
         channel_count,
         out.add,
+        out.add_residual,
     ];
-    run(device, source, "norm_act_apply", grid, args)
+    match (&out.d_xs, &out.d_residual) {
+        (None, None) => Ok(()),
+        _ => run(device, source, "norm_act_apply", grid, args),
+    }
 }

@@ -151,6 +151,21 @@ pub fn adam<D: Device>(
     step(device, "adam", groups, parameters, &buffers, numbers.into())
 }
 
+/// [`crate::optim::ema`].
+///
+/// # Errors
+/// Lengths that disagree, and the device's.
+pub fn ema<D: Device>(
+    device: &D,
+    decay: f64,
+    xs: View<'_, D, f32>,
+    averages: ViewMut<'_, D, f32>,
+) -> Result<(), D::Error> {
+    fits("ema", "averages", averages.len(), xs.len())?;
+    let (len, rest) = (int("ema", "values", xs.len())? as u32, (1.0 - decay) as f32);
+    run(device, source::<f32>(Subject::Optim, 1), "ema", grid(xs.len()), args![xs, &averages, len, rest])
+}
+
 /// `factor[0]` = what gradients are multiplied by so that the norm of all with their penalties is at most `limit`.
 ///
 /// # Errors
