@@ -1,5 +1,5 @@
-// Runs one kernel: reads its name, sizes, buffers and arguments from standard input, writes the buffers to standard output. The
-// function `start`, which finds a kernel by its name, comes after.
+// Runs one launch after the other: reads a kernel's name, sizes, buffers and arguments from standard input, writes the buffers to standard
+// output. The function `start`, which finds a kernel by its name, comes after.
 
 static const char* name_of(const float*) { return "f32"; }
 static const char* name_of(const double*) { return "f64"; }
@@ -84,28 +84,25 @@ template <size_t N> static void read_text(char (&text)[N]) {
 // Before and after each buffer lie bytes that must not change; as numbers they are NaN.
 static const size_t GUARD = 4096;
 
-int main() {
-    char entry[64];
-    read_text(entry);
+struct Buffer {
+    char *all, *bytes;
+    uint64_t size;
+};
+
+static void run_launch(const char* entry) {
     for (unsigned* size : {&gridDim.x, &gridDim.y, &gridDim.z, &blockDim.x, &blockDim.y}) *size = read_value<uint32_t>();
     blockDim.z = 1;
-    const uint32_t n_buffers = read_value<uint32_t>();
-    struct Buffer {
-        char* bytes;
-        uint64_t size;
-    }* buffers = new Buffer[n_buffers];
-    for (uint32_t b = 0; b < n_buffers; ++b) {
+    std::vector<Buffer> buffers(read_value<uint32_t>());
+    for (Buffer& buffer : buffers) {
         const uint64_t size = read_value<uint64_t>();
         char* all = (char*)aligned_alloc(256, (size + 2 * GUARD + 255) / 256 * 256);
         memset(all, 0xff, GUARD);
         read_bytes(all + GUARD, size);
         memset(all + GUARD + size, 0xff, GUARD);
-        buffers[b] = {all + GUARD, size};
+        buffer = {all, all + GUARD, size};
     }
-    const uint32_t count = read_value<uint32_t>();
-    Given* given = new Given[count];
-    for (uint32_t i = 0; i < count; ++i) {
-        Given& arg = given[i];
+    std::vector<Given> given(read_value<uint32_t>());
+    for (Given& arg : given) {
         arg.kind = read_value<char>();
         if (arg.kind == 'p') {
             const uint32_t buffer = read_value<uint32_t>();
@@ -117,12 +114,23 @@ int main() {
             read_bytes(arg.value, arg.size);
         }
     }
-    start(entry, given, count);
-    for (uint32_t b = 0; b < n_buffers; ++b) {
-        const auto [bytes, size] = buffers[b];
+    start(entry, given.data(), given.size());
+    for (const auto& [all, bytes, size] : buffers) {
         for (size_t i = 0; i < GUARD; ++i)
             if (bytes[-1 - (long)i] != (char)0xff || bytes[size + i] != (char)0xff) fail("%s writes outside its buffers", entry);
         fwrite(bytes, 1, size, stdout);
+        free(all);
     }
-    return 0;
+    fflush(stdout);
+}
+
+int main() {
+    for (;;) {
+        const int first = getc(stdin);
+        if (first == EOF) return 0;
+        ungetc(first, stdin);
+        char entry[64];
+        read_text(entry);
+        run_launch(entry);
+    }
 }

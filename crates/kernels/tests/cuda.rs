@@ -1,18 +1,21 @@
 //! The CUDA kernels' source, compiled as C++ and run on the host: every launching function compared with the CPU's.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod emulate;
-
-use emulate::{Host, HostError};
+use std::path::Path;
+use swish_emulation::{Host, HostError};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
 use swish_kernels::cuda::check::run;
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
 use swish_kernels::cuda::{Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
 
+fn host() -> Option<Host> {
+    Host::new(Path::new(env!("CARGO_TARGET_TMPDIR")))
+}
+
 /// Each comparison is within its bound.
 fn check(subject: Subject) {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let rows = run(&host, subject).unwrap();
     assert!(!rows.is_empty());
     let wrong: Vec<String> = rows.iter().filter(|row| !row.passed()).map(ToString::to_string).collect();
@@ -52,7 +55,7 @@ subjects! {
 /// Wrong arguments are named before anything runs.
 #[test]
 fn misfits_are_named() {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let xs = Slice::of(&host, &[1.0f32; 12]).unwrap();
     let mut ys = Slice::<_, f32>::new(&host, 11).unwrap();
     let misfit = |error: HostError| match error {
@@ -77,7 +80,7 @@ fn misfits_are_named() {
 /// Shapes without lengths are named too, and no channels are nothing to copy.
 #[test]
 fn shapes_without_lengths_are_refused() {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let (pad, operands, scratch) = (Pad::default(), Operands::Exact, &mut Scratch::default());
     let conv = Conv2d { n: 1, h: 4, w: 4, c_in: 1, c_out: 1, kh: 3, kw: 3, stride: (1, 1), pad, groups: 1, operands };
     let (xs, weight) = (Slice::of(&host, &[1.0f32; 16]).unwrap(), Slice::of(&host, &[1.0f32; 9]).unwrap());
@@ -106,7 +109,7 @@ fn shapes_without_lengths_are_refused() {
 /// Maps that begin anywhere in a buffer are read and written all the same, where a wide access would not be aligned.
 #[test]
 fn views_may_start_anywhere() {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let values: Vec<f32> = (0..100).map(|i| i as f32).collect();
     for (start, len) in [(0, 64), (1, 64), (2, 63), (4, 96)] {
         let xs = Slice::of(&host, &values).unwrap();
@@ -128,7 +131,7 @@ fn views_may_start_anywhere() {
 fn the_emulation_checks_types_of_arguments() {
     use swish_kernels::cuda::device::{Arg, Device, Launch};
     use swish_kernels::cuda::source::{Part, Source};
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let xs = Slice::of(&host, &[1.0f32; 8]).unwrap();
     let mut ys = Slice::<_, f32>::new(&host, 8).unwrap();
     let ys = ys.view_mut();
@@ -149,7 +152,7 @@ fn the_emulation_checks_types_of_arguments() {
 fn the_emulation_sees_mistakes() {
     use swish_kernels::cuda::device::{Arg, Launch};
     use swish_kernels::cuda::source::{Part, Source};
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     const BEGIN: &str = "extern \"C\" __global__ void __launch_bounds__(64) f(float* x, float* y) {";
     let run = |body: &str| {
         let (mut x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());

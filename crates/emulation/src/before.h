@@ -11,6 +11,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #define __global__
 #define __device__
