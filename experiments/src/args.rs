@@ -1,10 +1,10 @@
 //! The flags that every table has.
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use swish_core::activation::Activation;
+use swish_core::nn::Compute;
 use swish_data::{Data, DataChoice, DataOptions, Dataset};
 use swish_record::Profile;
 use swish_train::cell::Precision;
@@ -26,7 +26,7 @@ pub struct TableArgs {
     pub activations: Vec<Activation>,
     /// cpu, or cuda:N in a build with CUDA
     #[arg(long, default_value = "cpu")]
-    pub device: String,
+    pub device: Compute,
     /// f32 or bf16
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
@@ -60,11 +60,6 @@ impl TableArgs {
             cache: DataOptions::default_cache(),
             require_real: self.profile == Profile::Paper,
         }
-    }
-
-    /// The device.
-    pub fn device(&self) -> Result<Device> {
-        swish_core::nn::device(&self.device).map_err(Into::into)
     }
 
     /// How many of `cells` runs at the same time, and the threads of each. One thread a run wastes least, so small

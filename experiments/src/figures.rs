@@ -3,7 +3,7 @@
 use crate::args::TableArgs;
 use crate::distributions::{Preactivations, pooled, write_csv};
 use anyhow::{Context, Result, bail};
-use candle_core::DType;
+use candle_core::{DType, Device};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,8 +110,9 @@ fn counted(
     test_images: usize,
 ) -> Result<Vec<(String, Histogram)>> {
     let source = cell.recipe.preprocess.source(data, None, NonZeroUsize::MIN)?;
-    let (info, device) = (models::find(&cell.recipe.model)?, args.device()?);
-    let net = Net::undrawn(info, &cell.activation, source.classes(), DType::F32, &device)?;
+    args.device.cpu_only()?;
+    let info = models::find(&cell.recipe.model)?;
+    let net = Net::undrawn(info, &cell.activation, source.classes(), DType::F32, &Device::Cpu)?;
     weights::load_for_evaluation(&net.params, &weights::read_file(file)?, file)?;
     let probe = Arc::new(Preactivations::new(Histogram::new(-8.0, 8.0, 64)));
     let pass = Pass { probe: Some(probe.clone()), ..Pass::eval() };
@@ -122,7 +123,7 @@ fn counted(
             break;
         }
         left -= found.n;
-        let (xs, _) = images(found, size, &device)?;
+        let (xs, _) = images(found, size)?;
         net.forward(&xs, &pass)?;
     }
     if left > 0 {
@@ -211,7 +212,7 @@ fn trained(
     let options = RunOptions {
         store: store.clone(),
         experiment: "figures".into(),
-        device: args.device()?,
+        device: args.device,
         threads: threads(),
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,

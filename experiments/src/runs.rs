@@ -2,11 +2,11 @@
 
 use crate::args::TableArgs;
 use anyhow::{Context, Result};
-use candle_core::Device;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use swish_core::nn::Compute;
 use swish_data::DataSource;
 use swish_record::plot::{CurvePlot, DotPlot};
 use swish_record::table::Table;
@@ -37,7 +37,7 @@ impl Runs {
         let options = RunOptions {
             store: RunStore::new(&args.results),
             experiment: experiment.to_string(),
-            device: args.device()?,
+            device: args.device,
             threads,
             checkpoint_every: Duration::from_secs(60),
             keep_weights: false,
@@ -106,7 +106,7 @@ pub fn curves(title: &str, rows: &[String], records: &[RunRecord], args: &TableA
 /// An unknown device or model, a record that cannot be read.
 pub fn dry_run<R: Task>(cells: &[(Cell<R>, &R::Data)], args: &TableArgs) -> Result<()> {
     let cells = distinct(cells);
-    let (store, device) = (RunStore::new(&args.results), args.device()?);
+    let (store, device) = (RunStore::new(&args.results), args.device);
     let (jobs, threads) = args.jobs(cells.len());
     let mut seconds_a_step: BTreeMap<String, f64> = BTreeMap::new();
     let (mut total, mut open) = (0.0, 0);
@@ -118,7 +118,7 @@ pub fn dry_run<R: Task>(cells: &[(Cell<R>, &R::Data)], args: &TableArgs) -> Resu
         let per_step = match seconds_a_step.get(name) {
             Some(&s) => s,
             None => {
-                let s = with_threads(threads, || time_step(cell, data, &device))??;
+                let s = with_threads(threads, || time_step(cell, data, device))??;
                 seconds_a_step.insert(name.to_string(), s);
                 s
             }
@@ -147,7 +147,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Seconds of the faster of two steps after one to warm up.
-fn time_step<R: Task>(cell: &Cell<R>, data: &R::Data, device: &Device) -> Result<f64> {
+fn time_step<R: Task>(cell: &Cell<R>, data: &R::Data, device: Compute) -> Result<f64> {
     let mut session = R::open(cell, data, device)?;
     let mut batches = session.batches(0)?;
     let mut fastest = f64::INFINITY;

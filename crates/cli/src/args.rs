@@ -1,7 +1,6 @@
 //! Options that several commands share, and how results are printed.
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
 use clap::builder::TypedValueParser;
 use std::fmt::{self, Display};
 use std::io::Write;
@@ -11,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use swish_core::models::transformer::{self, Beam, TransformerInfo};
 use swish_core::models::{self, ModelInfo};
+use swish_core::nn::Compute;
 use swish_data::text::{self, Corpus, TextOptions};
 use swish_data::{Data, DataChoice, DataError, DataOptions, Dataset, Published};
 use swish_train::translation::Search;
@@ -255,7 +255,7 @@ impl Weights {
 pub struct ComputeArgs {
     /// cpu, or cuda:N in a build with CUDA
     #[arg(long, default_value = "cpu")]
-    device: String,
+    device: Compute,
     /// CPU threads; all cores unless given
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -263,8 +263,8 @@ pub struct ComputeArgs {
 
 impl ComputeArgs {
     /// The device.
-    pub fn device(&self) -> Result<Device> {
-        Ok(swish_core::nn::device(&self.device)?)
+    pub fn device(&self) -> Compute {
+        self.device
     }
 
     /// The number of threads.

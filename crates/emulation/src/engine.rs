@@ -39,11 +39,7 @@ fn weight_shape(conv: &Conv2d) -> [usize; 3] {
     [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw]
 }
 
-fn check<E: Stored>(
-    function: &'static str,
-    conv: &Conv2d,
-    [x, w, y]: [View<'_, Host, E>; 3],
-) -> Result<(), Misfit> {
+fn check<E: Stored>(function: &'static str, conv: &Conv2d, [x, w, y]: [View<'_, Host, E>; 3]) -> Result<(), Misfit> {
     for (what, view, expected) in
         [("input", x, conv.in_len()), ("weight", w, conv.weight_len()), ("output", y, conv.out_len())]
     {
@@ -111,9 +107,11 @@ impl Engine for Host {
         add: bool,
     ) -> Result<(), HostError> {
         let &Matrices { rows, columns, inner, a_transposed, b_transposed } = matrices;
-        for (what, view, expected) in
-            [("first factor", a, rows * inner), ("second factor", b, inner * columns), ("product", to.view(), rows * columns)]
-        {
+        for (what, view, expected) in [
+            ("first factor", a, rows * inner),
+            ("second factor", b, inner * columns),
+            ("product", to.view(), rows * columns),
+        ] {
             fits("multiply", what, view.len(), expected)?;
             aligned::<E>("multiply", what, view.place().1)?;
         }

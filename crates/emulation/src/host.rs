@@ -44,7 +44,9 @@ impl Host {
     pub fn new(folder: &Path) -> Option<Self> {
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_string());
         match Command::new(&compiler).arg("--version").output() {
-            Ok(output) if output.status.success() => Some(Self { compiler, folder: folder.join("cuda-emulation"), processes: RefCell::default() }),
+            Ok(output) if output.status.success() => {
+                Some(Self { compiler, folder: folder.join("cuda-emulation"), processes: RefCell::default() })
+            }
             _ => {
                 eprintln!("SKIPPED: no C++ compiler `{compiler}`, so no CUDA kernel is run");
                 None

@@ -3,9 +3,9 @@
 use crate::config::ChildConfig;
 use crate::error::{Error, Result};
 use crate::trial::{Outcome, Trial};
-use candle_core::Device;
 use std::time::Instant;
 use swish_core::activation::Activation;
+use swish_core::nn::Compute;
 use swish_data::Data;
 use swish_record::provenance;
 use swish_train::Cell;
@@ -21,7 +21,7 @@ const STILL: f64 = 0.01;
 pub struct Child {
     config: ChildConfig,
     data: Data,
-    device: Device,
+    device: Compute,
 }
 
 impl Child {
@@ -30,7 +30,7 @@ impl Child {
     /// # Errors
     /// Data that are not where they should be; a device that is not there.
     pub fn new(config: ChildConfig) -> Result<Self> {
-        let device = swish_core::nn::device(&config.device).map_err(swish_train::Error::from)?;
+        let device = config.device.parse::<Compute>().map_err(swish_train::Error::from)?;
         let data = config.load()?;
         Ok(Self { config, data, device })
     }
@@ -55,7 +55,7 @@ impl Child {
     /// An unknown model, a batch larger than the data, an impossible recipe.
     pub fn check(&self) -> Result<()> {
         let cell = self.config.cell(Activation::identity())?;
-        drop(Session::new(&cell, &self.data, &self.device)?.batches(0)?);
+        drop(Session::new(&cell, &self.data, self.device)?.batches(0)?);
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Child {
 
     fn train(&self, cell: &Cell) -> Result<End> {
         let steps = cell.recipe.steps;
-        let mut session = Session::new(cell, &self.data, &self.device)?;
+        let mut session = Session::new(cell, &self.data, self.device)?;
         let blind = (session.net.classes as f64).ln();
         let mut batches = session.batches(0)?;
         let (quarter, last) = (steps.div_ceil(4), steps.div_ceil(10));

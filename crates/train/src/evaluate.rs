@@ -48,8 +48,8 @@ impl Outcome for Evaluation {
 }
 
 /// The batch's images as a tensor (n, h, w, 3).
-pub fn images(batch: Batch, (h, w): (usize, usize), device: &Device) -> Result<(Tensor, Vec<u32>)> {
-    let xs = Tensor::from_vec(batch.xs, (batch.n, h, w, 3), device)?;
+pub fn images(batch: Batch, (h, w): (usize, usize)) -> Result<(Tensor, Vec<u32>)> {
+    let xs = Tensor::from_vec(batch.xs, (batch.n, h, w, 3), &Device::Cpu)?;
     Ok((xs, batch.labels))
 }
 
@@ -75,8 +75,8 @@ impl Counts {
 ///
 /// # Errors
 /// Those of the batches; memory.
-pub fn evaluate(net: &Net, batches: Batches, size: (usize, usize), pass: &Pass, device: &Device) -> Result<Evaluation> {
-    Ok(evaluate_classes(net, batches, size, pass, device)?.0)
+pub fn evaluate(net: &Net, batches: Batches, size: (usize, usize), pass: &Pass) -> Result<Evaluation> {
+    Ok(evaluate_classes(net, batches, size, pass)?.0)
 }
 
 /// As [`evaluate`], with the counts of each class of the network.
@@ -88,12 +88,22 @@ pub fn evaluate_classes(
     batches: Batches,
     size: (usize, usize),
     pass: &Pass,
-    device: &Device,
 ) -> Result<(Evaluation, Vec<Counts>)> {
-    let (mut loss, mut classes) = (0.0, vec![Counts::default(); net.classes]);
+    evaluate_by(net.classes, batches, |batch| {
+        let (xs, labels) = images(batch, size)?;
+        Ok((net.forward(&xs, pass)?, labels))
+    })
+}
+
+/// As [`evaluate_classes`], with the logits (n, classes) of a batch and its labels by `logits`.
+pub(crate) fn evaluate_by(
+    classes: usize,
+    batches: Batches,
+    mut logits: impl FnMut(Batch) -> Result<(Tensor, Vec<u32>)>,
+) -> Result<(Evaluation, Vec<Counts>)> {
+    let (mut loss, mut classes) = (0.0, vec![Counts::default(); classes]);
     for batch in batches {
-        let (xs, labels) = images(batch?, size, device)?;
-        let logits = net.forward(&xs, pass)?;
+        let (logits, labels) = logits(batch?)?;
         let mean = softmax_cross_entropy(&logits, &labels, 0.0)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         loss += mean * labels.len() as f64;
         for (row, &label) in logits.to_dtype(DType::F32)?.to_vec2::<f32>()?.iter().zip(&labels) {

@@ -9,6 +9,7 @@
 //! | [`optimizer`] | SGD, RMSProp, Adam over a network's flat variable, with groups of parameters and clipping |
 //! | [`averages`] | moving averages of parameters and running statistics, means of the last checkpoints |
 //! | [`learner`] | parameters, their optimizer and averages: all that changes from step to step |
+//! | [`on_device`] | the same three on another device: a GPU |
 //! | [`translation`] | translation: its recipe, sessions, evaluation, and the use of trained weights |
 //! | [`cell`] | one cell of an experiment and its identity |
 //! | [`session`] | a cell's network for images at work: steps and evaluations |
@@ -25,6 +26,7 @@ pub mod error;
 pub mod evaluate;
 pub mod jobs;
 pub mod learner;
+pub mod on_device;
 pub mod optimizer;
 pub mod preprocess;
 pub mod progress;

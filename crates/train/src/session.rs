@@ -5,20 +5,25 @@ use crate::cell::Cell;
 use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
 use crate::learner::{Learner, next};
+use crate::on_device::{self, Images, OnDevice};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::task::{Task, Training};
 use candle_core::{DType, Device, Tensor};
 use std::num::NonZeroUsize;
 use swish_core::models::{self, Net};
-use swish_core::nn::{LossAndGradient, LossConfig, Pass, Stored};
+use swish_core::nn::{Compute, LossAndGradient, LossConfig, Pass, Stored};
 use swish_data::{Batches, Data, ImageSource};
 use swish_kernels::rng;
 
+/// What the recipe's loss is made of.
+fn loss_config(recipe: &Recipe) -> LossConfig {
+    LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight }
+}
+
 /// The recipe's loss of one batch, and its gradient.
 fn loss_and_gradient(net: &Net, recipe: &Recipe, xs: &Tensor, labels: &[u32], pass: &Pass) -> Result<LossAndGradient> {
-    let config = LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight };
-    Ok(net.loss_and_gradient(xs, labels, &config, pass)?)
+    Ok(net.loss_and_gradient(xs, labels, &loss_config(recipe), pass)?)
 }
 
 /// One training step on one batch: forward, loss, backward, update. Returns the loss before the update.
@@ -47,25 +52,74 @@ pub struct Session<'a> {
     /// Its parameters, their optimizer and averages.
     pub learner: Learner,
     cell: &'a Cell,
-    device: &'a Device,
     images: Box<dyn ImageSource>,
+    /// Where another device learns: the learner's state is then that of its last [`Training::settle`].
+    on_device: Option<Box<dyn OnDevice>>,
 }
 
 impl<'a> Session<'a> {
     /// A freshly drawn network.
     ///
     /// # Errors
-    /// An impossible recipe, an unknown model, memory.
-    pub fn new(cell: &'a Cell, data: &Data, device: &'a Device) -> Result<Self> {
+    /// An impossible recipe, an unknown model, a device that is not there, memory.
+    pub fn new(cell: &'a Cell, data: &Data, device: Compute) -> Result<Self> {
+        Self::open(cell, data, |net, learner| on_device::open(device, net, learner, cell.precision))
+    }
+
+    /// A freshly drawn network that learns where `device` says; `None` is the CPU.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn open(
+        cell: &'a Cell,
+        data: &Data,
+        device: impl FnOnce(&Net, &Learner) -> Result<Option<Box<dyn OnDevice>>>,
+    ) -> Result<Self> {
         cell.recipe.check()?;
         let threads = NonZeroUsize::new(rayon::current_num_threads()).unwrap_or(NonZeroUsize::MIN);
         let images = cell.recipe.preprocess.source(data, cell.recipe.holdout, threads)?;
         let info = models::find(&cell.recipe.model)?;
-        let net = Net::new(info, &cell.activation, images.classes(), cell.seed, DType::F32, device)?;
+        let net = Net::new(info, &cell.activation, images.classes(), cell.seed, DType::F32, &Device::Cpu)?;
         let averages = cell.recipe.ema_decay.map(|decay| MovingAverages::new(&net.params, decay)).transpose()?;
         let learner = Learner::new(&net.params, &cell.recipe.optimizer, averages.map(Averages::Moving));
-        Ok(Self { net, learner, cell, device, images })
+        let on_device = device(&net, &learner)?;
+        Ok(Self { net, learner, cell, images, on_device })
     }
+
+    /// How batch number `batch` is run in training.
+    fn training_pass(cell: &Cell, batch: u64) -> Pass {
+        Pass {
+            norm_momentum: cell.recipe.norm_momentum,
+            dropout_seed: Some(rng::at(cell.seed, batch)),
+            operands: cell.precision.operands(),
+            ..Pass::train()
+        }
+    }
+}
+
+/// A step on another device.
+fn step_on(
+    device: &mut dyn OnDevice,
+    cell: &Cell,
+    (h, w): (usize, usize),
+    batches: &mut Batches,
+    step: u64,
+) -> Result<f64> {
+    let recipe = &cell.recipe;
+    let mut loss = 0.0;
+    for replica in 0..recipe.replicas {
+        let batch = next(batches)??;
+        let images = Images { shape: [batch.n, h, w, 3], xs: &batch.xs, labels: &batch.labels };
+        let pass = Session::training_pass(cell, step * recipe.replicas + replica);
+        let of_batch = device.batch(&images, &loss_config(recipe), &pass)?;
+        if !of_batch.is_finite() {
+            device.discard();
+            return Ok(of_batch);
+        }
+        loss += of_batch;
+    }
+    device.update(recipe.schedule.at(step, recipe.steps))?;
+    Ok(loss / recipe.replicas as f64)
 }
 
 impl Training for Session<'_> {
@@ -86,29 +140,43 @@ impl Training for Session<'_> {
     }
 
     fn step(&mut self, batches: &mut Batches, step: u64) -> Result<f64> {
-        let Self { net, learner, cell, device, images } = self;
+        let Self { net, learner, cell, images, on_device } = self;
         let recipe = &cell.recipe;
         let size = images.image_size();
+        if let Some(device) = on_device {
+            return step_on(&mut **device, cell, size, batches, step);
+        }
         learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |batch| {
-            let (xs, labels) = evaluate::images(next(batches)??, size, device)?;
-            let pass = Pass {
-                norm_momentum: recipe.norm_momentum,
-                dropout_seed: Some(rng::at(cell.seed, batch)),
-                operands: cell.precision.operands(),
-                ..Pass::train()
-            };
+            let (xs, labels) = evaluate::images(next(batches)??, size)?;
+            let pass = Session::training_pass(cell, batch);
             let done = loss_and_gradient(net, recipe, &xs, &labels, &pass)?;
             Ok((done.loss, done.gradient))
         })
     }
 
     fn evaluate(&mut self, _last: bool) -> Result<Evaluation> {
-        self.averaged(|session| {
-            let pass = Pass { operands: session.cell.precision.operands(), ..Pass::eval() };
-            let size = session.images.image_size();
-            let batches = session.images.eval_batches(evaluate::batch(size))?;
-            evaluate::evaluate(&session.net, batches, size, &pass, session.device)
-        })
+        let pass = Pass { operands: self.cell.precision.operands(), ..Pass::eval() };
+        let size = self.images.image_size();
+        let batches = self.images.eval_batches(evaluate::batch(size))?;
+        let classes = self.net.classes;
+        let Some(device) = &mut self.on_device else {
+            return self.averaged(|session| evaluate::evaluate(&session.net, batches, size, &pass));
+        };
+        device.swap_averages()?;
+        let found = evaluate::evaluate_by(classes, batches, |batch| {
+            let logits = device.logits([batch.n, size.0, size.1, 3], &batch.xs, &pass)?;
+            Ok((Tensor::from_vec(logits, (batch.n, classes), &Device::Cpu)?, batch.labels))
+        });
+        device.swap_averages()?;
+        Ok(found?.0)
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.on_device.as_ref().map_or(Ok(()), |device| device.download(&mut self.learner))
+    }
+
+    fn resume(&mut self) -> Result<()> {
+        self.on_device.as_mut().map_or(Ok(()), |device| device.upload(&self.learner))
     }
 
     fn epochs(&self, steps: u64) -> f64 {

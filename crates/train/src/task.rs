@@ -4,11 +4,11 @@ use crate::cell::Cell;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::schedule::Schedule;
-use candle_core::Device;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::path::Path;
+use swish_core::nn::Compute;
 use swish_data::{Data, DataSource};
 use swish_record::{Columns, Row, RunRecord};
 
@@ -33,8 +33,8 @@ pub trait Task: Clone + Debug + Serialize + Send + Sync {
     /// A freshly drawn network.
     ///
     /// # Errors
-    /// An impossible recipe, data that do not fit it, memory.
-    fn open<'a>(cell: &'a Cell<Self>, data: &'a Self::Data, device: &'a Device) -> Result<Self::Session<'a>>;
+    /// An impossible recipe, data that do not fit it, a device that is not there, memory.
+    fn open<'a>(cell: &'a Cell<Self>, data: &'a Self::Data, device: Compute) -> Result<Self::Session<'a>>;
 }
 
 /// What every recipe says.
@@ -133,6 +133,22 @@ pub trait Training {
     /// Training examples that turned out to be damaged, a line each.
     fn damaged(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Brings the learner up to date, where another device learns.
+    ///
+    /// # Errors
+    /// The device's.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Goes on from the learner's state, after it was changed.
+    ///
+    /// # Errors
+    /// The device's.
+    fn resume(&mut self) -> Result<()> {
+        Ok(())
     }
 
     /// What a file of weights has to carry, so that it is not used with what does not belong to it.

@@ -5,10 +5,9 @@ use crate::checkpoint::{self, Standing};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, RunProgress};
 use crate::task::{Origin, Outcome, Outline, Task, Training};
-use candle_core::Device;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use swish_core::nn::weights;
+use swish_core::nn::{Compute, weights};
 use swish_data::DataSource;
 use swish_record::metrics::{self, MetricsWriter, Row};
 use swish_record::tensorboard::{self, EventWriter};
@@ -22,7 +21,7 @@ pub struct RunOptions {
     /// Experiment that the record belongs to, such as `table-cifar`.
     pub experiment: String,
     /// Where to compute.
-    pub device: Device,
+    pub device: Compute,
     /// Threads that the run has.
     pub threads: usize,
     /// Time between checkpoints.
@@ -84,9 +83,12 @@ impl<'a, R: Task> Run<'a, R> {
         let dir = options.store.run_dir(&id);
         let recipe = serde_json::to_string_pretty(&cell.recipe).unwrap_or_default();
         write_atomic(dir.join("recipe.json"), recipe + "\n")?;
-        let mut session = R::open(cell, data, &options.device)?;
+        let mut session = R::open(cell, data, options.device)?;
         session.keep(&dir)?;
         let found = checkpoint::load(&checkpoint_file(&dir), &id, &mut session)?;
+        if found.is_some() {
+            session.resume()?;
+        }
         let at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
         let metrics = match at.step {
             0 => MetricsWriter::create(dir.join("metrics.csv"), Found::<R>::COLUMNS)?,
@@ -105,6 +107,7 @@ impl<'a, R: Task> Run<'a, R> {
         let seconds = self.seconds();
         let record = self.record(&end, seconds);
         if self.options.keep_weights {
+            self.session.settle()?;
             let tensors = self.session.averaged(|session| Ok(weights::state_dict(&session.learner().params)?))?;
             let marks = self.session.marks();
             let bytes = weights::to_bytes(&tensors, Some(marks).filter(|marks| !marks.is_empty()))?;
@@ -187,6 +190,7 @@ impl<'a, R: Task> Run<'a, R> {
 
     fn save(&mut self) -> Result<()> {
         self.at.seconds = self.seconds();
+        self.session.settle()?;
         checkpoint::save(&checkpoint_file(&self.dir), &self.session, &self.at)
     }
 
@@ -217,7 +221,7 @@ impl<'a, R: Task> Run<'a, R> {
             steps: outline.steps,
             batch: outline.examples_a_step as usize,
             precision: cell.precision.to_string(),
-            device: "cpu".into(),
+            device: self.options.device.to_string(),
             threads: self.options.threads,
             commit: provenance::commit().into(),
             dirty: provenance::dirty(),

@@ -87,14 +87,14 @@ struct Line<'a> {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let device = args.compute.device()?;
+    args.compute.device().cpu_only()?;
     with_threads(args.compute.threads(), || match AnyModel::find(&args.model)? {
-        AnyModel::Images(info) => images(&args, info, &device),
-        AnyModel::Text(info) => translation(&args, info, &device),
+        AnyModel::Images(info) => images(&args, info),
+        AnyModel::Text(info) => translation(&args, info),
     })?
 }
 
-fn translation(args: &Args, info: &TransformerInfo, device: &Device) -> Result<()> {
+fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
     let images = [
         ("--normalise", args.normalise.is_some()),
         ("--preprocess", args.preprocess.is_some()),
@@ -107,7 +107,7 @@ fn translation(args: &Args, info: &TransformerInfo, device: &Device) -> Result<(
     refuse(&images, "models that take images", info.name)?;
     let (activation, file) = (args.activation.parse::<Activation>()?, args.weights.file()?);
     let tokenizer = args.beam.tokenizer.as_deref();
-    let translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision, device)?;
+    let translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision)?;
     let corpus = args.data.text(&args.sets)?;
     let found = translator.evaluate(&corpus.eval, &args.beam.search())?;
     say(json!({
@@ -117,7 +117,7 @@ fn translation(args: &Args, info: &TransformerInfo, device: &Device) -> Result<(
     }))
 }
 
-fn images(args: &Args, info: &'static ModelInfo, device: &Device) -> Result<()> {
+fn images(args: &Args, info: &'static ModelInfo) -> Result<()> {
     let text = [
         ("--sets", !args.sets.sets.is_empty()),
         ("--eval-sets", !args.sets.eval_sets.is_empty()),
@@ -135,13 +135,13 @@ fn images(args: &Args, info: &'static ModelInfo, device: &Device) -> Result<()> 
     let data = open(args)?;
     let images = preprocess.source(&data, None, args.compute.workers())?;
     let file = args.weights.file()?;
-    let net = Net::undrawn(info, &activation, images.classes(), DType::F32, device)?;
+    let net = Net::undrawn(info, &activation, images.classes(), DType::F32, &Device::Cpu)?;
     weights::load_for_evaluation(&net.params, &weights::read_file(&file)?, &file)
         .with_context(|| format!("weights for {} classes, as the data have", images.classes()))?;
 
     let pass = Pass { operands: args.precision.operands(), norm_eps: args.norm_eps, ..Pass::eval() };
     let batch = args.batch.map_or(evaluate::batch((h, w)), NonZeroUsize::get);
-    let (e, classes) = evaluate_classes(&net, images.eval_batches(batch)?, (h, w), &pass, device)?;
+    let (e, classes) = evaluate_classes(&net, images.eval_batches(batch)?, (h, w), &pass)?;
     if let Some(file) = &args.per_class {
         write_classes(file, data.class_names(), &classes)?;
     }

@@ -52,11 +52,11 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let device = args.compute.device()?;
-    with_threads(args.compute.threads(), || forward(&args, &device))?
+    args.compute.device().cpu_only()?;
+    with_threads(args.compute.threads(), || forward(&args))?
 }
 
-fn forward(args: &Args, device: &Device) -> Result<()> {
+fn forward(args: &Args) -> Result<()> {
     let (dtype, precision) = match args.precision.as_str() {
         "f64" => (DType::F64, Precision::F32),
         other => (DType::F32, other.parse()?),
@@ -68,16 +68,16 @@ fn forward(args: &Args, device: &Device) -> Result<()> {
         AnyModel::Text(info) => {
             refuse(&[("--norm-eps", args.norm_eps.is_some())], "models that take images", info.name)?;
             let pass = Pass { train: args.train, operands, ..Pass::train() };
-            return write(args, &text::outputs(args, info, &activation, dtype, &pass, device)?);
+            return write(args, &text::outputs(args, info, &activation, dtype, &pass)?);
         }
     };
-    let net = Net::undrawn(info, &activation, args.classes.unwrap_or(info.classes), dtype, device)?;
+    let net = Net::undrawn(info, &activation, args.classes.unwrap_or(info.classes), dtype, &Device::Cpu)?;
     let file = args.weights.file()?;
     let tensors = weights::read_file(&file)?;
     let load = if args.train { weights::load } else { weights::load_for_evaluation };
     load(&net.params, &tensors, &file)?;
     let input = weights::read_file(&args.input)?;
-    let xs = images(&input, &args.input, dtype)?.to_device(device)?;
+    let xs = images(&input, &args.input, dtype)?;
     let out = if args.train {
         let pass = Pass { norm_momentum: Some(1.0), operands, ..Pass::train() };
         let targets = targets(&input, &args.input)?;

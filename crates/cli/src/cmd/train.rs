@@ -166,7 +166,7 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
     let data = TextData::prepare(Arc::new(corpus), &cell.recipe, Some(&DataOptions::default_cache()))?;
     eprintln!("{}", data.note());
     match &text.export {
-        Some(dir) => Ok(export(&cell, &data, &args.compute.device()?, dir)?),
+        Some(dir) => Ok(export(&cell, &data, dir)?),
         None => train(args, &cell, &data),
     }
 }
@@ -189,7 +189,7 @@ fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
     let options = RunOptions {
         store: RunStore::new(&args.results),
         experiment: "train".into(),
-        device: args.compute.device()?,
+        device: args.compute.device(),
         threads: args.compute.threads(),
         checkpoint_every,
         keep_weights: true,

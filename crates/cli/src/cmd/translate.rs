@@ -36,14 +36,13 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let device = args.compute.device()?;
+    args.compute.device().cpu_only()?;
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Text(info) => info,
         AnyModel::Images(info) => bail!("{} takes images: expected a Transformer", info.name),
     };
     let (activation, file) = (args.activation.parse()?, args.weights.file()?);
-    let translator =
-        Translator::open(info.name, &activation, &file, args.beam.tokenizer.as_deref(), args.precision, &device)?;
+    let translator = Translator::open(info.name, &activation, &file, args.beam.tokenizer.as_deref(), args.precision)?;
     with_threads(args.compute.threads(), || translate(&translator, &args.beam.search()))?
 }
 

@@ -5,6 +5,7 @@
 
 use super::buffer::Buffer;
 use super::error::{Error, Result};
+use super::join::concat;
 use super::map::{Map, Node};
 use super::norm::Norm;
 use super::run::{Kind, Run, typed};
@@ -56,7 +57,25 @@ impl DenseBlock {
                 tally.add(macs.map(|(conv, _)| n as u64 * conv.at(xs.shape(), Operands::Exact).macs()).sum());
             }
         }
+        if run.records() {
+            return self.recorded(xs, run);
+        }
         typed!(xs, E => Growing::<E>::start(xs, channels, run)?.finish(self, run))
+    }
+}
+
+impl DenseBlock {
+    /// As layers of their own, each of whose channels are joined to those before them.
+    fn recorded(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+        let mut xs = xs.clone();
+        for layer in &self.layers {
+            let mut made = xs.clone();
+            for unit in layer.narrow.iter().chain([&layer.grow]) {
+                made = unit.recorded(&made, None, unit.out_shape(made.shape())?, run)?;
+            }
+            xs = concat(&[xs, made], run)?;
+        }
+        Ok(xs)
     }
 }
 

@@ -111,6 +111,9 @@ pub enum Error {
     /// A training step was asked for in an evaluation pass.
     #[error("network: an evaluation pass has no gradient; use `Pass::train()`")]
     NotTraining,
+    /// Logits were asked for from a device in a training pass.
+    #[error("network: logits come from evaluation passes; use `Pass::eval()`")]
+    NotEvaluating,
     /// A layer with weights was run twice in one training pass.
     #[error("{layer}: run twice in one training pass; share no layer, build a second one")]
     Twice {
@@ -123,6 +126,9 @@ pub enum Error {
         /// The layer.
         layer: String,
     },
+    /// What a device says.
+    #[error(transparent)]
+    OnDevice(Box<dyn std::error::Error + Send + Sync>),
     /// An error of candle's.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

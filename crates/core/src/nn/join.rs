@@ -2,6 +2,7 @@
 //! the way back every term reads its channels of one gradient.
 
 use super::error::{Error, Result};
+use super::graph::Op;
 use super::map::{Map, Node};
 use super::norm::Norm;
 use super::run::{Kind, Run, typed};
@@ -44,7 +45,30 @@ pub fn join(parts: &[&[&Map]], run: &mut Run<'_>) -> Result<Map> {
         }
         channels += c;
     }
+    if run.records() {
+        return Ok(recorded(parts, [n, h, w, channels], run));
+    }
     typed!(first, E => join_typed::<E>(parts, [n, h, w, channels], run))
+}
+
+/// Sums first, then what they make side by side.
+fn recorded(parts: &[&[&Map]], shape: [usize; 4], run: &mut Run<'_>) -> Map {
+    let sum = |part: &&[&Map]| match part {
+        [] => None,
+        [one] => Some((*one).clone()),
+        [first, ..] => {
+            let terms = part.iter().map(|term| run.value(term)).collect();
+            Some(run.record(Op::Sum { terms }, first.shape()))
+        }
+    };
+    let sums: Vec<Map> = parts.iter().filter_map(sum).collect();
+    match &sums[..] {
+        [one] => one.clone(),
+        sums => {
+            let parts = sums.iter().map(|sum| run.value(sum)).collect();
+            run.record(Op::Concat { parts }, shape)
+        }
+    }
 }
 
 fn join_typed<E: Kind>(parts: &[&[&Map]], shape: [usize; 4], run: &mut Run<'_>) -> Result<Map> {

@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Data, Stored};
 use super::error::{Error, Result};
+use super::graph::Op;
 use super::map::{Map, Node};
 use super::params::{Builder, Compute, Role};
 use super::run::{Run, computed};
@@ -51,6 +52,9 @@ impl Linear {
             return Err(Error::BadInput { layer: self.name.clone(), found: xs.shape().to_vec(), expected });
         }
         self.prepare(xs.node.pixels(), run)?;
+        if run.records() {
+            return Ok(self.recorded(xs, run));
+        }
         computed!(run.values, T => self.typed::<T>(&xs.node, run))
     }
 
@@ -72,6 +76,10 @@ impl Linear {
             return Err(Error::BadInput { layer: self.name.clone(), found: xs.shape().to_vec(), expected });
         }
         self.prepare(n, run)?;
+        if run.records() {
+            let features = if run.is_wide(xs) { xs.clone() } else { global_mean(xs, run)? };
+            return Ok(self.recorded(&features, run));
+        }
         match &xs.node.data {
             Data::F64(_) if xs.pending.is_none() => self.typed::<f64>(&xs.node, run),
             Data::F32(_) if xs.pending.is_none() => self.typed::<f32>(&xs.node, run),
@@ -81,6 +89,11 @@ impl Linear {
                 xs => self.typed::<f32>(&xs.node, run),
             },
         }
+    }
+
+    fn recorded(&self, xs: &Map, run: &mut Run<'_>) -> Map {
+        let [n, h, w, _] = xs.shape();
+        run.record(Op::Linear { layer: self.clone(), xs: run.value(xs) }, [n, h, w, self.c_out])
     }
 
     fn typed<T: Compute + Stored<Real = T>>(&self, xs: &Arc<Node>, run: &mut Run<'_>) -> Result<Map> {

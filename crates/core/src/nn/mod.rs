@@ -13,6 +13,7 @@
 //! | [`pass`], [`run`] | training or evaluation, precision, seeds; one pass through a network |
 //! | [`probe`] | a look at preactivations |
 //! | [`network`] | a model with its parameters: candle's operator, training steps |
+//! | `graph` | a network as a list of operators, for devices that run it as a whole |
 //! | [`map`], [`buffer`] | what flows from layer to layer, and its memory |
 //! | `tape` | the way back |
 //!
@@ -25,13 +26,14 @@ pub mod dense;
 mod device;
 mod embedding;
 pub mod error;
+pub(crate) mod graph;
 pub mod init;
 pub mod join;
 pub mod linear;
 pub mod loss;
 pub mod map;
 pub mod network;
-mod norm;
+pub(crate) mod norm;
 mod padding;
 pub mod params;
 pub mod pass;
@@ -47,7 +49,7 @@ pub mod weights;
 pub(crate) use attention::Attention;
 pub use buffer::{Buffer, Data, Memory, Stored};
 pub use dense::{DenseBlock, DenseLayer};
-pub use device::device;
+pub use device::Compute;
 pub(crate) use embedding::Embedding;
 pub use error::{Error, Result};
 pub use linear::Linear;

@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Data, Memory};
 use super::error::{Error, Result};
+use super::graph::Graph;
 use super::loss::{self, LossAndGradient, LossConfig};
 use super::map::Map;
 use super::params::{Params, Values, on_cpu};
@@ -72,6 +73,15 @@ impl Network {
     fn made(&self, xs: &Map, run: &mut Run<'_>) -> Result<Map> {
         let made = self.model.forward(xs, run)?;
         run.settled(&made)
+    }
+
+    /// The operators that the model runs on images (n, h, w, c), those of an auxiliary head included.
+    pub(crate) fn graph(&self, shape: [usize; 4]) -> Result<Graph> {
+        let pass = Pass::train();
+        self.params.with_values(|values| {
+            let run = Run::new(values, &pass, &self.memory).with_auxiliary();
+            run.graph(shape, |images, run| self.made(images, run))
+        })
     }
 
     /// The loss of a training pass and its gradient, without candle's graph.

@@ -44,16 +44,17 @@ pub(super) enum Stage<'a> {
 /// BatchNorm or a factor, and the activation behind it, with the places of their parameters.
 #[derive(Debug)]
 pub(crate) struct NormLayer {
-    pub(super) channels: usize,
-    kind: Kind,
-    params: Range<usize>,
-    program: Arc<Program>,
+    pub(crate) channels: usize,
+    pub(crate) kind: Kind,
+    pub(crate) params: Range<usize>,
+    pub(crate) program: Arc<Program>,
     /// Name of the activation's site, where there is an activation.
     site: Option<String>,
 }
 
+/// What is done before the activation.
 #[derive(Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Batch {
         config: NormConfig,
         gamma: Range<usize>,

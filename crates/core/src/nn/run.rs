@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Data, Memory, Stored};
 use super::error::{Error, Result};
+use super::graph::{Graph, Op, Recorder};
 use super::map::{Map, Node};
 use super::params::{Compute, Values, on_cpu};
 use super::pass::Pass;
@@ -35,6 +36,8 @@ pub struct Run<'a> {
     /// Sites of the activation that the probe has seen in this pass.
     pub(super) observed: HashSet<String>,
     auxiliary: Auxiliary,
+    /// Where operators are taken down instead of being run.
+    pub(super) recorder: Option<Recorder>,
 }
 
 /// What becomes of an auxiliary head in this pass.
@@ -103,12 +106,29 @@ impl<'a> Run<'a> {
             ran: HashSet::new(),
             observed: HashSet::new(),
             auxiliary: Auxiliary::Unwanted,
+            recorder: None,
         }
     }
 
     /// The same pass with auxiliary heads, whose logits [`Run::take_auxiliary`] hands over.
     pub(crate) fn with_auxiliary(self) -> Self {
         Self { auxiliary: Auxiliary::Wanted, ..self }
+    }
+
+    /// A pass that takes down what `model` does to images of `shape` (n, h, w, c), and computes nothing.
+    pub(crate) fn graph(
+        mut self,
+        shape: [usize; 4],
+        model: impl FnOnce(&Map, &mut Self) -> Result<Map>,
+    ) -> Result<Graph> {
+        if shape.contains(&0) {
+            return Err(bad_input(&shape));
+        }
+        self.recorder = Some(Recorder::default());
+        let images = self.record(Op::Input, shape);
+        let logits = model(&images, &mut self)?;
+        let aux_logits = self.take_auxiliary();
+        Ok(self.recorder.take().unwrap_or_default().finish(&logits, aux_logits.as_ref()))
     }
 
     /// Runs the auxiliary head of a network, which makes logits (n, 1, 1, classes), where the loss of this pass has a part for it; in
@@ -165,6 +185,9 @@ impl<'a> Run<'a> {
 
     /// The same map with nothing pending on it.
     pub(crate) fn settled(&mut self, xs: &Map) -> Result<Map> {
+        if self.records() {
+            return Ok(xs.clone());
+        }
         let node = typed!(xs, E => super::unit_step::plain::<E>(xs, self)?);
         Ok(Map { node, pending: None })
     }

@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Stored};
 use super::error::{Error, Result};
+use super::graph;
 use super::map::{Map, Node};
 use super::padding::Padding;
 use super::run::{Kind, Run, typed};
@@ -76,6 +77,10 @@ impl Pool {
 /// # Errors
 /// Those of what is pending on `xs`.
 pub fn global_mean(xs: &Map, run: &mut Run<'_>) -> Result<Map> {
+    if run.records() {
+        let [n, _, _, c] = xs.shape();
+        return Ok(run.record(graph::Op::GlobalMean { xs: run.value(xs) }, [n, 1, 1, c]));
+    }
     typed!(xs, E => {
         let input = plain::<E>(xs, run)?;
         let [n, h, w, c] = input.shape;
@@ -126,10 +131,12 @@ pub fn dropout(xs: &Map, p: f64, site: u64, run: &mut Run<'_>) -> Result<Map> {
         let expected = format!("a probability, not {p}");
         return Err(Error::BadInput { layer: "dropout".into(), found: xs.shape().to_vec(), expected });
     }
-    match run.pass.dropout_seed {
+    // Whoever runs a record has seeds of its own.
+    let seed = if run.records() { Some(0) } else { run.pass.dropout_seed };
+    match seed {
         Some(seed) if run.pass.train && p > 0.0 => {
             let seed = swish_kernels::rng::at(seed, site);
-            apply(xs, Op::Dropout { p, seed }, xs.shape(), run)
+            apply(xs, Op::Dropout { p, site, seed }, xs.shape(), run)
         }
         _ => Ok(xs.clone()),
     }
@@ -152,11 +159,26 @@ enum Op {
     /// The mask of image i is that of the seed's stream i.
     Dropout {
         p: f64,
+        site: u64,
         seed: u64,
     },
 }
 
+impl Op {
+    /// On `n` images at once.
+    fn recorded(self, xs: graph::Value, n: usize) -> graph::Op {
+        match self {
+            Self::Pool(kind, pool) => graph::Op::Pool { kind, pool: Pool2d { n, ..pool }, xs },
+            Self::SubsamplePad(shape) => graph::Op::SubsamplePad { shape: SubsamplePad { n, ..shape }, xs },
+            Self::Dropout { p, site, .. } => graph::Op::Dropout { p, site, xs },
+        }
+    }
+}
+
 fn apply(xs: &Map, op: Op, shape: [usize; 4], run: &mut Run<'_>) -> Result<Map> {
+    if run.records() {
+        return Ok(run.record(op.recorded(run.value(xs), shape[0]), shape));
+    }
     typed!(xs, E => {
         let input = plain::<E>(xs, run)?;
         let mut ys = run.buffer::<E>(shape.iter().product());
@@ -181,7 +203,7 @@ fn forward<E: Kind>(op: Op, n: usize, xs: &[E], ys: &mut [E]) -> Vec<Vec<u32>> {
             }
             Op::Pool(_, image) => pool::avg_forward(&image, xs, ys),
             Op::SubsamplePad(image) => layout::subsample_pad_forward(&image, xs, ys),
-            Op::Dropout { p, seed } => {
+            Op::Dropout { p, seed, .. } => {
                 swish_kernels::dropout::forward(p, swish_kernels::rng::at(seed, i as u64), xs, ys)
             }
         });
@@ -248,7 +270,7 @@ impl<E: Kind> Step for ShapeStep<E> {
                 Op::Pool(PoolKind::Max, image) => pool::max_backward(&image, &self.argmax[i], d_ys, d_xs),
                 Op::Pool(_, image) => pool::avg_backward(&image, d_ys, d_xs),
                 Op::SubsamplePad(image) => layout::subsample_pad_backward(&image, d_ys, d_xs),
-                Op::Dropout { p, seed } => {
+                Op::Dropout { p, seed, .. } => {
                     swish_kernels::dropout::backward(p, swish_kernels::rng::at(seed, i as u64), d_ys, d_xs);
                 }
             });

@@ -1,6 +1,7 @@
 //! [`Unit`]: the block that every network here is made of.
 
 use super::error::{Error, Result};
+use super::graph::Op;
 use super::map::{Map, Pending};
 use super::norm::{NormConfig, NormLayer, Stage};
 use super::padding::Padding;
@@ -201,6 +202,9 @@ impl Unit {
             let expected = format!("second input of shape {out:?}");
             return Err(Error::BadInput { layer: self.name.clone(), found: other.shape().to_vec(), expected });
         }
+        if run.records() {
+            return self.recorded(xs, other, out, run);
+        }
         typed!(xs, E => {
             let source = unit_step::source::<E>(self, xs, run)?;
             let conv = self.prepare::<E>(xs.shape(), run)?;
@@ -222,6 +226,29 @@ impl Unit {
             };
             Ok(Map { node, pending })
         })
+    }
+
+    /// The block as operators of their own.
+    pub(super) fn recorded(&self, xs: &Map, other: Option<&Map>, out: [usize; 4], run: &mut Run<'_>) -> Result<Map> {
+        let mut made = xs.clone();
+        if let Some(pre) = &self.pre {
+            let op = Op::Norm { layer: pre.clone(), xs: run.value(&made), residual: None };
+            made = run.record(op, xs.shape());
+        }
+        let added = other.map(|other| run.value(other));
+        if let Some((config, weight)) = &self.conv {
+            run.note(&self.name, weight.start)?;
+            let conv = config.at(xs.shape(), Operands::Exact);
+            let shortcut = added.filter(|_| self.post.is_none());
+            made = run.record(Op::Conv { conv, weight: weight.clone(), xs: run.value(&made), shortcut }, out);
+        } else if let Some(added) = added {
+            made = run.record(Op::Sum { terms: vec![run.value(&made), added] }, out);
+        }
+        if let Some(post) = &self.post {
+            let op = Op::Norm { layer: post.clone(), xs: run.value(&made), residual: added };
+            made = run.record(op, out);
+        }
+        Ok(made)
     }
 
     pub(super) fn out_shape(&self, shape: [usize; 4]) -> Result<[usize; 4]> {

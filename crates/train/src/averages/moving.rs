@@ -40,6 +40,21 @@ impl MovingAverages {
         Ok(Self { decay, parameters: params.flat.to_vec1()?, statistics })
     }
 
+    /// Largest decay.
+    pub(crate) fn decay(&self) -> f64 {
+        self.decay
+    }
+
+    /// Averages of the parameters, laid out as the network's variable, and of the running statistics one after the other.
+    pub(crate) fn values(&self) -> [&[f32]; 2] {
+        [&self.parameters, &self.statistics]
+    }
+
+    /// As [`MovingAverages::values`], to change them.
+    pub(crate) fn values_mut(&mut self) -> [&mut [f32]; 2] {
+        [&mut self.parameters, &mut self.statistics]
+    }
+
     /// Takes the values in after step `t`, counted from 1.
     ///
     /// # Errors

@@ -98,6 +98,21 @@ impl Optimizer {
         }
     }
 
+    /// What the recipe says.
+    pub(crate) fn config(&self) -> &OptimizerConfig {
+        &self.config
+    }
+
+    /// What the rule remembers, one buffer a name of [`Rule::state`], and the steps done: for a device to go on from.
+    pub(crate) fn state(&self) -> (&[Vec<f32>; 2], u64) {
+        (&self.state, self.steps)
+    }
+
+    /// As [`Optimizer::state`], to bring it up to date.
+    pub(crate) fn state_mut(&mut self) -> (&mut [Vec<f32>; 2], &mut u64) {
+        (&mut self.state, &mut self.steps)
+    }
+
     /// What the rule remembers, for a checkpoint.
     ///
     /// # Errors

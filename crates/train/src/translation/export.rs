@@ -17,8 +17,8 @@ use swish_record::write_atomic;
 ///
 /// # Errors
 /// Files that cannot be written; what keeps the run from being started.
-pub fn export(cell: &Cell<TranslationRecipe>, data: &TextData, device: &Device, dir: &Path) -> Result<()> {
-    let session = TranslationSession::new(cell, data, device)?;
+pub fn export(cell: &Cell<TranslationRecipe>, data: &TextData, dir: &Path) -> Result<()> {
+    let session = TranslationSession::new(cell, data)?;
     let recipe = &cell.recipe;
     let config = session.net.config;
     let told = json!({

@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::Schedule;
 use crate::task::{Outline, Task, at_least_1, number};
-use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use swish_core::models::transformer::{self, Beam, TransformerConfig};
+use swish_core::nn::Compute;
 
 /// The mean of checkpoints on which a network is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,8 @@ impl Task for TranslationRecipe {
         }
     }
 
-    fn open<'a>(cell: &'a Cell<Self>, data: &'a TextData, device: &'a Device) -> Result<TranslationSession<'a>> {
-        TranslationSession::new(cell, data, device)
+    fn open<'a>(cell: &'a Cell<Self>, data: &'a TextData, device: Compute) -> Result<TranslationSession<'a>> {
+        device.cpu_only()?;
+        TranslationSession::new(cell, data)
     }
 }

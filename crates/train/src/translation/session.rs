@@ -34,12 +34,12 @@ impl<'a> TranslationSession<'a> {
     ///
     /// # Errors
     /// An impossible recipe, an unknown model, data that were encoded for another recipe, memory.
-    pub fn new(cell: &'a Cell<TranslationRecipe>, data: &'a TextData, device: &'a Device) -> Result<Self> {
+    pub fn new(cell: &'a Cell<TranslationRecipe>, data: &'a TextData) -> Result<Self> {
         let recipe = &cell.recipe;
         recipe.check()?;
         data.check(recipe)?;
         let config = recipe.config(data.tokenizer.vocab_size())?;
-        let net = Transformer::new(&config, &cell.activation, cell.seed, DType::F32, device)?;
+        let net = Transformer::new(&config, &cell.activation, cell.seed, DType::F32, &Device::Cpu)?;
         let last = recipe.average.map(|last| LastCheckpoints::new(&net.params, last.every, last.checkpoints));
         let learner = Learner::new(&net.params, &recipe.optimizer, last.map(Averages::Last));
         let epoch = TextBatches::new(data.train.clone(), recipe.tokens, cell.seed, 0)?.steps_per_epoch();

@@ -29,7 +29,6 @@ impl Translator {
         file: &Path,
         tokenizer: Option<&Path>,
         precision: Precision,
-        device: &Device,
     ) -> Result<Self> {
         let info = transformer::find(model)?;
         let beside = file.with_file_name(TOKENIZER_FILE);
@@ -39,7 +38,7 @@ impl Translator {
             tokenizer.check(fingerprint)?;
         }
         let config = TransformerConfig { vocab: tokenizer.vocab_size(), ..info.config };
-        let net = Transformer::undrawn(&config, activation, DType::F32, device)?;
+        let net = Transformer::undrawn(&config, activation, DType::F32, &Device::Cpu)?;
         weights::load_for_evaluation(&net.params, &tensors, file)?;
         Ok(Self { net, tokenizer, precision })
     }

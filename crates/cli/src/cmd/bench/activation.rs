@@ -32,9 +32,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    if !args.compute.device()?.is_cpu() {
-        bail!("--device: only the CPU's kernels are timed alone");
-    }
+    args.compute.device().cpu_only()?;
     let threads = args.compute.threads();
     with_threads(threads, || time(&args, threads))?
 }

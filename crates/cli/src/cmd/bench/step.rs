@@ -43,19 +43,19 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let device = args.compute.device()?;
+    args.compute.device().cpu_only()?;
     let threads = args.compute.threads();
-    with_threads(threads, || step(&args, &device, threads))?
+    with_threads(threads, || step(&args, threads))?
 }
 
-fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
+fn step(args: &Args, threads: usize) -> Result<()> {
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => info,
-        AnyModel::Text(info) => return text::step(args, info, device, threads),
+        AnyModel::Text(info) => return text::step(args, info, threads),
     };
     let activation: Activation = args.activation.parse()?;
     let classes = info.classes;
-    let net = Net::new(info, &activation, classes, 1, DType::F32, device)?;
+    let net = Net::new(info, &activation, classes, 1, DType::F32, &Device::Cpu)?;
     let mut recipe = recipes::plain(info, swish_data::Dataset::Cifar10, 1);
     // As the recipes of the paper's networks have it.
     recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };
@@ -65,7 +65,7 @@ fn step(args: &Args, device: &Device, threads: usize) -> Result<()> {
     let [c, h, w] = info.input;
     let mut rng = Rng::new(1);
     let pixels: Vec<f32> = (0..args.batch * h * w * c).map(|_| rng.normal() as f32).collect();
-    let xs = Tensor::from_vec(pixels, (args.batch, h, w, c), device)?;
+    let xs = Tensor::from_vec(pixels, (args.batch, h, w, c), &Device::Cpu)?;
     let labels: Vec<u32> = (0..args.batch).map(|_| rng.below(classes as u64) as u32).collect();
     let pass = Pass { operands: args.precision.operands(), ..Pass::train() };
     let mut milliseconds = Vec::new();

@@ -25,9 +25,9 @@ fn sentences(rng: &mut Rng, vocab: usize, n: usize) -> Vec<Vec<u32>> {
 }
 
 /// Steps of `args.batch` target tokens, and as many source tokens.
-pub fn step(args: &step::Args, info: &TransformerInfo, device: &Device, threads: usize) -> Result<()> {
+pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
-    let model = Transformer::new(&info.config, &activation, 1, DType::F32, device)?;
+    let model = Transformer::new(&info.config, &activation, 1, DType::F32, &Device::Cpu)?;
     let config = OptimizerConfig { rule: "adam".parse()?, weight_decay: 0.0, decay_on: DecayOn::All, clip_norm: None };
     let mut optimizer = Optimizer::new(&model.params, &config);
     let n = args.batch.div_ceil(TOKENS);
@@ -61,10 +61,10 @@ pub fn step(args: &step::Args, info: &TransformerInfo, device: &Device, threads:
 }
 
 /// Random sentences by random weights: nothing that could be read, but as much work.
-pub fn translate(args: &translate::Args, device: &Device, threads: usize) -> Result<()> {
+pub fn translate(args: &translate::Args, threads: usize) -> Result<()> {
     let info = find(&args.model)?;
     let activation: Activation = args.activation.parse()?;
-    let model = Transformer::new(&info.config, &activation, 1, DType::F32, device)?;
+    let model = Transformer::new(&info.config, &activation, 1, DType::F32, &Device::Cpu)?;
     let src = sentences(&mut Rng::new(1), info.config.vocab, args.sentences);
     let beam = Beam { width: args.beam, max_len: TOKENS, ..Beam::default() };
     let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };

@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let device = args.compute.device()?;
+    args.compute.device().cpu_only()?;
     let threads = args.compute.threads();
-    with_threads(threads, || text::translate(&args, &device, threads))?
+    with_threads(threads, || text::translate(&args, threads))?
 }

@@ -16,10 +16,9 @@ pub fn outputs(
     activation: &Activation,
     dtype: DType,
     pass: &Pass,
-    device: &Device,
 ) -> Result<Vec<(String, Tensor)>> {
     let config = TransformerConfig { vocab: args.classes.unwrap_or(info.config.vocab), ..info.config };
-    let model = Transformer::undrawn(&config, activation, dtype, device)?;
+    let model = Transformer::undrawn(&config, activation, dtype, &Device::Cpu)?;
     let file = args.weights.file()?;
     weights::load(&model.params, &weights::read_file(&file)?, &file)?;
     let input = weights::read_file(&args.input)?;

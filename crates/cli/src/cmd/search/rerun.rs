@@ -64,7 +64,7 @@ pub fn run(args: RerunArgs) -> Result<()> {
         tensorboard: false,
         store: RunStore::new(args.dir.join("rerun")),
         experiment: "search-rerun".into(),
-        device: swish_core::nn::device(&config.device)?,
+        device: config.device.parse()?,
         threads: config.threads,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: false,

@@ -40,7 +40,8 @@ pub fn softmax_cross_entropy<D: Device, E: Stored>(
     let losses = scratch.get::<f32>(device, n)?;
     let kernels = source::<E>(Subject::Loss, 1);
     let (classes, rows) = (int(NAME, "classes", classes)?, int(NAME, "examples", n)?);
-    let args = args![logits, targets, &losses, d_logits.as_ref(), classes, smoothing as f32, count as f32, weight as f32];
+    let args =
+        args![logits, targets, &losses, d_logits.as_ref(), classes, smoothing as f32, count as f32, weight as f32];
     run(device, kernels, NAME, Grid::blocks(NAME, n)?, args)?;
     run(device, kernels, "mean_loss", Grid::blocks(NAME, 1)?, args![losses.view(), &loss, rows, count as f32])
 }

@@ -222,13 +222,8 @@ pub fn backward<D: Device, E: Stored>(
     }
     fits(BACKWARD, "d_params", out.d_params.len(), norm.params.len())?;
     let start = |map: &Option<ViewMut<'_, D, E>>| map.as_ref().map_or(0, |map| map.view().place().1);
-    let starts = [
-        xs.place().1,
-        d_ys.place().1,
-        start(&out.d_xs),
-        residual.map_or(0, |r| r.place().1),
-        start(&out.d_residual),
-    ];
+    let starts =
+        [xs.place().1, d_ys.place().1, start(&out.d_xs), residual.map_or(0, |r| r.place().1), start(&out.d_residual)];
     let vec = width::<E>(channels, starts);
     let (source, grid) = (norm.source::<E>(vec), Grid::channels(rows, channels, vec));
     let (row_count, channel_count) = (int(BACKWARD, "rows", rows)?, int(BACKWARD, "channels", channels)?);

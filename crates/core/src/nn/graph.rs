@@ -1,0 +1,138 @@
+//! [`Graph`]: a network written down as a list of operators, for devices that run it as a whole.
+//!
+//! A model is run once with a [`Run`] that computes nothing but takes down what each layer would do. Layers that the CPU runs in one
+//! sweep (norm, activation, convolution, sum) are operators of their own here.
+
+use super::buffer::{Buffer, Data};
+use super::linear::Linear;
+use super::map::{Map, Node};
+use super::norm::NormLayer;
+use super::run::Run;
+use super::shape::PoolKind;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use swish_kernels::conv::Conv2d;
+use swish_kernels::layout::SubsamplePad;
+use swish_kernels::pool::Pool2d;
+
+/// Number of the operator that makes a map.
+pub(crate) type Value = usize;
+
+/// One operator. Ranges are places in the network's flat variable.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// The images.
+    Input,
+    /// BatchNorm or a factor, a residual, an activation: each as the layer has it.
+    Norm { layer: Arc<NormLayer>, xs: Value, residual: Option<Value> },
+    /// A convolution, and what is added to its result.
+    Conv { conv: Conv2d, weight: Range<usize>, xs: Value, shortcut: Option<Value> },
+    /// Pooling.
+    Pool { kind: PoolKind, pool: Pool2d, xs: Value },
+    /// The mean over height and width.
+    GlobalMean { xs: Value },
+    /// Some of the pixels, zero channels appended.
+    SubsamplePad { shape: SubsamplePad, xs: Value },
+    /// Dropout, in training. Each image has a mask of its own.
+    Dropout { p: f64, site: u64, xs: Value },
+    /// Maps added up; one may stand more than once.
+    Sum { terms: Vec<Value> },
+    /// Maps side by side.
+    Concat { parts: Vec<Value> },
+    /// A fully connected layer.
+    Linear { layer: Linear, xs: Value },
+}
+
+impl Op {
+    /// What it reads; a value may stand more than once.
+    pub(crate) fn inputs(&self) -> Vec<Value> {
+        match self {
+            Self::Input => Vec::new(),
+            Self::Norm { xs, residual: other, .. } | Self::Conv { xs, shortcut: other, .. } => {
+                [Some(*xs), *other].into_iter().flatten().collect()
+            }
+            Self::Pool { xs, .. }
+            | Self::GlobalMean { xs }
+            | Self::SubsamplePad { xs, .. }
+            | Self::Dropout { xs, .. }
+            | Self::Linear { xs, .. } => vec![*xs],
+            Self::Sum { terms: maps } | Self::Concat { parts: maps } => maps.clone(),
+        }
+    }
+}
+
+/// An operator and the map that it makes.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) op: Op,
+    /// (n, h, w, c).
+    pub(crate) shape: [usize; 4],
+    /// Whether the map is stored in the type that the network computes in, as features are, and not in that of maps.
+    pub(crate) wide: bool,
+}
+
+impl Step {
+    /// Elements of the map.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Operators in an order in which they can be run: each reads what those before it make.
+#[derive(Clone, Debug)]
+pub(crate) struct Graph {
+    pub(crate) steps: Vec<Step>,
+    /// Makes the logits.
+    pub(crate) logits: Value,
+    /// Makes the auxiliary head's logits, where it was run.
+    pub(crate) aux_logits: Option<Value>,
+}
+
+/// A graph while it is written down.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    steps: Vec<Step>,
+    /// By the ids of nodes.
+    values: HashMap<usize, Value>,
+}
+
+impl Recorder {
+    /// Ends the record.
+    pub(crate) fn finish(self, logits: &Map, aux_logits: Option<&Map>) -> Graph {
+        let (logits, aux_logits) = (self.values[&logits.node.id], aux_logits.map(|map| self.values[&map.node.id]));
+        Graph { steps: self.steps, logits, aux_logits }
+    }
+}
+
+impl Run<'_> {
+    /// Whether this pass only takes down what is done.
+    pub(super) fn records(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// The operator that made a map of a pass that records.
+    pub(super) fn value(&self, map: &Map) -> Value {
+        self.recorder.as_ref().and_then(|recorder| recorder.values.get(&map.node.id)).copied().unwrap_or_default()
+    }
+
+    /// Whether the map of a pass that records is stored in the type to compute in.
+    pub(super) fn is_wide(&self, map: &Map) -> bool {
+        let value = self.value(map);
+        self.recorder.as_ref().and_then(|recorder| recorder.steps.get(value)).is_some_and(|step| step.wide)
+    }
+
+    /// Takes an operator down; the map that stands for its result has no values.
+    pub(super) fn record(&mut self, op: Op, shape: [usize; 4]) -> Map {
+        let node = Node::new(shape, Data::F32(Buffer::new(&self.memory, 0)), true);
+        if let Some(recorder) = &mut self.recorder {
+            let wide = match &op {
+                Op::GlobalMean { .. } | Op::Linear { .. } => true,
+                other => other.inputs().first().is_some_and(|&value| recorder.steps[value].wide),
+            };
+            recorder.values.insert(node.id, recorder.steps.len());
+            recorder.steps.push(Step { op, shape, wide });
+        }
+        Map::of(node)
+    }
+}

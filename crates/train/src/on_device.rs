@@ -1,0 +1,292 @@
+//! [`DeviceLearner`]: parameters, optimizer and averages on a device; on the host it has the form of a [`Learner`].
+
+use crate::averages::{Averages, decay_at};
+use crate::cell;
+use crate::error::{Error, Result};
+use crate::learner::Learner;
+use crate::optimizer::{OptimizerConfig, Rule};
+use std::rc::Rc;
+use swish_core::device::DeviceNetwork;
+use swish_core::models::Net;
+use swish_core::nn::{Compute, LossConfig, Pass};
+use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
+use swish_kernels::cuda::{Engine, Precision, Scratch, Slice, Stored};
+use swish_kernels::optim::{AdamStep, RmsPropStep, SgdStep};
+
+/// A batch of images (n, h, w, c) with their classes.
+#[derive(Clone, Copy, Debug)]
+pub struct Images<'a> {
+    /// (n, h, w, c).
+    pub shape: [usize; 4],
+    /// Their values.
+    pub xs: &'a [f32],
+    /// One class an image.
+    pub labels: &'a [u32],
+}
+
+/// What learns on a device, whichever it is.
+pub trait OnDevice {
+    /// The gradient of one batch, added to those since the last update; returns the loss.
+    ///
+    /// # Errors
+    /// Images that the network does not take, and the device's.
+    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64>;
+
+    /// A step with the mean gradient of the batches since the last one.
+    ///
+    /// # Errors
+    /// The device's.
+    fn update(&mut self, lr: f64) -> Result<()>;
+
+    /// Forgets the batches since the last step.
+    fn discard(&mut self);
+
+    /// Logits (n, classes) of images (n, h, w, c), one row after the other.
+    ///
+    /// # Errors
+    /// Images that the network does not take, and the device's.
+    fn logits(&mut self, shape: [usize; 4], xs: &[f32], pass: &Pass) -> Result<Vec<f32>>;
+
+    /// Exchanges the parameters' values and their averages, where there are any: done twice, all is as before.
+    ///
+    /// # Errors
+    /// The device's.
+    fn swap_averages(&mut self) -> Result<()>;
+
+    /// Brings the host up to date.
+    ///
+    /// # Errors
+    /// The device's.
+    fn download(&self, learner: &mut Learner) -> Result<()>;
+
+    /// Goes on from the host's state.
+    ///
+    /// # Errors
+    /// The device's.
+    fn upload(&mut self, learner: &Learner) -> Result<()>;
+}
+
+/// A learner on the device asked for; `None` for the CPU, where the host's own learns.
+///
+/// # Errors
+/// A GPU that is not there, or a build without CUDA; as [`DeviceLearner::new`].
+pub(crate) fn open(
+    compute: Compute,
+    net: &Net,
+    learner: &Learner,
+    precision: cell::Precision,
+) -> Result<Option<Box<dyn OnDevice>>> {
+    match compute {
+        Compute::Cpu => Ok(None),
+        Compute::Cuda(number) => cuda(number, net, learner, precision).map(Some),
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(number: usize, net: &Net, learner: &Learner, precision: cell::Precision) -> Result<Box<dyn OnDevice>> {
+    let gpu = Rc::new(swish_kernels::cuda::gpu::Gpu::new(number).map_err(on_device)?);
+    Ok(match precision {
+        cell::Precision::F32 => Box::new(DeviceLearner::<_, f32>::new(&gpu, net, learner, Precision::Exact)?),
+        // Its features are f32, whose factors then need be no better than the maps.
+        cell::Precision::Bf16 => Box::new(DeviceLearner::<_, half::bf16>::new(&gpu, net, learner, Precision::Tf32)?),
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(number: usize, _: &Net, _: &Learner, _: cell::Precision) -> Result<Box<dyn OnDevice>> {
+    let name = Compute::Cuda(number).to_string();
+    let reason = "this is a CPU build; use `cpu`, or build with CUDA (`make build-cuda`)";
+    Err(Error::Network(swish_core::nn::Error::BadDevice { name, reason }))
+}
+
+/// A learner on a device; maps are stored as `E`.
+pub struct DeviceLearner<D: Engine, E: Stored> {
+    net: DeviceNetwork<D, E>,
+    device: Rc<D>,
+    config: OptimizerConfig,
+    groups: Groups<D>,
+    /// One a name of [`Rule::state`]; the second of SGD is empty.
+    state: [Slice<D, f32>; 2],
+    averages: Option<Moving<D>>,
+    clip: Slice<D, f32>,
+    scratch: Scratch<D>,
+    /// Steps done.
+    steps: u64,
+    /// Batches since the last of them.
+    batches: u64,
+}
+
+/// Moving averages.
+struct Moving<D: Engine> {
+    /// Largest decay.
+    decay: f64,
+    weights: Slice<D, f32>,
+    running: Slice<D, f32>,
+}
+
+fn on_device<X: std::error::Error + Send + Sync + 'static>(error: X) -> Error {
+    Error::Network(swish_core::nn::Error::OnDevice(Box::new(error)))
+}
+
+/// What stands between parameters in what a rule remembers: nothing that a step could divide by.
+fn gap(name: &str) -> f32 {
+    if name.ends_with("mean_square") { 1.0 } else { 0.0 }
+}
+
+impl<D: Engine, E: Stored> DeviceLearner<D, E> {
+    /// Brings a network and what it learns by to a device.
+    ///
+    /// # Errors
+    /// Averages of checkpoints, which only translation has; parameters that are not f32; and the device's.
+    pub fn new(device: &Rc<D>, net: &Net, learner: &Learner, precision: Precision) -> Result<Self> {
+        let config = *learner.optimizer.config();
+        let [c, h, w] = net.info.input;
+        let mut on = DeviceNetwork::new(device, net, [h, w, c], precision)?;
+        let decays = on.groups(|start| {
+            let param = learner.params.params.iter().find(|param| param.offset == start);
+            param.filter(|param| config.decay_on.covers(param)).map_or(0.0, |_| config.weight_decay)
+        });
+        let decay = match &learner.averages {
+            None => None,
+            Some(Averages::Moving(averages)) => Some(averages.decay()),
+            Some(Averages::Last(_)) => {
+                let (value, expected) =
+                    ("the mean of the last checkpoints".into(), "moving averages on a device".into());
+                return Err(Error::BadValue { what: "averages", value, expected });
+            }
+        };
+        let (len, running) = (on.len(), on.running().len());
+        let build = || -> Result<_, D::Error> {
+            let zeros = |len| Slice::zeros(&**device, len);
+            let moving = |decay| Ok::<_, D::Error>(Moving { decay, weights: zeros(len)?, running: zeros(running)? });
+            let second = if config.rule.state().len() > 1 { len } else { 0 };
+            let groups = Groups::new(&**device, &decays)?;
+            Ok((groups, [zeros(len)?, zeros(second)?], decay.map(moving).transpose()?, zeros(1)?))
+        };
+        let (groups, state, averages, clip) = build().map_err(on_device)?;
+        let mut made = Self {
+            net: on,
+            device: device.clone(),
+            config,
+            groups,
+            state,
+            averages,
+            clip,
+            scratch: Scratch::default(),
+            steps: 0,
+            batches: 0,
+        };
+        made.upload(learner)?;
+        Ok(made)
+    }
+
+    /// One step of the rule.
+    fn apply(&mut self, lr: f64) -> Result<(), D::Error> {
+        let Self { net, config, groups, state: [first, second], averages, clip, scratch, steps, .. } = self;
+        let (steps, weight_decay) = (*steps, config.weight_decay);
+        net.with_weights(|device, w, g| {
+            let limit = match config.clip_norm {
+                Some(limit) => {
+                    optim::clip_factor(device, scratch, limit, groups, w.view(), g, clip.view_mut())?;
+                    Some(clip.view())
+                }
+                None => None,
+            };
+            let average = averages.as_mut().map(|moving| (moving.weights.view_mut(), decay_at(moving.decay, steps)));
+            let parameters = Parameters { w, g, clip: limit, average, copy: None };
+            let (first, second) = (first.view_mut(), second.view_mut());
+            match config.rule {
+                Rule::Sgd { momentum, nesterov } => {
+                    let step = SgdStep { lr, momentum, nesterov, weight_decay };
+                    optim::sgd(device, &step, groups, &parameters, &first)
+                }
+                Rule::RmsProp { decay, momentum, epsilon } => {
+                    let step = RmsPropStep { lr, decay, momentum, epsilon, weight_decay };
+                    optim::rms_prop(device, &step, groups, &parameters, &first, &second)
+                }
+                Rule::Adam { beta1, beta2, epsilon } => {
+                    let step = AdamStep { lr, beta1, beta2, epsilon, weight_decay, t: steps };
+                    optim::adam(device, &step, groups, &parameters, &first, &second)
+                }
+            }
+        })
+    }
+}
+
+impl<D: Engine, E: Stored> OnDevice for DeviceLearner<D, E> {
+    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64> {
+        if self.batches > 0 {
+            self.net.keep_gradient()?;
+        }
+        self.net.train(images.shape, images.xs, images.labels, config, pass)?;
+        if self.batches > 0 {
+            self.net.add_kept()?;
+        }
+        self.batches += 1;
+        Ok(self.net.losses(config)?.loss)
+    }
+
+    fn update(&mut self, lr: f64) -> Result<()> {
+        match std::mem::take(&mut self.batches) {
+            0 | 1 => {}
+            batches => self.net.scale_gradient(1.0 / batches as f64)?,
+        }
+        self.steps += 1;
+        self.apply(lr).map_err(on_device)?;
+        self.net.weights_changed()?;
+        if let Some(Moving { decay, running, .. }) = &mut self.averages {
+            let decay = decay_at(*decay, self.steps);
+            optim::ema(&*self.device, decay, self.net.running().view(), running.view_mut()).map_err(on_device)?;
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        self.batches = 0;
+    }
+
+    fn logits(&mut self, shape: [usize; 4], xs: &[f32], pass: &Pass) -> Result<Vec<f32>> {
+        Ok(self.net.evaluate(shape, xs, pass)?)
+    }
+
+    fn swap_averages(&mut self) -> Result<()> {
+        match &mut self.averages {
+            Some(Moving { weights, running, .. }) => Ok(self.net.exchange(weights, running)?),
+            None => Ok(()),
+        }
+    }
+
+    fn download(&self, learner: &mut Learner) -> Result<()> {
+        let device = &*self.device;
+        self.net.download()?;
+        let (state, steps) = learner.optimizer.state_mut();
+        *steps = self.steps;
+        for (host, slice) in state.iter_mut().zip(&self.state).filter(|(host, _)| !host.is_empty()) {
+            self.net.to_host_layout(&slice.to_vec(device).map_err(on_device)?, host);
+        }
+        if let (Some(Averages::Moving(host)), Some(moving)) = (&mut learner.averages, &self.averages) {
+            let [parameters, statistics] = host.values_mut();
+            self.net.to_host_layout(&moving.weights.to_vec(device).map_err(on_device)?, parameters);
+            statistics.copy_from_slice(&moving.running.to_vec(device).map_err(on_device)?);
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, learner: &Learner) -> Result<()> {
+        let device = &*self.device;
+        self.net.upload()?;
+        let (state, steps) = learner.optimizer.state();
+        (self.steps, self.batches) = (steps, 0);
+        for ((host, slice), name) in state.iter().zip(&mut self.state).zip(self.config.rule.state()) {
+            let values = self.net.to_device_layout(host, gap(name));
+            slice.view_mut().write(device, &values).map_err(on_device)?;
+        }
+        if let (Some(Averages::Moving(host)), Some(moving)) = (&learner.averages, &mut self.averages) {
+            let [parameters, statistics] = host.values();
+            let weights = self.net.to_device_layout(parameters, 0.0);
+            moving.weights.view_mut().write(device, &weights).map_err(on_device)?;
+            moving.running.view_mut().write(device, statistics).map_err(on_device)?;
+        }
+        Ok(())
+    }
+}
