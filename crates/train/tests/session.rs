@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use swish_core::models::{self, Net};
-use swish_core::nn::{LossConfig, Pass, weights};
+use swish_core::nn::{Compute, LossConfig, Pass, weights};
 use swish_data::{Batches, Data, DataSource, Dataset, Images, LoadedData};
 use swish_kernels::rng::Rng;
 use swish_record::{Profile, RunStore, metrics};
@@ -75,7 +75,7 @@ fn net(cell: &Cell) -> Net {
 #[test]
 fn the_loss_is_smoothed_cross_entropy() {
     let (data, cell) = (data(40), cell(Recipe { replicas: 1, ..recipe() }));
-    let mut session = Session::new(&cell, &data, &Device::Cpu).unwrap();
+    let mut session = Session::new(&cell, &data, Compute::Cpu).unwrap();
     let (xs, labels) = images(&mut session.batches(0).unwrap());
     let logits: Vec<Vec<f32>> = net(&cell).forward(&xs, &Pass::train()).unwrap().to_vec2().unwrap();
     // Target 0.9 on the label and 0.1 shared out over all ten classes.
@@ -97,7 +97,7 @@ fn the_loss_is_smoothed_cross_entropy() {
 fn a_step_takes_the_mean_gradient_of_its_replicas() {
     let (data, cell) = (data(40), cell(recipe()));
     let recipe = &cell.recipe;
-    let mut session = Session::new(&cell, &data, &Device::Cpu).unwrap();
+    let mut session = Session::new(&cell, &data, Compute::Cpu).unwrap();
     let mut batches = session.batches(0).unwrap();
     let net = net(&cell);
     let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);
@@ -141,7 +141,7 @@ fn a_checkpoint_brings_every_bit_back() {
     let adam = Rule::Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
     for rule in [recipe().optimizer.rule, adam] {
         let cell = cell(Recipe { optimizer: OptimizerConfig { rule, ..recipe().optimizer }, ..recipe() });
-        let fresh = || Session::new(&cell, &data, &Device::Cpu).unwrap();
+        let fresh = || Session::new(&cell, &data, Compute::Cpu).unwrap();
         let train = |session: &mut Session<'_>, from: u64, to: u64| {
             let mut batches = session.batches(from).unwrap();
             for step in from..to {
@@ -174,9 +174,9 @@ fn a_checkpoint_of_another_optimizer_or_without_averages_is_refused() {
         cell(Recipe { optimizer: plain(models::find(MODEL).unwrap(), Dataset::Cifar10, 1).optimizer, ..recipe() });
     let here = cell(recipe());
     for (other, word) in [(&bare, "averages.parameters"), (&sgd, "RMSProp")] {
-        let other = Session::new(other, &data, &Device::Cpu).unwrap();
+        let other = Session::new(other, &data, Compute::Cpu).unwrap();
         checkpoint::save(&file, &other, &Standing { id: "a".into(), ..Standing::default() }).unwrap();
-        let mut session = Session::new(&here, &data, &Device::Cpu).unwrap();
+        let mut session = Session::new(&here, &data, Compute::Cpu).unwrap();
         let message = checkpoint::load(&file, "a", &mut session).unwrap_err().to_string();
         assert!(message.contains("checkpoint.safetensors") && message.contains(word), "{message}");
     }
@@ -187,7 +187,7 @@ fn options(results: &Path) -> RunOptions {
         tensorboard: false,
         store: RunStore::new(results),
         experiment: "test".into(),
-        device: Device::Cpu,
+        device: Compute::Cpu,
         threads: 1,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,
@@ -207,7 +207,7 @@ fn the_weights_that_are_kept_are_those_that_were_evaluated() {
     weights::load(&net.params, &tensors, &file).unwrap();
     let images = cell.recipe.preprocess.source(&data, None, NonZeroUsize::MIN).unwrap();
     let batches = images.eval_batches(250).unwrap();
-    let found = evaluate(&net, batches, images.image_size(), &Pass::eval(), &Device::Cpu).unwrap();
+    let found = evaluate(&net, batches, images.image_size(), &Pass::eval()).unwrap();
     let rows = metrics::read(dir.path().join("runs").join(&record.id).join("metrics.csv")).unwrap();
     assert_eq!((rows.last().unwrap().test_loss, record.top1), (Some(found.loss), Some(found.top1)));
     assert_eq!(rows.last().unwrap().epoch, 12.0 * 8.0 / 40.0);

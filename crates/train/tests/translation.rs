@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use swish_core::models::transformer::{Beam, Transformer};
-use swish_core::nn::Pass;
+use swish_core::nn::{Compute, Pass};
 use swish_data::text::{self, Bitext, Corpus, TextOptions};
 use swish_data::{DataChoice, DataOptions};
 use swish_kernels::rng;
@@ -47,7 +47,7 @@ fn cell(recipe: TranslationRecipe) -> Cell<TranslationRecipe> {
 fn a_step_takes_the_mean_gradient_of_its_replicas_at_noams_rate() {
     let cell = cell(recipe());
     let (recipe, data) = (&cell.recipe, data(&cell.recipe));
-    let mut session = TranslationSession::new(&cell, &data, &Device::Cpu).unwrap();
+    let mut session = TranslationSession::new(&cell, &data).unwrap();
     let config = session.net.config;
     assert_eq!((config.vocab, config.dropout), (data.tokenizer.vocab_size(), recipe.dropout));
     let net = Transformer::new(&config, &cell.activation, 3, candle_core::DType::F32, &Device::Cpu).unwrap();
@@ -89,7 +89,7 @@ fn a_checkpoint_brings_every_bit_back_and_one_of_another_tokenizer_is_refused() 
     let file = dir.path().join("checkpoint.safetensors");
     let cell = cell(recipe());
     let data = data(&cell.recipe);
-    let fresh = || TranslationSession::new(&cell, &data, &Device::Cpu).unwrap();
+    let fresh = || TranslationSession::new(&cell, &data).unwrap();
     let train = |session: &mut TranslationSession<'_>, from: u64, to: u64| {
         let mut batches = session.batches(from).unwrap();
         (from..to).for_each(|step| assert!(session.step(&mut batches, step).unwrap().is_finite()));
@@ -109,17 +109,17 @@ fn a_checkpoint_brings_every_bit_back_and_one_of_another_tokenizer_is_refused() 
 
     let other = Cell { recipe: TranslationRecipe { vocab: 310, ..recipe() }, ..cell.clone() };
     let other_data = TextData::prepare(Arc::new(corpus()), &other.recipe, None).unwrap();
-    let mut session = TranslationSession::new(&other, &other_data, &Device::Cpu).unwrap();
+    let mut session = TranslationSession::new(&other, &other_data).unwrap();
     let message = checkpoint::load(&file, "a", &mut session).unwrap_err().to_string();
     assert!(message.contains("another tokenizer") && message.contains("checkpoint.safetensors"), "{message}");
-    assert!(TranslationSession::new(&other, &data, &Device::Cpu).is_err(), "text that was encoded for another recipe");
+    assert!(TranslationSession::new(&other, &data).is_err(), "text that was encoded for another recipe");
 }
 
 fn options(results: &Path) -> RunOptions {
     RunOptions {
         store: RunStore::new(results),
         experiment: "test".into(),
-        device: Device::Cpu,
+        device: Compute::Cpu,
         threads: 1,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,
@@ -147,7 +147,7 @@ fn a_run_leaves_its_scores_tokenizer_samples_and_the_weights_that_were_evaluated
 
     let file = weights_file(&RunStore::new(dir.path()), &record.id);
     let open = |tokenizer: Option<&Path>| {
-        Translator::open("transformer_tiny", &cell.activation, &file, tokenizer, Precision::F32, &Device::Cpu)
+        Translator::open("transformer_tiny", &cell.activation, &file, tokenizer, Precision::F32)
     };
     let translator = open(None).unwrap();
     let beam = Beam::from(cell.recipe.search);

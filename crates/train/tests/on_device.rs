@@ -1,0 +1,178 @@
+//! Learning on a device, here the emulation of a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use swish_core::models;
+use swish_core::nn::Compute;
+use swish_data::{Data, DataSource, Dataset, Images, LoadedData};
+use swish_emulation::Host;
+use swish_kernels::cuda::Precision as Products;
+use swish_kernels::rng::Rng;
+use swish_record::Profile;
+use swish_train::cell::{Cell, Precision};
+use swish_train::checkpoint::{self, Standing};
+use swish_train::on_device::DeviceLearner;
+use swish_train::optimizer::{DecayOn, OptimizerConfig, Rule};
+use swish_train::recipes::plain;
+use swish_train::session::Session;
+use swish_train::{Recipe, Training};
+
+const MODEL: &str = "resnet8-v2-stride2";
+
+fn host() -> Option<Rc<Host>> {
+    Host::new(Path::new(env!("CARGO_TARGET_TMPDIR"))).map(Rc::new)
+}
+
+/// Images of noise, ten classes in turn.
+fn data() -> Data {
+    let mut rng = Rng::new(5);
+    let n = 40;
+    let pixels = (0..n * 32 * 32 * 3).map(|_| rng.below(256) as u8).collect();
+    let labels = (0..n).map(|i| (i % 10) as u16).collect();
+    let images = Arc::new(Images { pixels, labels, h: 32, w: 32, classes: 10 });
+    Data::from(LoadedData {
+        dataset: Dataset::Cifar10,
+        train: images.clone(),
+        test: images,
+        source: DataSource::Embedded,
+        version: "noise".into(),
+        note: String::new(),
+        class_names: Vec::new(),
+    })
+}
+
+fn cell(optimizer: OptimizerConfig, change: impl FnOnce(Recipe) -> Recipe) -> Cell {
+    let recipe = change(Recipe { batch: 4, ..plain(models::find(MODEL).unwrap(), Dataset::Cifar10, 12) });
+    let recipe = Recipe { optimizer, ..recipe };
+    let activation = "swish".parse().unwrap();
+    Cell { recipe, activation, seed: 3, precision: Precision::F32, profile: Profile::Smoke }
+}
+
+fn optimizer(rule: Rule, decay_on: DecayOn, clip_norm: Option<f64>) -> OptimizerConfig {
+    OptimizerConfig { rule, weight_decay: 1e-3, decay_on, clip_norm }
+}
+
+/// All that a recipe can ask for, between them.
+fn cells() -> [Cell; 3] {
+    let sgd = optimizer(Rule::Sgd { momentum: 0.9, nesterov: true }, DecayOn::All, None);
+    let rms_prop = Rule::RmsProp { decay: 0.9, momentum: 0.9, epsilon: 1.0 };
+    let adam = optimizer(Rule::Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 }, DecayOn::Weights, Some(1.0));
+    [
+        cell(sgd, |recipe| recipe),
+        cell(optimizer(rms_prop, DecayOn::WeightsExceptDepthwise, Some(1.0)), |recipe| Recipe {
+            replicas: 2,
+            label_smoothing: 0.1,
+            ema_decay: Some(0.99),
+            norm_momentum: Some(0.2),
+            ..recipe
+        }),
+        cell(adam, |mut recipe| {
+            recipe.schedule.lr = 0.001;
+            recipe
+        }),
+    ]
+}
+
+fn on_device<'a>(cell: &'a Cell, data: &Data, host: &Rc<Host>) -> Session<'a> {
+    let open = |net: &_, learner: &_| {
+        let learner: DeviceLearner<_, f32> = DeviceLearner::new(host, net, learner, Products::Exact)?;
+        Ok(Some(Box::new(learner) as Box<_>))
+    };
+    Session::open(cell, data, open).unwrap()
+}
+
+fn weights(session: &Session<'_>) -> Vec<f32> {
+    session.learner().params.flat.to_vec1().unwrap()
+}
+
+fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+    let worst = found.iter().zip(expected).fold(0f32, |worst, (x, y)| worst.max((x - y).abs()));
+    assert!(worst <= tolerance * largest, "{what}: {worst} off, the largest is {largest}");
+}
+
+#[test]
+fn a_device_learns_what_the_cpu_learns() {
+    let (Some(host), data) = (host(), data()) else { return };
+    for cell in cells() {
+        let rule = cell.recipe.optimizer.rule;
+        let (mut there, mut here) = (on_device(&cell, &data, &host), Session::new(&cell, &data, Compute::Cpu).unwrap());
+        let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
+        for step in 0..4 {
+            let (loss, want) =
+                (there.step(&mut batches_there, step).unwrap(), here.step(&mut batches_here, step).unwrap());
+            assert!((loss - want).abs() < 1e-4 * want, "{rule}, step {step}: loss {loss}, on the CPU {want}");
+        }
+        let (found, want) = (there.evaluate(true).unwrap(), here.evaluate(true).unwrap());
+        assert!((found.loss - want.loss).abs() < 1e-4 * want.loss, "{rule}: {found:?}, on the CPU {want:?}");
+        assert_ne!(
+            weights(&there),
+            weights(&here),
+            "{rule}: the host's are those of the start until they are asked for"
+        );
+        there.settle().unwrap();
+        assert_near(&format!("{rule}: weights"), &weights(&there), &weights(&here), 1e-4);
+        let tensors = |session: &Session<'_>| session.learner().tensors().unwrap();
+        for ((name, found), (_, want)) in tensors(&there).into_iter().zip(tensors(&here)) {
+            let flat = |tensor: candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_near(&format!("{rule}: {name}"), &flat(found), &flat(want), 1e-3);
+        }
+    }
+}
+
+#[test]
+fn checkpoints_go_from_device_to_device() {
+    let (Some(host), data, dir) = (host(), data(), tempfile::tempdir().unwrap()) else { return };
+    let file = dir.path().join("checkpoint.safetensors");
+    for cell in cells() {
+        let rule = cell.recipe.optimizer.rule;
+        let mut whole = on_device(&cell, &data, &host);
+        let mut batches = whole.batches(0).unwrap();
+        for step in 0..2 {
+            whole.step(&mut batches, step).unwrap();
+        }
+        whole.settle().unwrap();
+        checkpoint::save(&file, &whole, &Standing { id: "x".into(), step: 2, ..Standing::default() }).unwrap();
+        let expected: Vec<f64> = (2..4).map(|step| whole.step(&mut batches, step).unwrap()).collect();
+        let go_on = |mut session: Session<'_>, tolerance: f64| {
+            checkpoint::load(&file, "x", &mut session).unwrap().unwrap();
+            session.resume().unwrap();
+            let mut batches = session.batches(2).unwrap();
+            for (step, want) in (2..4).zip(&expected) {
+                let loss = session.step(&mut batches, step).unwrap();
+                assert!((loss - want).abs() <= tolerance * want, "{rule}, step {step}: {loss}, not {want}");
+            }
+        };
+        go_on(on_device(&cell, &data, &host), 0.0);
+        go_on(Session::new(&cell, &data, Compute::Cpu).unwrap(), 1e-4);
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_leaves_the_weights() {
+    let (Some(host), data) = (host(), data()) else { return };
+    let sgd = optimizer(Rule::Sgd { momentum: 0.0, nesterov: false }, DecayOn::All, None);
+    let cell = cell(sgd, |mut recipe| {
+        recipe.schedule.lr = 1e30;
+        recipe
+    });
+    let mut session = on_device(&cell, &data, &host);
+    let mut batches = session.batches(0).unwrap();
+    session.step(&mut batches, 0).unwrap();
+    session.settle().unwrap();
+    let before = weights(&session);
+    assert!(!session.step(&mut batches, 1).unwrap().is_finite());
+    session.settle().unwrap();
+    assert_eq!(weights(&session), before);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error() {
+    let (data, [cell, ..]) = (data(), cells());
+    // A thousand GPUs no machine has, so this holds in a build with CUDA too.
+    let error = Session::new(&cell, &data, Compute::Cuda(1000)).err().unwrap().to_string();
+    assert!(error.contains("GPU") || error.contains("CPU build"), "{error}");
+}
