@@ -11,6 +11,7 @@ pub mod embedding;
 pub mod images;
 pub mod layer_norm;
 pub mod layout;
+pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod optim;
