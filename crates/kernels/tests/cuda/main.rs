@@ -1,23 +1,30 @@
 //! The CUDA kernels' source, compiled as C++ and run on the host: every launching function compared with the CPU's.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod emulate;
+use std::path::Path;
 
-use emulate::{Host, HostError};
+use swish_emulation::{Host, HostError};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
-use swish_kernels::cuda::check::run;
+use swish_kernels::cuda::check::{Row, run, run_libraries};
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
 use swish_kernels::cuda::{Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
 
+fn host() -> Option<Host> {
+    Host::new(Path::new(env!("CARGO_TARGET_TMPDIR")))
+}
+
 /// Each comparison is within its bound.
 fn check(subject: Subject) {
-    let Some(host) = Host::new() else { return };
-    let rows = run(&host, subject).unwrap();
+    let Some(host) = host() else { return };
+    check_rows(subject.name(), &run(&host, subject).unwrap());
+}
+
+fn check_rows(name: &str, rows: &[Row]) {
     assert!(!rows.is_empty());
     let wrong: Vec<String> = rows.iter().filter(|row| !row.passed()).map(ToString::to_string).collect();
     let worst = rows.iter().map(|row| row.error).fold(0.0, f64::max);
-    println!("{}: {} comparisons, largest error {worst:.1e}", subject.name(), rows.len());
+    println!("{name}: {} comparisons, largest error {worst:.1e}", rows.len());
     assert!(wrong.is_empty(), "{} of {} comparisons:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
@@ -49,10 +56,17 @@ subjects! {
     layout_and_casts: Layout;
 }
 
+/// Those of the emulation are the CPU's; what is compared here is how its shapes, strides and layouts are understood.
+#[test]
+fn libraries() {
+    let Some(host) = host() else { return };
+    check_rows("libraries", &run_libraries(&host).unwrap());
+}
+
 /// Wrong arguments are named before anything runs.
 #[test]
 fn misfits_are_named() {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let xs = Slice::of(&host, &[1.0f32; 12]).unwrap();
     let mut ys = Slice::<_, f32>::new(&host, 11).unwrap();
     let misfit = |error: HostError| match error {
@@ -77,7 +91,7 @@ fn misfits_are_named() {
 /// Shapes without lengths are named too, and no channels are nothing to copy.
 #[test]
 fn shapes_without_lengths_are_refused() {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let (pad, operands, scratch) = (Pad::default(), Operands::Exact, &mut Scratch::default());
     let conv = Conv2d { n: 1, h: 4, w: 4, c_in: 1, c_out: 1, kh: 3, kw: 3, stride: (1, 1), pad, groups: 1, operands };
     let (xs, weight) = (Slice::of(&host, &[1.0f32; 16]).unwrap(), Slice::of(&host, &[1.0f32; 9]).unwrap());
@@ -106,7 +120,7 @@ fn shapes_without_lengths_are_refused() {
 /// Maps that begin anywhere in a buffer are read and written all the same, where a wide access would not be aligned.
 #[test]
 fn views_may_start_anywhere() {
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let values: Vec<f32> = (0..100).map(|i| i as f32).collect();
     for (start, len) in [(0, 64), (1, 64), (2, 63), (4, 96)] {
         let xs = Slice::of(&host, &values).unwrap();
@@ -128,7 +142,7 @@ fn views_may_start_anywhere() {
 fn the_emulation_checks_types_of_arguments() {
     use swish_kernels::cuda::device::{Arg, Device, Launch};
     use swish_kernels::cuda::source::{Part, Source};
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     let xs = Slice::of(&host, &[1.0f32; 8]).unwrap();
     let mut ys = Slice::<_, f32>::new(&host, 8).unwrap();
     let ys = ys.view_mut();
@@ -149,14 +163,14 @@ fn the_emulation_checks_types_of_arguments() {
 fn the_emulation_sees_mistakes() {
     use swish_kernels::cuda::device::{Arg, Launch};
     use swish_kernels::cuda::source::{Part, Source};
-    let Some(host) = Host::new() else { return };
+    let Some(host) = host() else { return };
     const BEGIN: &str = "extern \"C\" __global__ void __launch_bounds__(64) f(float* x, float* y) {";
     let run = |body: &str| {
-        let (mut x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());
+        let (x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());
         {
-            let (x, y) = (x.view_mut(), y.view_mut().range(0..64));
+            let (x, y) = (x.view(), y.view_mut().range(0..64));
             let source = Source { subject: Subject::Layout, bf16: false, vec: 4, part: Part::None };
-            let args = vec![Arg::from(&x), Arg::from(&y)];
+            let args = vec![Arg::from(x), Arg::from(&y)];
             let launch = Launch { source, entry: "f", grid: [1; 3], block: [64, 1], args };
             let text = format!("{}\n{BEGIN}\n{body}\n}}\n", source.text().split("// Every").next().unwrap());
             host.launch_text(&text, &launch).map_err(|e| e.to_string())?;
@@ -175,7 +189,11 @@ fn the_emulation_sees_mistakes() {
     };
     says("if (threadIdx.x < 32) __syncthreads(); y[threadIdx.x] = 1;", "a barrier that not all threads reach");
     says("if (threadIdx.x != 3) y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);", "not all threads reach");
-    says("y[threadIdx.x + 70] = 1;", "outside its");
-    says("y[threadIdx.x + 128] = 1;", "outside its buffers");
+    says("y[threadIdx.x + 70] = 1;", "outside its views");
+    says("y[threadIdx.x + 128] = 1;", "outside its views");
+    says("(y - 1)[threadIdx.x] = 1;", "outside its views");
+    says("x[threadIdx.x] = 2;", "given to read only");
+    says("*(volatile int*)0 = 1;", "the process ended");
+    assert!(run("y[threadIdx.x] = y[threadIdx.x + 64];").unwrap().iter().all(|y| y.is_nan()));
     says("float v[4]; load(x + 1, v); y[threadIdx.x] = v[0];", "not aligned");
 }
