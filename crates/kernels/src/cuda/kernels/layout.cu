@@ -29,6 +29,18 @@ to_float(const Stored* __restrict__ xs, float* __restrict__ ys, u64 n) {
     if (i < n) ys[i] = widen(xs[i]);
 }
 
+// ys = factor xs, VEC elements a thread.
+extern "C" __global__ void __launch_bounds__(THREADS)
+scaled(const Stored* __restrict__ xs, Stored* __restrict__ ys, u64 n, float factor) {
+    const u64 i = ((u64)blockIdx.x * blockDim.x + threadIdx.x) * VEC;
+    if (i >= n) return;
+    float x[VEC];
+    load(xs + i, x);
+#pragma unroll
+    for (int v = 0; v < VEC; ++v) x[v] *= factor;
+    store(x, ys + i);
+}
+
 // ys += xs, VEC elements a thread.
 extern "C" __global__ void __launch_bounds__(THREADS)
 add_to(const Stored* __restrict__ xs, Stored* __restrict__ ys, u64 n) {

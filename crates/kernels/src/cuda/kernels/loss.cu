@@ -3,10 +3,10 @@
 // A row of this target has no part in the loss.
 #define IGNORED 0xffffffffu
 
-// losses[row], and d_logits = gradient of the sum of losses / count. Another target that is no class gives NaN.
+// losses[row], and d_logits = weight times the gradient of the sum of losses / count. Another target that is no class gives NaN.
 extern "C" __global__ void __launch_bounds__(THREADS)
 softmax_cross_entropy(const Stored* __restrict__ logits, const u32* __restrict__ targets, float* __restrict__ losses,
-                      Stored* __restrict__ d_logits, int classes, float smoothing, float count) {
+                      Stored* __restrict__ d_logits, int classes, float smoothing, float count, float weight) {
     const size_t first = (size_t)blockIdx.x * classes;
     const u32 target = targets[blockIdx.x];
     if (target >= (u32)classes) {
@@ -37,7 +37,7 @@ softmax_cross_entropy(const Stored* __restrict__ logits, const u32* __restrict__
     const float scale = 1.0f / (sum * count), floor = smoothing / (classes * count), at_target = (1.0f - smoothing) / count;
     for (int i = threadIdx.x; i < classes; i += blockDim.x) {
         const float d = expf(widen(logits[first + i]) - max) * scale - floor;
-        narrow(i == target ? d - at_target : d, d_logits[first + i]);
+        narrow(weight * (i == target ? d - at_target : d), d_logits[first + i]);
     }
 }
 

@@ -158,15 +158,17 @@ pub fn forward<D: Device, E: Stored>(
     run(device, norm.source::<E>(vec), FORWARD, Grid::channels(rows, channels, vec), args)
 }
 
-/// What comes back; all are overwritten but `d_xs`, where `add` is set.
+/// What comes back; all are overwritten but those of maps that are to be added.
 #[derive(Debug)]
 pub struct Grads<'a, D: Device, E> {
     /// Of `xs`.
-    pub d_xs: ViewMut<'a, D, E>,
+    pub d_xs: Option<ViewMut<'a, D, E>>,
     /// Whether it is added to what is there.
     pub add: bool,
     /// Of the residual.
     pub d_residual: Option<ViewMut<'a, D, E>>,
+    /// Whether it is added to what is there.
+    pub add_residual: bool,
     /// Of the activation's parameters.
     pub d_params: ViewMut<'a, D, f32>,
     /// Of BatchNorm's factor.
@@ -202,12 +204,11 @@ pub fn backward<D: Device, E: Stored>(
 ) -> Result<(), D::Error> {
     let rows = rows_of(BACKWARD, xs.len(), channels)?;
     norm.check(BACKWARD, channels)?;
-    let d_residual_len = out.d_residual.as_ref().map_or(xs.len(), ViewMut::len);
     for (what, len) in [
         ("d_ys", d_ys.len()),
         ("residual", residual.map_or(xs.len(), |r| r.len())),
-        ("d_xs", out.d_xs.len()),
-        ("d_residual", d_residual_len),
+        ("d_xs", out.d_xs.as_ref().map_or(xs.len(), ViewMut::len)),
+        ("d_residual", out.d_residual.as_ref().map_or(xs.len(), ViewMut::len)),
     ] {
         fits(BACKWARD, what, len, xs.len())?;
     }
@@ -222,7 +223,7 @@ pub fn backward<D: Device, E: Stored>(
     let starts = [
         xs.place().1,
         d_ys.place().1,
-        out.d_xs.view().place().1,
+        out.d_xs.as_ref().map_or(0, |d| d.view().place().1),
         residual.map_or(0, |r| r.place().1),
         out.d_residual.as_ref().map_or(0, |r| r.view().place().1),
     ];
@@ -250,6 +251,9 @@ pub fn backward<D: Device, E: Stored>(
         !found.from_batch,
     ];
     run(device, source, "norm_act_finish", Grid::finish(channels, 1), args)?;
+    if out.d_xs.is_none() && out.d_residual.is_none() {
+        return Ok(());
+    }
     let args = args![
         xs,
         residual,
@@ -260,11 +264,12 @@ pub fn backward<D: Device, E: Stored>(
         params,
         pull.view(),
         term.view(),
-        &out.d_xs,
+        out.d_xs.as_ref(),
         out.d_residual.as_ref(),
         row_count,
         channel_count,
         out.add,
+        out.add_residual,
     ];
     run(device, source, "norm_act_apply", grid, args)
 }
