@@ -1,5 +1,6 @@
-// Runs one launch after the other: reads a kernel's name, sizes, buffers and arguments from standard input, writes the buffers to standard
-// output. The function `start`, which finds a kernel by its name, comes after.
+// Runs one launch after the other, until standard input ends: reads a kernel's name, its sizes, parts of buffers and arguments from it,
+// writes to standard output 0 and what was to be written, or else 1 and what went wrong. The function `start`, which finds a kernel by
+// its name, comes after.
 
 static const char* name_of(const float*) { return "f32"; }
 static const char* name_of(const double*) { return "f64"; }
@@ -81,32 +82,76 @@ template <size_t N> static void read_text(char (&text)[N]) {
     text[length] = 0;
 }
 
-// Before and after each buffer lie bytes that must not change; as numbers they are NaN.
-static const size_t GUARD = 4096;
+// Before and after each part lie bytes that must not change; as numbers they are NaN.
+enum : size_t { GUARD = 4096, ALIGNMENT = 256 };
 
-struct Buffer {
-    char *all, *bytes;
+// A part of a buffer. What of it may be written are the ranges in `written`, in order.
+struct Part {
+    char *memory, *bytes;
     uint64_t size;
+    uint32_t n_written;
+    uint64_t (*written)[2];
+    uint64_t others;
+
+    void read() {
+        // It starts where it does in its buffer, seen from a multiple of the alignment.
+        const uint64_t skew = read_value<uint64_t>() % ALIGNMENT;
+        size = read_value<uint64_t>();
+        memory = (char*)aligned_alloc(ALIGNMENT, (skew + size + 2 * GUARD + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+        bytes = memory + GUARD + skew;
+        n_written = read_value<uint32_t>();
+        written = new uint64_t[n_written][2];
+        read_bytes(written, n_written * sizeof(*written));
+        memset(bytes - GUARD, 0xff, GUARD);
+        read_bytes(bytes, size);
+        memset(bytes + size, 0xff, GUARD);
+        others = hash_of_others();
+    }
+
+    // Of all bytes that may not be written.
+    uint64_t hash_of_others() const {
+        uint64_t hash = 0, at = 0;
+        for (uint32_t i = 0; i <= n_written; ++i) {
+            const uint64_t end = i < n_written ? written[i][0] : size;
+            for (uint64_t word; at < end; at += sizeof(word)) {
+                word = 0;
+                memcpy(&word, bytes + at, end - at < sizeof(word) ? end - at : sizeof(word));
+                hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+                hash ^= hash >> 32;
+            }
+            if (i < n_written) at = written[i][1];
+        }
+        return hash;
+    }
+
+    void check() const {
+        for (size_t i = 0; i < GUARD; ++i)
+            if (bytes[-1 - (long)i] != (char)0xff || bytes[size + i] != (char)0xff) fail("writes outside its views");
+        if (others != hash_of_others()) fail("writes to what it is given to read only");
+    }
+
+    void write() const {
+        for (uint32_t i = 0; i < n_written; ++i) fwrite(bytes + written[i][0], 1, written[i][1] - written[i][0], stdout);
+        delete[] written;
+        free(memory);
+    }
 };
 
 static void run_launch(const char* entry) {
     for (unsigned* size : {&gridDim.x, &gridDim.y, &gridDim.z, &blockDim.x, &blockDim.y}) *size = read_value<uint32_t>();
     blockDim.z = 1;
-    std::vector<Buffer> buffers(read_value<uint32_t>());
-    for (Buffer& buffer : buffers) {
-        const uint64_t size = read_value<uint64_t>();
-        char* all = (char*)aligned_alloc(256, (size + 2 * GUARD + 255) / 256 * 256);
-        memset(all, 0xff, GUARD);
-        read_bytes(all + GUARD, size);
-        memset(all + GUARD + size, 0xff, GUARD);
-        buffer = {all, all + GUARD, size};
-    }
-    std::vector<Given> given(read_value<uint32_t>());
-    for (Given& arg : given) {
+    const uint32_t n_parts = read_value<uint32_t>();
+    Part* parts = new Part[n_parts];
+    for (uint32_t p = 0; p < n_parts; ++p) parts[p].read();
+    const uint32_t count = read_value<uint32_t>();
+    Given* given = new Given[count];
+    for (uint32_t i = 0; i < count; ++i) {
+        Given& arg = given[i];
         arg.kind = read_value<char>();
         if (arg.kind == 'p') {
-            const uint32_t buffer = read_value<uint32_t>();
-            arg.pointer = buffers[buffer].bytes + read_value<uint64_t>();
+            const uint32_t part = read_value<uint32_t>();
+            if (part >= n_parts) fail("argument %u points nowhere", i);
+            arg.pointer = parts[part].bytes + read_value<uint64_t>();
             read_text(arg.word);
         } else if (arg.kind != '0') {
             arg.size = read_value<uint32_t>();
@@ -114,23 +159,21 @@ static void run_launch(const char* entry) {
             read_bytes(arg.value, arg.size);
         }
     }
-    start(entry, given.data(), given.size());
-    for (const auto& [all, bytes, size] : buffers) {
-        for (size_t i = 0; i < GUARD; ++i)
-            if (bytes[-1 - (long)i] != (char)0xff || bytes[size + i] != (char)0xff) fail("%s writes outside its buffers", entry);
-        fwrite(bytes, 1, size, stdout);
-        free(all);
-    }
+    start(entry, given, count);
+    for (uint32_t p = 0; p < n_parts; ++p) parts[p].check();
+    putchar(0);
+    for (uint32_t p = 0; p < n_parts; ++p) parts[p].write();
     fflush(stdout);
+    delete[] parts;
+    delete[] given;
 }
 
 int main() {
-    for (;;) {
-        const int first = getc(stdin);
-        if (first == EOF) return 0;
-        ungetc(first, stdin);
+    for (int next; (next = getchar()) != EOF;) {
+        ungetc(next, stdin);
         char entry[64];
         read_text(entry);
         run_launch(entry);
     }
+    return 0;
 }

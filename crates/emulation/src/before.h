@@ -11,7 +11,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 #define __global__
 #define __device__
@@ -27,8 +26,9 @@ struct Dim {
 static Dim threadIdx, blockIdx, blockDim, gridDim;
 
 template <class... A> [[noreturn]] static void fail(const char* format, A... args) {
-    fprintf(stderr, "emulation: ");
-    fprintf(stderr, format, args...);
+    putchar(1);
+    printf(format, args...);
+    fflush(stdout);
     _exit(3);
 }
 
@@ -80,7 +80,7 @@ static void resume(int i) {
 }
 
 static void run_block(int threads) {
-    for (int i = 0; i < threads; ++i) fibres[i].state = RUNNABLE;
+    for (int i = 0; i < threads; ++i) fibres[i].state = RUNNABLE, fibres[i].parity = 0;
     // Every other time the last thread goes first, so that a missing barrier shows.
     for (bool forwards = true;; forwards = !forwards) {
         for (int n = 0; n < threads; ++n) {

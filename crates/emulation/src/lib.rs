@@ -1,17 +1,172 @@
-//! A device for tests without a GPU: the CUDA kernels' source compiled as C++ and run on the host.
+//! [`Host`]: a device for tests without a GPU. It compiles kernels as C++ with the system's compiler and runs them in processes of their
+//! own; its convolutions and products are the CPU's.
 //!
-//! Threads of a block take turns at barriers, so a barrier that is missing or that not all threads reach shows; so do wide accesses that
-//! are not aligned and writes beyond what a launch was given. What libraries do on a GPU, the CPU's kernels do here, in double
-//! precision.
-//!
-//! | module | what it has |
-//! |---|---|
-//! | [`host`] | the device |
-//! | `process` | a compiled kernel at work |
-//! | `engine` | convolutions and products |
+//! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
+//! not change, and memory that nobody has written is NaN. What it cannot show is the order in which a GPU runs blocks, and its speed.
 
 mod engine;
-pub mod host;
 mod process;
 
-pub use host::{Host, HostError};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+
+use process::Process;
+use swish_kernels::cuda::device::{Device, Launch};
+use swish_kernels::cuda::source::{Key, entries, module_name};
+use swish_kernels::cuda::{Misfit, Source};
+
+const OPTIONS: &[&str] = &["-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fno-strict-aliasing"];
+
+/// Processes kept waiting for the next launch of their kernels.
+const PROCESSES: usize = 32;
+
+/// What can go wrong in the emulation.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Arguments.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// Files and processes.
+    #[error("emulation of CUDA: {0}")]
+    Io(#[from] std::io::Error),
+    /// A kernel that does not compile.
+    #[error("{file} does not compile:\n{message}", file = file.display())]
+    Compile {
+        /// Its text as C++.
+        file: PathBuf,
+        /// The compiler's words.
+        message: String,
+    },
+    /// A kernel that does what it must not.
+    #[error("{entry}: {message}")]
+    Run {
+        /// Its name.
+        entry: String,
+        /// What it did.
+        message: String,
+    },
+}
+
+/// The emulation, for one thread. Its memory is in this process; a launch sends what it points to to the kernel's process and takes back
+/// what was written.
+pub struct Host {
+    compiler: String,
+    folder: PathBuf,
+    compiled: RefCell<HashMap<Key, Rc<Path>>>,
+    waiting: RefCell<HashMap<PathBuf, Process>>,
+}
+
+impl Host {
+    /// Keeps compiled kernels in `folder` from run to run. `None`, after saying so, where there is no C++ compiler.
+    pub fn new(folder: &Path) -> Option<Self> {
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_string());
+        match Command::new(&compiler).arg("--version").output() {
+            Ok(output) if output.status.success() => {
+                let folder = folder.join("cuda-emulation");
+                Some(Self { compiler, folder, compiled: RefCell::default(), waiting: RefCell::default() })
+            }
+            _ => {
+                eprintln!("SKIPPED: no C++ compiler `{compiler}`, so no CUDA kernel is run");
+                None
+            }
+        }
+    }
+
+    /// A launch with other kernels than the source's.
+    ///
+    /// # Errors
+    /// As [`Device::launch`].
+    pub fn launch_text(&self, kernels: &str, launch: &Launch<'_, Self>) -> Result<(), HostError> {
+        self.run(&self.build(&launch.source, kernels)?, launch)
+    }
+
+    /// The program of a launch's kernels.
+    fn program(&self, launch: &Launch<'_, Self>) -> Result<Rc<Path>, HostError> {
+        let key = launch.source.key();
+        if let Some(path) = self.compiled.borrow().get(&key) {
+            return Ok(path.clone());
+        }
+        let path: Rc<Path> = self.build(&launch.source, &launch.source.text())?.into();
+        self.compiled.borrow_mut().insert(key, path.clone());
+        Ok(path)
+    }
+
+    /// Compiles kernels that are not in the folder.
+    fn build(&self, source: &Source<'_>, kernels: &str) -> Result<PathBuf, HostError> {
+        let calls: String = entries(kernels)
+            .map(|name| format!("    if (!strcmp(entry, \"{name}\")) return run({name}, given, count);\n"))
+            .collect();
+        let text = format!(
+            "{}{kernels}{}\nvoid start(const char* entry, const Given* given, unsigned count) {{\n{calls}    fail(\"no such kernel\");\n}}\n",
+            include_str!("before.h"),
+            include_str!("after.h"),
+        );
+        std::fs::create_dir_all(&self.folder)?;
+        let path = self.folder.join(module_name(source, &text, OPTIONS, &self.compiler));
+        if !path.exists() {
+            self.compile(&text, &path)?;
+        }
+        Ok(path)
+    }
+
+    fn compile(&self, text: &str, path: &Path) -> Result<(), HostError> {
+        // Others may compile the same: each its own file, then renamed.
+        let own = format!("{}.{}-{:?}", path.display(), std::process::id(), std::thread::current().id());
+        let (own, file) = (PathBuf::from(&own), PathBuf::from(format!("{own}.cpp")));
+        std::fs::write(&file, text)?;
+        let output = Command::new(&self.compiler).args(OPTIONS).arg("-o").arg(&own).arg(&file).output()?;
+        if !output.status.success() {
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(HostError::Compile { file, message });
+        }
+        std::fs::remove_file(&file)?;
+        Ok(std::fs::rename(&own, path)?)
+    }
+
+    /// Runs a launch in the program's process, which is started where none waits. One that has failed is not used again.
+    fn run(&self, program: &Path, launch: &Launch<'_, Self>) -> Result<(), HostError> {
+        let mut waiting = self.waiting.borrow_mut();
+        let mut process = match waiting.remove(program) {
+            Some(process) => process,
+            None => Process::start(program)?,
+        };
+        process.run(launch)?;
+        if waiting.len() >= PROCESSES {
+            waiting.clear();
+        }
+        waiting.insert(program.to_path_buf(), process);
+        Ok(())
+    }
+}
+
+impl Device for Host {
+    type Buffer = RefCell<Vec<u8>>;
+    type Error = HostError;
+
+    fn alloc(&self, bytes: usize) -> Result<Self::Buffer, HostError> {
+        // NaN, so that what is read before it is written shows.
+        Ok(RefCell::new(vec![0xff; bytes]))
+    }
+
+    fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), HostError> {
+        to.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), HostError> {
+        bytes.copy_from_slice(&from.borrow()[at..at + bytes.len()]);
+        Ok(())
+    }
+
+    fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), HostError> {
+        buffer.borrow_mut()[at..at + len].fill(0);
+        Ok(())
+    }
+
+    fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), HostError> {
+        self.run(&self.program(launch)?, launch)
+    }
+}

@@ -1,134 +1,187 @@
-//! [`Process`]: a compiled kernel at work.
+//! [`Process`]: a compiled kernel's process, which runs one launch after the other. `after.h` is the other side.
 
-use crate::host::{Host, HostError};
 use std::cell::RefCell;
-use std::io::{Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
 use swish_kernels::cuda::device::{Arg, Launch};
 
-/// A program that runs one launch after the other, until its input ends.
+use crate::{Host, HostError};
+
+type Buffer = RefCell<Vec<u8>>;
+
 pub(crate) struct Process {
     child: Child,
-    input: ChildStdin,
-    output: ChildStdout,
-    errors: ChildStderr,
+    /// Taken when the process is to end.
+    input: Option<BufWriter<ChildStdin>>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Process {
     pub(crate) fn start(program: &Path) -> Result<Self, HostError> {
-        let mut command = Command::new(program);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
-            (Some(input), Some(output), Some(errors)) => Ok(Self { child, input, output, errors }),
-            _ => Err(HostError::Run(format!("{} has no standard streams", program.display()))),
+        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(input), Some(output)) => {
+                Ok(Self { child, input: Some(BufWriter::new(input)), output: BufReader::new(output) })
+            }
+            _ => Err(std::io::Error::other("a process without pipes").into()),
         }
     }
 
-    /// Sends the buffers and arguments of a launch and takes the buffers back.
+    /// Sends what the arguments point to and takes back what was written.
     pub(crate) fn run(&mut self, launch: &Launch<'_, Host>) -> Result<(), HostError> {
-        let mut buffers: Vec<&RefCell<Vec<u8>>> = Vec::new();
-        let mut args = Vec::new();
-        for arg in &launch.args {
-            match arg {
-                Arg::Null => args.push(b'0'),
-                Arg::Int(x) => value(&mut args, b'i', &x.to_ne_bytes()),
-                Arg::Long(x) => value(&mut args, b'l', &x.to_ne_bytes()),
-                Arg::Float(x) => value(&mut args, b'f', &x.to_ne_bytes()),
-                Arg::Words(words) => {
-                    value(&mut args, b'w', &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>());
-                }
-                Arg::Pointer { buffer, bytes, word, .. } => {
-                    let place = buffers.iter().position(|b| std::ptr::eq(*b, *buffer)).unwrap_or_else(|| {
-                        buffers.push(buffer);
-                        buffers.len() - 1
-                    });
-                    args.push(b'p');
-                    args.extend((place as u32).to_ne_bytes());
-                    args.extend((bytes.start as u64).to_ne_bytes());
-                    text(&mut args, word);
-                }
+        let parts = parts(&launch.args);
+        let failed = |message| Err(HostError::Run { entry: launch.entry.to_string(), message });
+        if let Some(input) = &mut self.input
+            && let Err(error) = send(launch, &parts, input)
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            return Err(error.into());
+        }
+        // A process that has ended while it was sent to has said why.
+        let mut word = [0];
+        if self.output.read_exact(&mut word).is_err() {
+            return failed(format!("the process ended: {}", self.child.wait()?));
+        }
+        if word != [0] {
+            let mut message = String::new();
+            self.output.read_to_string(&mut message)?;
+            return failed(message);
+        }
+        for part in &parts {
+            let mut buffer = part.buffer.borrow_mut();
+            for range in &part.written {
+                self.output.read_exact(&mut buffer[range.clone()])?;
             }
-        }
-        let mut input = Vec::new();
-        text(&mut input, launch.entry);
-        for size in launch.grid.iter().chain(&launch.block) {
-            input.extend(size.to_ne_bytes());
-        }
-        input.extend((buffers.len() as u32).to_ne_bytes());
-        for buffer in &buffers {
-            input.extend((buffer.borrow().len() as u64).to_ne_bytes());
-            input.extend(&*buffer.borrow());
-        }
-        input.extend((launch.args.len() as u32).to_ne_bytes());
-        input.extend(args);
-        if self.input.write_all(&input).and_then(|()| self.input.flush()).is_err() {
-            return Err(self.failure(launch.entry));
-        }
-        for buffer in buffers {
-            let mut old = buffer.borrow_mut();
-            let mut new = vec![0; old.len()];
-            if self.output.read_exact(&mut new).is_err() {
-                return Err(self.failure(launch.entry));
-            }
-            check_untouched(launch, buffer, &old, &new)?;
-            *old = new;
         }
         Ok(())
-    }
-
-    /// Why the process has ended.
-    fn failure(&mut self, entry: &str) -> HostError {
-        let mut message = String::new();
-        let read = self.errors.read_to_string(&mut message);
-        match read.and_then(|_| self.child.wait()) {
-            Ok(status) => HostError::Run(format!("{entry}: {status}: {message}")),
-            Err(error) => HostError::Io(error),
-        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
+        // It ends where its input does.
+        drop(self.input.take());
         let _ = self.child.wait();
     }
 }
 
-/// Errs where a kernel has written outside of the parts that it was given to write.
-fn check_untouched(
-    launch: &Launch<'_, Host>,
-    buffer: &RefCell<Vec<u8>>,
-    old: &[u8],
-    new: &[u8],
-) -> Result<(), HostError> {
-    let written = |byte: usize| {
-        launch.args.iter().any(|arg| match arg {
-            Arg::Pointer { buffer: b, bytes, written, .. } => {
-                *written && std::ptr::eq(*b, buffer) && bytes.contains(&byte)
-            }
-            _ => false,
+/// A part of a buffer that arguments point to; no two of them overlap.
+struct Part<'a> {
+    buffer: &'a Buffer,
+    bytes: Range<usize>,
+    /// What the kernel may write of it, in order and apart.
+    written: Vec<Range<usize>>,
+}
+
+/// The parts of all buffers: views that overlap are one.
+fn parts<'a>(args: &[Arg<'a, Host>]) -> Vec<Part<'a>> {
+    let mut views: Vec<(&Buffer, Range<usize>, bool)> = args
+        .iter()
+        .filter_map(|arg| match arg {
+            Arg::Pointer { buffer, bytes, written, .. } => Some((*buffer, bytes.clone(), *written)),
+            _ => None,
         })
-    };
-    if old == new {
-        return Ok(());
-    }
-    match (0..old.len()).find(|&byte| old[byte] != new[byte] && !written(byte)) {
-        Some(byte) => {
-            Err(HostError::Run(format!("{} has written byte {byte} of a buffer, outside its view", launch.entry)))
+        .collect();
+    views.sort_by_key(|(buffer, bytes, _)| (std::ptr::from_ref(*buffer).addr(), bytes.start));
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for (buffer, bytes, written) in views {
+        match parts.last_mut() {
+            Some(last) if std::ptr::eq(last.buffer, buffer) && bytes.start < last.bytes.end => {
+                last.bytes.end = last.bytes.end.max(bytes.end);
+            }
+            _ => parts.push(Part { buffer, bytes: bytes.clone(), written: Vec::new() }),
         }
-        None => Ok(()),
+        let Some(part) = parts.last_mut().filter(|_| written) else { continue };
+        match part.written.last_mut() {
+            Some(last) if bytes.start <= last.end => last.end = last.end.max(bytes.end),
+            _ => part.written.push(bytes),
+        }
     }
+    parts
 }
 
-fn value(args: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
-    args.push(kind);
-    args.extend((bytes.len() as u32).to_ne_bytes());
-    args.extend(bytes);
+fn send(launch: &Launch<'_, Host>, parts: &[Part<'_>], to: &mut impl Write) -> std::io::Result<()> {
+    let small = |to: &mut dyn Write, value: usize| to.write_all(&(value as u32).to_ne_bytes());
+    let large = |to: &mut dyn Write, value: usize| to.write_all(&(value as u64).to_ne_bytes());
+    let text = |to: &mut dyn Write, text: &str| small(to, text.len()).and_then(|()| to.write_all(text.as_bytes()));
+    let value = |to: &mut dyn Write, kind: u8, bytes: &[u8]| {
+        to.write_all(&[kind])?;
+        small(to, bytes.len())?;
+        to.write_all(bytes)
+    };
+    text(to, launch.entry)?;
+    for size in launch.grid.iter().chain(&launch.block) {
+        to.write_all(&size.to_ne_bytes())?;
+    }
+    small(to, parts.len())?;
+    for Part { buffer, bytes, written } in parts {
+        large(to, bytes.start)?;
+        large(to, bytes.len())?;
+        small(to, written.len())?;
+        for range in written {
+            large(to, range.start - bytes.start)?;
+            large(to, range.end - bytes.start)?;
+        }
+        to.write_all(&buffer.borrow()[bytes.clone()])?;
+    }
+    small(to, launch.args.len())?;
+    for arg in &launch.args {
+        match arg {
+            Arg::Null => to.write_all(b"0")?,
+            Arg::Int(x) => value(to, b'i', &x.to_ne_bytes())?,
+            Arg::Long(x) => value(to, b'l', &x.to_ne_bytes())?,
+            Arg::Float(x) => value(to, b'f', &x.to_ne_bytes())?,
+            Arg::Words(words) => {
+                value(to, b'w', &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>())?;
+            }
+            Arg::Pointer { buffer, bytes, word, .. } => {
+                let holds = |part: &Part<'_>| {
+                    std::ptr::eq(part.buffer, *buffer) && part.bytes.start <= bytes.start && bytes.end <= part.bytes.end
+                };
+                let place = parts.iter().position(holds).unwrap_or(parts.len());
+                to.write_all(b"p")?;
+                small(to, place)?;
+                large(to, bytes.start - parts.get(place).map_or(0, |part| part.bytes.start))?;
+                text(to, word)?;
+            }
+        }
+    }
+    to.flush()
 }
 
-fn text(to: &mut Vec<u8>, text: &str) {
-    to.extend((text.len() as u32).to_ne_bytes());
-    to.extend(text.as_bytes());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_that_overlap_are_one_part() {
+        let (one, other) = (Buffer::default(), Buffer::default());
+        let arg = |buffer, bytes, written| Arg::Pointer { buffer, bytes, written, word: "f32" };
+        let args = [
+            arg(&one, 64..128, true),
+            arg(&other, 0..8, false),
+            arg(&one, 0..64, false),
+            arg(&one, 96..160, true),
+            arg(&one, 150..200, false),
+            arg(&other, 8..8, true),
+        ];
+        let ends = |range: Range<usize>| (range.start, range.end);
+        let mut found: Vec<_> = parts(&args)
+            .into_iter()
+            .map(|Part { buffer, bytes, written }| {
+                (std::ptr::eq(buffer, &other), ends(bytes), written.into_iter().map(ends).collect())
+            })
+            .collect();
+        found.sort();
+        let want: [(bool, (usize, usize), Vec<_>); 4] = [
+            (false, (0, 64), vec![]),
+            (false, (64, 200), vec![(64, 160)]),
+            (true, (0, 8), vec![]),
+            (true, (8, 8), vec![(8, 8)]),
+        ];
+        assert_eq!(found, want);
+    }
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use swish_kernels::cuda::Subject;
-use swish_kernels::cuda::check::{Row, run};
-use swish_kernels::cuda::gpu::{Gpu, GpuError, check, info};
+use swish_kernels::cuda::check::{Row, run, run_libraries};
+use swish_kernels::cuda::gpu::{Gpu, GpuError, info};
 
 /// The first GPU, or a loud word that nothing was run.
 fn gpu() -> Option<Gpu> {
@@ -34,7 +34,7 @@ fn kernels() {
 #[test]
 fn convolutions_and_products() {
     let Some(gpu) = gpu() else { return };
-    assert_passed(&check::run(&gpu).unwrap());
+    assert_passed(&run_libraries(&gpu).unwrap());
 }
 
 /// The same work twice gives the same bits.
@@ -44,7 +44,7 @@ fn results_repeat() {
     for subject in [Subject::Norm, Subject::Depthwise, Subject::Embedding] {
         assert_eq!(run(&gpu, subject).unwrap(), run(&gpu, subject).unwrap());
     }
-    assert_eq!(check::run(&gpu).unwrap(), check::run(&gpu).unwrap());
+    assert_eq!(run_libraries(&gpu).unwrap(), run_libraries(&gpu).unwrap());
 }
 
 /// Whatever this machine is, it is described without a crash, and what is missing is named with what to do.

@@ -68,7 +68,7 @@ mod device {
     use std::io::{Write, stdout};
     use swish_kernels::cuda::Subject;
     use swish_kernels::cuda::check::{self, Row};
-    use swish_kernels::cuda::gpu::{self, Gpu, info};
+    use swish_kernels::cuda::gpu::{Gpu, info};
 
     /// What is checked that is no file of kernels.
     const LIBRARIES: &str = "libraries";
@@ -112,7 +112,7 @@ mod device {
         for subject in subjects {
             let (name, rows) = match subject {
                 Some(subject) => (subject.name(), check::run(&gpu, subject)?),
-                None => (LIBRARIES, gpu::check::run(&gpu)?),
+                None => (LIBRARIES, check::run_libraries(&gpu)?),
             };
             let failed: Vec<&Row> = rows.iter().filter(|row| !row.passed()).collect();
             failed.iter().for_each(|row| eprintln!("{row}"));

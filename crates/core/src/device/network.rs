@@ -198,7 +198,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     /// The device's.
     pub fn scale_gradient(&mut self, factor: f64) -> Result<()> {
         let Some(kept) = &mut self.kept else { return Ok(()) };
-        let scaled = layout::scaled(&*self.device, factor as f32, self.gradient.borrow().view(), kept.view_mut());
+        let scaled = layout::scaled(&*self.device, factor, self.gradient.borrow().view(), kept.view_mut());
         scaled.map_err(on_device)?;
         self.exchange_kept();
         Ok(())

@@ -170,7 +170,7 @@ impl<D: Device> NormState<D> {
                 let mut sums = self.inv_std.borrow_mut();
                 let found = Found { inv_std: None, from_batch: false };
                 grads(d_params, None, Some(sums.view_mut()), found)?;
-                layout::scaled(device, *factor as f32, sums.view(), d_bias)
+                layout::scaled(device, *factor, sums.view(), d_bias)
             }
             State::Scale { bias: None, .. } => {
                 let [d_params] = d_weights.ranges([self.params.clone()]);

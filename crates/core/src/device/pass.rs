@@ -228,11 +228,15 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         let mut gradient = self.gradient.borrow_mut();
         let bias = layer.bias.as_ref().map_or(place.end..place.end, |bias| self.places.find(bias));
         let [d_weight, d_bias] = gradient.view_mut().ranges([place, bias]);
-        let d_bias = layer.bias.as_ref().map(|_| d_bias);
-        linear::backward_weight(device, scratch, sizes, self.precision, read.view(), d_ys.view(), d_weight, d_bias)?;
-        features.receive(device, *xs, |d_xs| {
-            linear::backward_data(device, sizes, self.precision, d_ys.view(), weight, d_xs)
-        })
+        let mut d_xs = features.receiver(*xs);
+        let add = adds(&d_xs);
+        let grads = linear::Grads {
+            d_xs: d_xs.as_mut().map(|(d_xs, _)| d_xs.view_mut()),
+            add,
+            d_weight,
+            d_bias: layer.bias.as_ref().map(|_| d_bias),
+        };
+        linear::backward(device, scratch, sizes, self.precision, read.view(), weight, d_ys.view(), grads)
     }
 
     /// Gives a gradient on as it is.
@@ -272,7 +276,7 @@ fn dropped<D: Device, T: Stored>(
     ys: ViewMut<'_, D, T>,
 ) -> Result<(), D::Error> {
     match mask {
-        Some((p, seed)) => dropout::forward_rows(device, step.shape[0], p, seed, xs, ys),
+        Some((p, seed)) => dropout::forward(device, p, seed, Some(step.shape[0]), xs, ys),
         None => copy(device, xs, ys),
     }
 }

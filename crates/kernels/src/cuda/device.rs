@@ -16,7 +16,7 @@ pub trait Device: Sized {
     /// What can go wrong.
     type Error: std::error::Error + From<Misfit> + Send + Sync + 'static;
 
-    /// `bytes` of memory with anything in them.
+    /// `bytes` of memory with anything in them, from a multiple of 256 bytes on.
     ///
     /// # Errors
     /// The device's.

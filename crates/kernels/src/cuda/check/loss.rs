@@ -11,8 +11,8 @@ pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
 
 fn sizes<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
     for [n, classes] in [[1, 1], [7, 10], [300, 100], [5, 1000], [3, 3001]] {
-        for (smoothing, ignore) in [(0.0, false), (0.1, false), (0.1, true), (1.0, false)] {
-            let weight = if ignore { 0.4 } else { 1.0 };
+        for (smoothing, ignore, weight) in [(0.0, false, 1.0), (0.1, false, 0.4), (0.1, true, 1.0), (1.0, false, -2.0)]
+        {
             let case = format!("{n} x {classes} smoothing {smoothing} ignore {ignore} weight {weight}");
             let mut rng = Rng::new(3);
             let mut targets: Vec<u32> = (0..n).map(|_| rng.below(classes as u64) as u32).collect();
@@ -30,7 +30,7 @@ fn sizes<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
                 crate::loss::softmax_cross_entropy(classes, &logits64, &kept_targets, smoothing, Some(&mut d_kept));
             let mut want_d = vec![0.0; n * classes];
             for (row, d) in kept.iter().zip(d_kept.chunks(classes)) {
-                want_d[row * classes..][..classes].iter_mut().zip(d).for_each(|(want, d)| *want = weight * d);
+                want_d[row * classes..][..classes].iter_mut().zip(d).for_each(|(to, d)| *to = weight * d);
             }
             (0..n).filter(|row| !kept.contains(row)).for_each(|row| targets[row] = IGNORED);
             let device = check.device;
@@ -38,8 +38,8 @@ fn sizes<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
             let (mut d_logits, mut got) = (Slice::<D, E>::new(device, logits.len())?, Slice::new(device, 1)?);
             for d_logits in [None, Some(d_logits.view_mut())] {
                 let (scratch, count) = (&mut check.scratch, kept.len() as f64);
-                let (z, t) = (z.view(), t.view());
-                softmax_cross_entropy(device, scratch, z, t, smoothing, count, weight, got.view_mut(), d_logits)?;
+                let (z, t, to) = (z.view(), t.view(), got.view_mut());
+                softmax_cross_entropy(device, scratch, z, t, smoothing, count, weight, to, d_logits)?;
                 let got = got.to_vec(device)?;
                 let loss = loss.clone().unwrap_or(f64::NAN) as f32;
                 check.add("softmax_cross_entropy", &case, E::NAME, &got, &[loss], 2e-6);

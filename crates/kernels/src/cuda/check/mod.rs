@@ -3,11 +3,13 @@
 
 mod act;
 mod attention;
+mod convolution;
 mod depthwise;
 mod embedding;
 pub mod images;
 mod layer_norm;
 mod layout;
+mod linear;
 mod loss;
 mod norm;
 mod optim;
@@ -19,6 +21,7 @@ pub use act::{SETS, random_set};
 use std::fmt;
 
 use super::device::{Device, Scratch, Slice, Stored, Word};
+use super::engine::{Engine, Precision};
 use super::source::Subject;
 use crate::conv::{self, Conv2d};
 use crate::rng::Rng;
@@ -78,6 +81,27 @@ pub fn run<D: Device>(device: &D, subject: Subject) -> Result<Vec<Row>, D::Error
         Subject::Layout => layout::run(&mut check)?,
     }
     Ok(check.rows)
+}
+
+/// Runs the comparisons of what libraries bring: convolutions, and fully connected layers of products of matrices.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_libraries<D: Engine>(device: &D) -> Result<Vec<Row>, D::Error> {
+    let mut check = Check::new(device);
+    convolution::run(&mut check)?;
+    linear::run(&mut check)?;
+    Ok(check.rows)
+}
+
+/// What [`run_libraries`] allows: f32 the rounding of sums of some thousand terms, TF32 and bf16 that of their factors and results.
+fn library_tolerance<E: Stored>(precision: Precision) -> f64 {
+    match (E::BF16, precision) {
+        // Results are stored in 8 bits, factors are exact.
+        (true, _) => 0.01,
+        (false, Precision::Tf32) => 0.005,
+        (false, Precision::Exact) => 3e-5,
+    }
 }
 
 /// Calls a function of a stored type for both of them.
@@ -181,9 +205,13 @@ pub(super) fn convolved<E: Stored, W: Stored>(conv: &Conv2d, xs: &[E], weight: &
     [ys, d_xs, d_weight].map(|values| singles(&values))
 }
 
+fn narrowed<E: Stored>(values: &[f32]) -> Vec<E> {
+    values.iter().map(|&x| E::narrow(x)).collect()
+}
+
 /// Rounded to what is stored and back.
 fn rounded<E: Stored>(values: &[f32]) -> Vec<f32> {
-    values.iter().map(|&x| E::narrow(x).widen()).collect()
+    widened(&narrowed::<E>(values))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn statistics<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::E
 pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
     for (name, program) in act::examples().into_iter().take(3) {
         for shape in SHAPES {
-            for mode in [Mode::Batch, Mode::Residual, Mode::Running, Mode::Plain] {
+            for mode in Mode::ALL {
                 let of = Of { name, program: &program, shape, mode };
                 both!(passes(check, of))?;
             }
@@ -78,10 +78,26 @@ enum Mode {
     Batch,
     /// The same and a residual, whose gradient is wanted; the gradient of the input is added.
     Residual,
+    /// The same, where only the residual's gradient is wanted, and added.
+    ResidualOnly,
+    /// The batch's statistics, where no map's gradient is wanted.
+    Tables,
     /// Statistics from elsewhere.
     Running,
     /// Only a factor.
     Plain,
+}
+
+impl Mode {
+    const ALL: [Self; 6] = [Self::Batch, Self::Residual, Self::ResidualOnly, Self::Tables, Self::Running, Self::Plain];
+
+    fn uses_batch(self) -> bool {
+        !matches!(self, Self::Running | Self::Plain)
+    }
+
+    fn residual(self) -> bool {
+        matches!(self, Self::Residual | Self::ResidualOnly)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -117,7 +133,7 @@ fn want(of: Of<'_>, xs: &[f64], residual: &[f64], d_ys: &[f64], tables: [&[f64];
         d_beta[i % channels] += d_u[i];
         d_gamma[i % channels] += d_u[i] * (xs[i] - mean[i % channels]) * inv_std[i % channels];
     }
-    let from_batch = f64::from(u8::from(matches!(mode, Mode::Batch | Mode::Residual))) / rows as f64;
+    let from_batch = f64::from(u8::from(mode.uses_batch())) / rows as f64;
     let d_xs = (0..n)
         .map(|i| {
             let c = i % channels;
@@ -158,7 +174,7 @@ fn passes<D: Device, E: Stored>(check: &mut Check<'_, D>, of: Of<'_>) -> Result<
     if mode == Mode::Plain {
         (values[0], values[1], values[3]) = (vec![0.0; channels], vec![1.0; channels], vec![0.0; channels]);
     }
-    let with_residual = mode == Mode::Residual;
+    let with_residual = mode.residual();
     let residual64 = if with_residual { doubled(&residual) } else { vec![0.0; n] };
     let tables = [&values[0][..], &values[1], &values[2], &values[3]];
     let want = want(of, &doubled(&xs), &residual64, &doubled(&d_ys), tables, &doubled(&params));
@@ -174,31 +190,31 @@ fn passes<D: Device, E: Stored>(check: &mut Check<'_, D>, of: Of<'_>) -> Result<
     let mut ys = Slice::<D, E>::new(device, n)?;
     norm::forward(device, channels, norm_act, x.view(), r, ys.view_mut())?;
     check.map("norm::forward", &case, &ys, &singles(&want.ys), 2e-5)?;
-    // Whether the residual's gradient is added to what is there is tried on some of the shapes.
-    let add_residual = |rows: usize| rows % 2 == 1;
     let (mut d_xs, mut d_residual) = (check.slice(&before)?, check.slice(&before)?);
     let [mut d_params, mut d_gamma, mut d_beta] =
         [Slice::new(device, params.len())?, Slice::new(device, channels)?, Slice::new(device, channels)?];
     let out = Grads {
-        d_xs: Some(d_xs.view_mut()),
-        add: with_residual,
+        d_xs: (!matches!(mode, Mode::ResidualOnly | Mode::Tables)).then(|| d_xs.view_mut()),
+        add: mode == Mode::Residual,
         d_residual: with_residual.then(|| d_residual.view_mut()),
-        add_residual: add_residual(rows),
+        add_residual: mode == Mode::ResidualOnly,
         d_params: d_params.view_mut(),
         d_gamma: Some(d_gamma.view_mut()),
         d_beta: Some(d_beta.view_mut()),
     };
-    let found =
-        Found { inv_std: (!plain).then(|| inv_std.view()), from_batch: matches!(mode, Mode::Batch | Mode::Residual) };
+    let found = Found { inv_std: (!plain).then(|| inv_std.view()), from_batch: mode.uses_batch() };
     norm::backward(device, &mut check.scratch, channels, norm_act, found, x.view(), r, d.view(), out)?;
-    let mut want_d = want.d_xs;
-    if with_residual {
-        want_d.iter_mut().zip(doubled(&before)).for_each(|(d, before)| *d += before);
-        let added = if add_residual(rows) { doubled(&before) } else { vec![0.0; n] };
-        let want_u: Vec<f64> = want.d_u.iter().zip(added).map(|(d, before)| d + before).collect();
-        check.map("norm::backward d_residual", &case, &d_residual, &singles(&want_u), 2e-5)?;
-    }
+    // What is not wanted stays.
+    let before = doubled(&before);
+    let added = |d: Vec<f64>| -> Vec<f64> { d.iter().zip(&before).map(|(d, before)| d + before).collect() };
+    let (want_d, want_r) = match mode {
+        Mode::Residual => (added(want.d_xs), want.d_u),
+        Mode::ResidualOnly => (before.clone(), added(want.d_u)),
+        Mode::Tables => (before.clone(), before.clone()),
+        Mode::Batch | Mode::Running | Mode::Plain => (want.d_xs, before.clone()),
+    };
     check.map("norm::backward d_xs", &case, &d_xs, &singles(&want_d), 5e-5)?;
+    check.map("norm::backward d_residual", &case, &d_residual, &singles(&want_r), 2e-5)?;
     for (what, got, want) in
         [("d_params", &d_params, want.d_params), ("d_gamma", &d_gamma, want.d_gamma), ("d_beta", &d_beta, want.d_beta)]
     {

@@ -1,8 +1,7 @@
 //! 2-D convolution by cuDNN in all three directions, on NHWC maps and (c_out, kh, kw, c_in / groups) weights of the maps' type.
 //!
 //! Padding that differs between two sides, which cuDNN does not know, is put around the image first. Algorithms that add up in changing
-//! order are not used, so results are the same from run to run. Maps and weights start at multiples of 16 bytes, the library's widest
-//! load; others are refused.
+//! order are not used, so results are the same from run to run.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -19,16 +18,29 @@ use cudarc::cudnn::{
     FilterDescriptor, TensorDescriptor,
 };
 
-use super::{Gpu, GpuError, Precision, Raw, aligned, open_once};
+use super::{Gpu, GpuError, Raw, open_once};
 use crate::conv::{Conv2d, Pad};
-use crate::cuda::device::{Misfit, Scratch, Slice, Stored, View, ViewMut, fits, int};
+use crate::cuda::device::{Scratch, Slice, Stored, View, ViewMut, int};
+use crate::cuda::engine::{Precision, check_convolution};
 use crate::cuda::launch::layout;
 use crate::cuda::libraries::{self, Missing};
 
-/// A type that both sides have.
-pub trait Element: Stored + CudnnDataType {}
-impl Element for f32 {}
-impl Element for half::bf16 {}
+/// A stored type as the library's.
+struct Typed<E>(E);
+
+impl<E: Stored> CudnnDataType for Typed<E> {
+    const DATA_TYPE: sys::cudnnDataType_t =
+        if E::BF16 { sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16 } else { sys::cudnnDataType_t::CUDNN_DATA_FLOAT };
+    type Scalar = f32;
+    fn into_scaling_parameter(self) -> f32 {
+        self.0.widen()
+    }
+}
+
+/// What the library multiplies a result and what was there before by.
+fn scales<E: Stored>(add: bool) -> (Typed<E>, Typed<E>) {
+    (Typed(E::narrow(1.0)), Typed(E::narrow(if add { 1.0 } else { 0.0 })))
+}
 
 /// Opens cuDNN and what it needs.
 ///
@@ -71,21 +83,21 @@ pub(super) struct Convolutions {
 
 /// Descriptors of one convolution and the algorithm for one direction.
 struct Plan<E, A> {
-    x: TensorDescriptor<E>,
-    w: FilterDescriptor<E>,
-    y: TensorDescriptor<E>,
+    x: TensorDescriptor<Typed<E>>,
+    w: FilterDescriptor<Typed<E>>,
+    y: TensorDescriptor<Typed<E>>,
     conv: ConvDescriptor<f32>,
     algorithm: A,
     workspace: usize,
 }
 
 /// What differs between the directions: the choice of an algorithm and the memory that it needs.
-trait Direct<E: Element>: Copy + 'static {
+trait Direct<E: Stored>: Copy + 'static {
     const DIRECTION: Direction;
     fn choose(plan: &Plan<E, ()>) -> Result<(Self, usize), CudnnError>;
 }
 
-impl<E: Element> Direct<E> for ForwardAlgo {
+impl<E: Stored> Direct<E> for ForwardAlgo {
     const DIRECTION: Direction = Direction::Forward;
     fn choose(Plan { x, w, y, conv, .. }: &Plan<E, ()>) -> Result<(Self, usize), CudnnError> {
         let op = ConvForward { conv, x, w, y };
@@ -94,7 +106,7 @@ impl<E: Element> Direct<E> for ForwardAlgo {
     }
 }
 
-impl<E: Element> Direct<E> for DataAlgo {
+impl<E: Stored> Direct<E> for DataAlgo {
     const DIRECTION: Direction = Direction::Data;
     fn choose(Plan { x, w, y, conv, .. }: &Plan<E, ()>) -> Result<(Self, usize), CudnnError> {
         let op = ConvBackwardData { conv, dx: x, w, dy: y };
@@ -107,7 +119,7 @@ impl<E: Element> Direct<E> for DataAlgo {
     }
 }
 
-impl<E: Element> Direct<E> for FilterAlgo {
+impl<E: Stored> Direct<E> for FilterAlgo {
     const DIRECTION: Direction = Direction::Weight;
     fn choose(Plan { x, w, y, conv, .. }: &Plan<E, ()>) -> Result<(Self, usize), CudnnError> {
         let op = ConvBackwardFilter { conv, x, dw: w, dy: y };
@@ -129,14 +141,14 @@ impl Convolutions {
         Ok(Self { cudnn, plans: RefCell::default(), workspace: RefCell::default() })
     }
 
-    fn plan<E: Element, A: Direct<E>>(&self, conv: &Conv2d, precision: Precision) -> Result<Rc<Plan<E, A>>, GpuError> {
+    fn plan<E: Stored, A: Direct<E>>(&self, conv: &Conv2d, precision: Precision) -> Result<Rc<Plan<E, A>>, GpuError> {
         let key = Key { conv: *conv, precision, direction: A::DIRECTION, bf16: E::BF16 };
         let found = self.plans.borrow().get(&key).cloned();
         if let Some(plan) = found.and_then(|plan| plan.downcast().ok()) {
             return Ok(plan);
         }
         let size = |what, value| int("convolution", what, value);
-        let tensor = |c, h, w| -> Result<TensorDescriptor<E>, GpuError> {
+        let tensor = |c, h, w| -> Result<TensorDescriptor<Typed<E>>, GpuError> {
             let dims = [size("n", conv.n)?, size("channels", c)?, size("height", h)?, size("width", w)?];
             let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
             self.cudnn.create_4d_tensor(format, dims).map_err(failed("describing a map"))
@@ -171,7 +183,7 @@ impl Convolutions {
 }
 
 /// Runs `launch(plan, workspace)`.
-fn with_plan<E: Element, A: Direct<E>>(
+fn with_plan<E: Stored, A: Direct<E>>(
     gpu: &Gpu,
     conv: &Conv2d,
     precision: Precision,
@@ -187,33 +199,6 @@ fn with_plan<E: Element, A: Direct<E>>(
     launch(&plan, (plan.workspace > 0).then_some(&mut raw)).map_err(failed(what))
 }
 
-/// Errs where lengths cannot be told from the shape.
-fn check_shape(function: &'static str, conv: &Conv2d) -> Result<(), Misfit> {
-    let divided = |channels: usize| conv.groups > 0 && channels.is_multiple_of(conv.groups);
-    if divided(conv.c_in) && divided(conv.c_out) && conv.stride.0 > 0 && conv.stride.1 > 0 {
-        return Ok(());
-    }
-    let (value, expected) = (format!("{conv:?}"), "groups that divide the channels, a stride");
-    Err(Misfit::Value { function, what: "shape", value, expected })
-}
-
-/// Checks the shape, then length and start of input, weight and output.
-fn check<E: Element>(
-    gpu: &Gpu,
-    function: &'static str,
-    conv: &Conv2d,
-    [x, w, y]: [View<'_, Gpu, E>; 3],
-) -> Result<(), Misfit> {
-    check_shape(function, conv)?;
-    for (what, view, expected) in
-        [("input", x, conv.in_len()), ("weight", w, conv.weight_len()), ("output", y, conv.out_len())]
-    {
-        fits(function, what, view.len(), expected)?;
-        aligned(function, what, gpu.address(view), 16)?;
-    }
-    Ok(())
-}
-
 /// The same convolution of an image with its padding already around it; `None` where cuDNN can pad.
 fn framed(conv: &Conv2d) -> Option<Conv2d> {
     let Pad { top, bottom, left, right } = conv.pad;
@@ -225,44 +210,8 @@ fn framed(conv: &Conv2d) -> Option<Conv2d> {
     })
 }
 
-/// Weights (c_out, c_in / groups, kh, kw) as f32 to the layout and type of convolutions.
-///
-/// # Errors
-/// Lengths that disagree, and the GPU's.
-pub fn pack<E: Element>(
-    gpu: &Gpu,
-    conv: &Conv2d,
-    weight: View<'_, Gpu, f32>,
-    to: ViewMut<'_, Gpu, E>,
-) -> Result<(), GpuError> {
-    check_shape("convolution::pack", conv)?;
-    let mut stored = Slice::<Gpu, E>::new(gpu, weight.len())?;
-    layout::from_float(gpu, weight, stored.view_mut())?;
-    layout::nchw_to_nhwc(gpu, [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw], stored.view(), to)
-}
-
-/// The reverse of [`pack`], for gradients.
-///
-/// # Errors
-/// Lengths that disagree, and the GPU's.
-pub fn unpack<E: Element>(
-    gpu: &Gpu,
-    conv: &Conv2d,
-    packed: View<'_, Gpu, E>,
-    to: ViewMut<'_, Gpu, f32>,
-) -> Result<(), GpuError> {
-    check_shape("convolution::unpack", conv)?;
-    let mut stored = Slice::<Gpu, E>::new(gpu, packed.len())?;
-    let shape = [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw];
-    layout::nhwc_to_nchw(gpu, shape, packed, stored.view_mut())?;
-    layout::to_float(gpu, stored.view(), to)
-}
-
-/// `ys` (n, out_h, out_w, c_out) from `xs` (n, h, w, c_in) and packed weights.
-///
-/// # Errors
-/// Lengths that disagree, and the GPU's.
-pub fn forward<E: Element>(
+/// [`Engine::convolve`](crate::cuda::Engine::convolve).
+pub(super) fn forward<E: Stored>(
     gpu: &Gpu,
     conv: &Conv2d,
     precision: Precision,
@@ -270,8 +219,8 @@ pub fn forward<E: Element>(
     weight: View<'_, Gpu, E>,
     ys: ViewMut<'_, Gpu, E>,
 ) -> Result<(), GpuError> {
-    const NAME: &str = "convolution::forward";
-    check(gpu, NAME, conv, [xs, weight, ys.view()])?;
+    const NAME: &str = "convolve";
+    check_convolution(NAME, conv, xs, weight, ys.view())?;
     if let Some(inner) = framed(conv) {
         let mut image = Slice::new(gpu, inner.in_len())?;
         layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.view_mut())?;
@@ -280,45 +229,44 @@ pub fn forward<E: Element>(
     let (xs, weight, mut ys) = (Raw::new(gpu, xs), Raw::new(gpu, weight), Raw::new(gpu, ys.view()));
     with_plan::<E, ForwardAlgo>(gpu, conv, precision, NAME, |plan, workspace| {
         let op = ConvForward { conv: &plan.conv, x: &plan.x, w: &plan.w, y: &plan.y };
-        let scale = (E::narrow(1.0), E::narrow(0.0));
         // SAFETY: the descriptors are those of the shape that the lengths have been checked against.
-        unsafe { op.launch(plan.algorithm, workspace, scale, &xs, &weight, &mut ys) }
+        unsafe { op.launch(plan.algorithm, workspace, scales::<E>(false), &xs, &weight, &mut ys) }
     })
 }
 
-/// The gradient of the input; overwritten.
-///
-/// # Errors
-/// Lengths that disagree, and the GPU's.
-pub fn backward_data<E: Element>(
+/// [`Engine::convolve_back`](crate::cuda::Engine::convolve_back).
+pub(super) fn backward_data<E: Stored>(
     gpu: &Gpu,
     conv: &Conv2d,
     precision: Precision,
     d_ys: View<'_, Gpu, E>,
     weight: View<'_, Gpu, E>,
     d_xs: ViewMut<'_, Gpu, E>,
+    add: bool,
 ) -> Result<(), GpuError> {
-    const NAME: &str = "convolution::backward_data";
-    check(gpu, NAME, conv, [d_xs.view(), weight, d_ys])?;
+    const NAME: &str = "convolve_back";
+    check_convolution(NAME, conv, d_xs.view(), weight, d_ys)?;
     if let Some(inner) = framed(conv) {
         let mut image = Slice::new(gpu, inner.in_len())?;
-        backward_data(gpu, &inner, precision, d_ys, weight, image.view_mut())?;
-        return layout::pad_backward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, image.view(), d_xs);
+        backward_data(gpu, &inner, precision, d_ys, weight, image.view_mut(), false)?;
+        let shape = [conv.n, conv.h, conv.w, conv.c_in];
+        if !add {
+            return layout::pad_backward(gpu, shape, conv.pad, image.view(), d_xs);
+        }
+        let mut gradient = Slice::new(gpu, conv.in_len())?;
+        layout::pad_backward(gpu, shape, conv.pad, image.view(), gradient.view_mut())?;
+        return layout::add(gpu, gradient.view(), d_xs);
     }
     let (d_ys, weight, mut d_xs) = (Raw::new(gpu, d_ys), Raw::new(gpu, weight), Raw::new(gpu, d_xs.view()));
     with_plan::<E, DataAlgo>(gpu, conv, precision, NAME, |plan, workspace| {
         let op = ConvBackwardData { conv: &plan.conv, dx: &plan.x, w: &plan.w, dy: &plan.y };
-        let scale = (E::narrow(1.0), E::narrow(0.0));
         // SAFETY: as in `forward`.
-        unsafe { op.launch(plan.algorithm, workspace, scale, &mut d_xs, &weight, &d_ys) }
+        unsafe { op.launch(plan.algorithm, workspace, scales::<E>(add), &mut d_xs, &weight, &d_ys) }
     })
 }
 
-/// The gradient of the packed weights; overwritten.
-///
-/// # Errors
-/// Lengths that disagree, and the GPU's.
-pub fn backward_weight<E: Element>(
+/// [`Engine::convolve_weight`](crate::cuda::Engine::convolve_weight).
+pub(super) fn backward_weight<E: Stored>(
     gpu: &Gpu,
     conv: &Conv2d,
     precision: Precision,
@@ -326,8 +274,8 @@ pub fn backward_weight<E: Element>(
     d_ys: View<'_, Gpu, E>,
     d_weight: ViewMut<'_, Gpu, E>,
 ) -> Result<(), GpuError> {
-    const NAME: &str = "convolution::backward_weight";
-    check(gpu, NAME, conv, [xs, d_weight.view(), d_ys])?;
+    const NAME: &str = "convolve_weight";
+    check_convolution(NAME, conv, xs, d_weight.view(), d_ys)?;
     if let Some(inner) = framed(conv) {
         let mut image = Slice::new(gpu, inner.in_len())?;
         layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.view_mut())?;
@@ -336,31 +284,7 @@ pub fn backward_weight<E: Element>(
     let (xs, d_ys, mut d_weight) = (Raw::new(gpu, xs), Raw::new(gpu, d_ys), Raw::new(gpu, d_weight.view()));
     with_plan::<E, FilterAlgo>(gpu, conv, precision, NAME, |plan, workspace| {
         let op = ConvBackwardFilter { conv: &plan.conv, x: &plan.x, dw: &plan.w, dy: &plan.y };
-        let scale = (E::narrow(1.0), E::narrow(0.0));
         // SAFETY: as in `forward`.
-        unsafe { op.launch(plan.algorithm, workspace, scale, &xs, &mut d_weight, &d_ys) }
+        unsafe { op.launch(plan.algorithm, workspace, scales::<E>(false), &xs, &mut d_weight, &d_ys) }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conv::Operands;
-
-    #[test]
-    fn shapes_without_lengths_are_refused() {
-        let (pad, operands) = (Pad::default(), Operands::Exact);
-        let conv =
-            Conv2d { n: 1, h: 8, w: 8, c_in: 4, c_out: 6, kh: 3, kw: 3, stride: (1, 1), pad, groups: 2, operands };
-        assert_eq!(check_shape("f", &conv), Ok(()));
-        for wrong in [
-            Conv2d { groups: 0, ..conv },
-            Conv2d { groups: 4, ..conv },
-            Conv2d { groups: 3, ..conv },
-            Conv2d { stride: (0, 1), ..conv },
-            Conv2d { stride: (1, 0), ..conv },
-        ] {
-            assert!(matches!(check_shape("f", &wrong), Err(Misfit::Value { what: "shape", .. })), "{wrong:?}");
-        }
-    }
 }

@@ -5,18 +5,16 @@
 //! |---|---|
 //! | [`info`] | which GPUs there are |
 //! | `cache` | compiled kernels on disk |
-//! | [`convolution`] | convolution by cuDNN |
-//! | [`product`] | fully connected layers by cuBLASLt |
-//! | [`check`] | these two compared with the CPU's |
+//! | `convolution` | convolution by cuDNN |
+//! | `product` | products of matrices by cuBLASLt |
 //! | [`error`] | what can go wrong |
 #![allow(unsafe_code, reason = "kernels are launched and memory is copied through raw pointers")]
 
 mod cache;
-pub mod check;
-pub mod convolution;
+mod convolution;
 pub mod error;
 pub mod info;
-pub mod product;
+mod product;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -31,10 +29,11 @@ use cudarc::driver::{
 };
 use cudarc::nvrtc::Ptx;
 
-use super::device::{Arg, Device, Launch, Misfit, View, Word};
-pub use super::engine::Precision;
+use super::device::{Arg, Device, Launch, Stored, View, ViewMut, Word};
+use super::engine::{Engine, Matrices, Precision};
 use super::nvrtc::{Nvrtc, OPTIONS};
 use super::source::{Key, Source, module_name};
+use crate::conv::Conv2d;
 use cache::Cache;
 use convolution::Convolutions;
 pub use error::GpuError;
@@ -233,6 +232,54 @@ impl Device for Gpu {
     }
 }
 
+impl Engine for Gpu {
+    fn convolve<E: Stored>(
+        &self,
+        conv: &Conv2d,
+        precision: Precision,
+        xs: View<'_, Self, E>,
+        weight: View<'_, Self, E>,
+        ys: ViewMut<'_, Self, E>,
+    ) -> Result<(), GpuError> {
+        convolution::forward(self, conv, precision, xs, weight, ys)
+    }
+
+    fn convolve_back<E: Stored>(
+        &self,
+        conv: &Conv2d,
+        precision: Precision,
+        d_ys: View<'_, Self, E>,
+        weight: View<'_, Self, E>,
+        d_xs: ViewMut<'_, Self, E>,
+        add: bool,
+    ) -> Result<(), GpuError> {
+        convolution::backward_data(self, conv, precision, d_ys, weight, d_xs, add)
+    }
+
+    fn convolve_weight<E: Stored>(
+        &self,
+        conv: &Conv2d,
+        precision: Precision,
+        xs: View<'_, Self, E>,
+        d_ys: View<'_, Self, E>,
+        d_weight: ViewMut<'_, Self, E>,
+    ) -> Result<(), GpuError> {
+        convolution::backward_weight(self, conv, precision, xs, d_ys, d_weight)
+    }
+
+    fn multiply<E: Stored>(
+        &self,
+        matrices: &Matrices,
+        precision: Precision,
+        a: View<'_, Self, E>,
+        b: View<'_, Self, E>,
+        to: ViewMut<'_, Self, E>,
+        add: bool,
+    ) -> Result<(), GpuError> {
+        product::multiply(self, matrices, precision, a, b, &to, add)
+    }
+}
+
 /// A part of a buffer as cudarc's libraries take it. It carries no events: there is one stream.
 struct Raw<'a, T> {
     pointer: u64,
@@ -241,20 +288,10 @@ struct Raw<'a, T> {
     word: PhantomData<T>,
 }
 
-impl<'a, T: Word> Raw<'a, T> {
-    fn new(gpu: &'a Gpu, view: View<'a, Gpu, T>) -> Self {
+impl<'a, T> Raw<'a, T> {
+    /// `T` is what the library calls the numbers' type.
+    fn new<W: Word>(gpu: &'a Gpu, view: View<'a, Gpu, W>) -> Self {
         Self { pointer: gpu.address(view), len: view.len(), stream: &gpu.stream, word: PhantomData }
-    }
-}
-
-/// Errs where an address is no multiple of so many bytes, which a library takes for granted.
-fn aligned(function: &'static str, what: &'static str, address: u64, bytes: u64) -> Result<(), Misfit> {
-    match address % bytes {
-        0 => Ok(()),
-        beyond => {
-            let value = format!("{beyond} bytes behind a multiple of {bytes}");
-            Err(Misfit::Value { function, what, value, expected: "a start at a multiple" })
-        }
     }
 }
 
@@ -276,18 +313,5 @@ impl<T> DevicePtr<T> for Raw<'_, T> {
 impl<T> DevicePtrMut<T> for Raw<'_, T> {
     fn device_ptr_mut<'a>(&'a mut self, _: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
         (self.pointer, SyncOnDrop::Sync(None))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::aligned;
-
-    #[test]
-    fn starts_are_multiples() {
-        assert_eq!(aligned("f", "x", 512, 256), Ok(()));
-        let error = aligned("f", "x", 516, 256).unwrap_err().to_string();
-        assert_eq!(error, "f: x is 4 bytes behind a multiple of 256; expected a start at a multiple");
     }
 }

@@ -29,6 +29,18 @@ to_float(const Stored* __restrict__ xs, float* __restrict__ ys, u64 n) {
     if (i < n) ys[i] = widen(xs[i]);
 }
 
+// ys = factor xs, VEC elements a thread.
+extern "C" __global__ void __launch_bounds__(THREADS)
+scaled(const Stored* __restrict__ xs, Stored* __restrict__ ys, u64 n, float factor) {
+    const u64 i = ((u64)blockIdx.x * blockDim.x + threadIdx.x) * VEC;
+    if (i >= n) return;
+    float x[VEC];
+    load(xs + i, x);
+#pragma unroll
+    for (int v = 0; v < VEC; ++v) x[v] *= factor;
+    store(x, ys + i);
+}
+
 // ys += xs, VEC elements a thread.
 extern "C" __global__ void __launch_bounds__(THREADS)
 add_to(const Stored* __restrict__ xs, Stored* __restrict__ ys, u64 n) {
@@ -120,11 +132,4 @@ pad_backward(const Stored* __restrict__ d_ys, Stored* __restrict__ d_xs, const F
     if (image >= p.n) return;
     const int row = (int)(pixel / p.w % p.h) + p.top, column = (int)(pixel % p.w) + p.left;
     d_xs[at] = d_ys[((size_t)(image * p.out_h + row) * p.out_w + column) * p.c + at % p.c];
-}
-
-// ys = factor xs.
-extern "C" __global__ void __launch_bounds__(THREADS)
-scaled(const float* __restrict__ xs, float* __restrict__ ys, u64 n, float factor) {
-    const u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) ys[i] = factor * xs[i];
 }

@@ -102,12 +102,13 @@ norm_act_finish(const float* __restrict__ partial, const float* __restrict__ sca
     term[c] = frozen ? 0.0f : (float)(-slope * d_u / rows);
 }
 
-// d_xs (+)= scale du + pull (x - mean) + term, d_residual (+)= du, where they are wanted.
+// d_xs (+)= scale du + pull (x - mean) + term, d_residual (+)= du: those that are wanted.
 extern "C" __global__ void __launch_bounds__(THREADS)
 norm_act_apply(const Stored* __restrict__ xs, const Stored* __restrict__ residual, const Stored* __restrict__ d_ys,
                const float* __restrict__ mean, const float* __restrict__ scale, const float* __restrict__ beta,
                const float* __restrict__ params, const float* __restrict__ pull, const float* __restrict__ term,
-               Stored* __restrict__ d_xs, Stored* __restrict__ d_residual, int rows, int channels, int add, int add_residual) {
+               Stored* __restrict__ d_xs, Stored* __restrict__ d_residual, int rows, int channels, int add,
+               int add_residual) {
     const int channel = first_channel();
     if (channel >= channels) return;
     Channels norm;

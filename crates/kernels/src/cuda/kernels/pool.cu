@@ -115,7 +115,7 @@ avg_pool_backward(const Stored* __restrict__ d_ys, Stored* __restrict__ d_xs, co
     store(sums, d_xs + ((size_t)(image * p.h + row) * p.w + column) * p.c + channel);
 }
 
-// ys (n, c) from xs (n, pixels, c), features in float whatever the maps are stored in; a channel kernel with blockIdx.z the image and gridDim.y 1.
+// ys (n, c) as float, which may start anywhere, from xs (n, pixels, c); a channel kernel with blockIdx.z the image and gridDim.y 1.
 extern "C" __global__ void __launch_bounds__(THREADS)
 global_avg_forward(const Stored* __restrict__ xs, float* __restrict__ ys, int pixels, int channels) {
     const int channel = first_channel();
@@ -128,9 +128,10 @@ global_avg_forward(const Stored* __restrict__ xs, float* __restrict__ ys, int pi
             for (int v = 0; v < VEC; ++v) sums[v] += x[v];
         }
 #pragma unroll
-    for (int v = 0; v < VEC; ++v) sums[v] = sum_over_rows(sums[v]) / pixels;
-    if (threadIdx.y == 0 && channel < channels)
-        for (int v = 0; v < VEC; ++v) ys[(size_t)blockIdx.z * channels + channel + v] = sums[v];
+    for (int v = 0; v < VEC; ++v) {
+        const float sum = sum_over_rows(sums[v]);
+        if (threadIdx.y == 0 && channel < channels) ys[(size_t)blockIdx.z * channels + channel + v] = sum / pixels;
+    }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -138,8 +139,9 @@ global_avg_backward(const float* __restrict__ d_ys, Stored* __restrict__ d_xs, i
     const int channel = first_channel();
     if (channel >= channels) return;
     float d[VEC];
+    load_channels(d_ys + (size_t)blockIdx.z * channels + channel, 0.0f, d);
 #pragma unroll
-    for (int v = 0; v < VEC; ++v) d[v] = d_ys[(size_t)blockIdx.z * channels + channel + v] / pixels;
+    for (int v = 0; v < VEC; ++v) d[v] /= pixels;
     for (int pixel = first_row(); pixel < pixels; pixel += ROW_STEP)
         store(d, d_xs + ((size_t)blockIdx.z * pixels + pixel) * channels + channel);
 }

@@ -1,6 +1,6 @@
 //! Moving and adding elements; see [`crate::layout`].
 
-use super::{Grid, Stored, Subject, args, fits, int, rows_of, run, source, width};
+use super::{Grid, MAX_SIDE, Stored, Subject, args, fits, int, rows_of, run, source, width};
 use crate::conv::Pad;
 use crate::cuda::device::{Device, Misfit, View, ViewMut};
 use crate::layout::SubsamplePad;
@@ -38,12 +38,10 @@ fn transpose<D: Device, E: Stored>(
     ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "transpose";
-    /// CUDA's limit of a grid's second and third side.
-    const MAX: usize = 65_535;
     fits(NAME, "xs", xs.len(), n * rows * columns)?;
     fits(NAME, "ys", ys.len(), xs.len())?;
     let (row_count, column_count) = (int(NAME, "rows", rows)?, int(NAME, "columns", columns)?);
-    if n > MAX || rows.div_ceil(32) > MAX {
+    if n > MAX_SIDE || rows.div_ceil(32) > MAX_SIDE {
         let (value, expected) = (format!("{n} x {rows} x {columns}"), "at most 65535 matrices of at most 2097120 rows");
         return Err(Misfit::Value { function: NAME, what: "shape", value, expected }.into());
     }
@@ -82,13 +80,15 @@ pub fn to_float<D: Device, E: Stored>(device: &D, xs: View<'_, D, E>, ys: ViewMu
 /// Lengths that disagree, and the device's.
 pub fn scaled<D: Device>(
     device: &D,
-    factor: f32,
+    factor: f64,
     xs: View<'_, D, f32>,
     ys: ViewMut<'_, D, f32>,
 ) -> Result<(), D::Error> {
-    fits("scaled", "ys", ys.len(), xs.len())?;
-    let (grid, n) = (Grid::each("scaled", xs.len())?, xs.len() as u64);
-    run(device, source::<f32>(Subject::Layout, 1), "scaled", grid, args![xs, &ys, n, factor])
+    const NAME: &str = "scaled";
+    fits(NAME, "ys", ys.len(), xs.len())?;
+    let vec = width::<f32>(xs.len(), [xs.place().1, ys.view().place().1]);
+    let (grid, n) = (Grid::each(NAME, xs.len() / vec)?, xs.len() as u64);
+    run(device, source::<f32>(Subject::Layout, vec), NAME, grid, args![xs, &ys, n, factor as f32])
 }
 
 /// `ys += xs`.

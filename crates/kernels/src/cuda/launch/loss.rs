@@ -7,7 +7,8 @@ use crate::cuda::device::{Device, Misfit, Scratch, View, ViewMut};
 pub const IGNORED: u32 = u32::MAX;
 
 /// `loss[0]` = sum over the rows of `logits` (n, classes) of the cross-entropy with `(1 - smoothing) onehot(target) + smoothing /
-/// classes`, divided by `count`; `d_logits` gets `weight` times its gradient. For the mean `count` is n, less the rows of target [`IGNORED`].
+/// classes`, divided by `count`; `d_logits` gets `weight` times its gradient, where the network's loss has other terms. For the mean
+/// `count` is n, less the rows of target [`IGNORED`].
 ///
 /// Another target that is no class gives NaN: the device cannot stop for it.
 ///
@@ -40,8 +41,8 @@ pub fn softmax_cross_entropy<D: Device, E: Stored>(
     let losses = scratch.get::<f32>(device, n)?;
     let kernels = source::<E>(Subject::Loss, 1);
     let (classes, rows) = (int(NAME, "classes", classes)?, int(NAME, "examples", n)?);
-    let args =
-        args![logits, targets, &losses, d_logits.as_ref(), classes, smoothing as f32, count as f32, weight as f32];
+    let numbers = [smoothing as f32, count as f32, weight as f32];
+    let args = args![logits, targets, &losses, d_logits.as_ref(), classes, numbers[0], numbers[1], numbers[2]];
     run(device, kernels, NAME, Grid::blocks(NAME, n)?, args)?;
     run(device, kernels, "mean_loss", Grid::blocks(NAME, 1)?, args![losses.view(), &loss, rows, count as f32])
 }

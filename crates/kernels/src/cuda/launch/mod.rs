@@ -27,6 +27,8 @@ const THREADS: usize = 256;
 const ROWS_A_THREAD: usize = 16;
 /// Blocks of a channel kernel, about: several for every multiprocessor of a large GPU.
 const BLOCKS: usize = 1024;
+/// CUDA's limit of a grid's second and third side.
+const MAX_SIDE: usize = 65_535;
 
 /// Arguments in order.
 macro_rules! args {

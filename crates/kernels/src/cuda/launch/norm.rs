@@ -158,7 +158,7 @@ pub fn forward<D: Device, E: Stored>(
     run(device, norm.source::<E>(vec), FORWARD, Grid::channels(rows, channels, vec), args)
 }
 
-/// What comes back, where it is wanted; all are overwritten but those that say that they are added to.
+/// What comes back; all are overwritten but those of maps that are to be added.
 #[derive(Debug)]
 pub struct Grads<'a, D: Device, E> {
     /// Of `xs`.
@@ -204,12 +204,11 @@ pub fn backward<D: Device, E: Stored>(
 ) -> Result<(), D::Error> {
     let rows = rows_of(BACKWARD, xs.len(), channels)?;
     norm.check(BACKWARD, channels)?;
-    let len = |map: &Option<ViewMut<'_, D, E>>| map.as_ref().map_or(xs.len(), ViewMut::len);
     for (what, len) in [
         ("d_ys", d_ys.len()),
         ("residual", residual.map_or(xs.len(), |r| r.len())),
-        ("d_xs", len(&out.d_xs)),
-        ("d_residual", len(&out.d_residual)),
+        ("d_xs", out.d_xs.as_ref().map_or(xs.len(), ViewMut::len)),
+        ("d_residual", out.d_residual.as_ref().map_or(xs.len(), ViewMut::len)),
     ] {
         fits(BACKWARD, what, len, xs.len())?;
     }
@@ -221,9 +220,13 @@ pub fn backward<D: Device, E: Stored>(
         fits(BACKWARD, what, len.unwrap_or(channels), channels)?;
     }
     fits(BACKWARD, "d_params", out.d_params.len(), norm.params.len())?;
-    let start = |map: &Option<ViewMut<'_, D, E>>| map.as_ref().map_or(0, |map| map.view().place().1);
-    let starts =
-        [xs.place().1, d_ys.place().1, start(&out.d_xs), residual.map_or(0, |r| r.place().1), start(&out.d_residual)];
+    let starts = [
+        xs.place().1,
+        d_ys.place().1,
+        out.d_xs.as_ref().map_or(0, |d| d.view().place().1),
+        residual.map_or(0, |r| r.place().1),
+        out.d_residual.as_ref().map_or(0, |r| r.view().place().1),
+    ];
     let vec = width::<E>(channels, starts);
     let (source, grid) = (norm.source::<E>(vec), Grid::channels(rows, channels, vec));
     let (row_count, channel_count) = (int(BACKWARD, "rows", rows)?, int(BACKWARD, "channels", channels)?);
@@ -248,6 +251,9 @@ pub fn backward<D: Device, E: Stored>(
         !found.from_batch,
     ];
     run(device, source, "norm_act_finish", Grid::finish(channels, 1), args)?;
+    if out.d_xs.is_none() && out.d_residual.is_none() {
+        return Ok(());
+    }
     let args = args![
         xs,
         residual,
@@ -265,8 +271,5 @@ pub fn backward<D: Device, E: Stored>(
         out.add,
         out.add_residual,
     ];
-    match (&out.d_xs, &out.d_residual) {
-        (None, None) => Ok(()),
-        _ => run(device, source, "norm_act_apply", grid, args),
-    }
+    run(device, source, "norm_act_apply", grid, args)
 }

@@ -1,6 +1,6 @@
 //! Pooling of NHWC images; see [`crate::pool`].
 
-use super::{Grid, Stored, Subject, args, fits, int, run, source, width};
+use super::{Grid, MAX_SIDE, Stored, Subject, args, fits, int, run, source, width};
 use crate::cuda::device::{Device, Misfit, View, ViewMut};
 use crate::pool::Pool2d;
 
@@ -104,7 +104,7 @@ pub fn avg_backward<D: Device, E: Stored>(
     run(device, source::<E>(Subject::Pool, vec), NAME, grid, args![d_ys, &d_xs, shape])
 }
 
-/// Mean over the `hw` pixels of each of `n` images: features `ys` (n, c) from a map `xs` (n, hw, c).
+/// Mean over the `hw` pixels of each of `n` images: `ys` (n, c), in f32 whatever the map is stored in, from `xs` (n, hw, c).
 ///
 /// # Errors
 /// Lengths that disagree, no pixels, and the device's.
@@ -115,7 +115,8 @@ pub fn global_avg_forward<D: Device, E: Stored>(
     ys: ViewMut<'_, D, f32>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "global_avg_forward";
-    let vec = global_check::<E>(NAME, [n, hw, c], (xs.len(), xs.place().1), ys.len())?;
+    global_check(NAME, [n, hw, c], xs.len(), ys.len())?;
+    let vec = width::<E>(c, [xs.place().1]);
     // One block down, so that it has the whole sum.
     let grid = Grid::channels(1, c, vec).depth(n);
     let args = args![xs, &ys, int(NAME, "hw", hw)?, int(NAME, "c", c)?];
@@ -133,29 +134,22 @@ pub fn global_avg_backward<D: Device, E: Stored>(
     d_xs: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "global_avg_backward";
-    let vec = global_check::<E>(NAME, [n, hw, c], (d_xs.len(), d_xs.view().place().1), d_ys.len())?;
+    global_check(NAME, [n, hw, c], d_xs.len(), d_ys.len())?;
+    let vec = width::<E>(c, [d_xs.view().place().1]);
     let grid = Grid::channels(hw, c, vec).depth(n);
     let args = args![d_ys, &d_xs, int(NAME, "hw", hw)?, int(NAME, "c", c)?];
     run(device, source::<E>(Subject::Pool, vec), NAME, grid, args)
 }
 
-/// Checks lengths; returns the width of loads. The map as (length, start), and the features' length.
-fn global_check<E: Stored>(
-    function: &'static str,
-    [n, hw, c]: [usize; 3],
-    map: (usize, usize),
-    features: usize,
-) -> Result<usize, Misfit> {
-    /// CUDA's limit of a grid's third side.
-    const MAX_IMAGES: usize = 65_535;
+/// Checks lengths.
+fn global_check(function: &'static str, [n, hw, c]: [usize; 3], large: usize, small: usize) -> Result<(), Misfit> {
     let bad = |what, value: usize, expected| Misfit::Value { function, what, value: value.to_string(), expected };
     if hw * c == 0 {
         return Err(bad("pixels times channels", 0, "at least 1"));
     }
-    if n > MAX_IMAGES {
+    if n > MAX_SIDE {
         return Err(bad("images", n, "at most 65535"));
     }
-    fits(function, "(n, hw, c) map", map.0, n * hw * c)?;
-    fits(function, "(n, c) features", features, n * c)?;
-    Ok(width::<E>(c, [map.1]))
+    fits(function, "(n, hw, c) map", large, n * hw * c)?;
+    fits(function, "(n, c) map", small, n * c)
 }

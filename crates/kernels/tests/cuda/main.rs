@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
+
 use swish_emulation::{Host, HostError};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
-use swish_kernels::cuda::check::run;
+use swish_kernels::cuda::check::{Row, run, run_libraries};
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
-use swish_kernels::cuda::{Scratch, Slice, Subject};
+use swish_kernels::cuda::{Engine, Matrices, Precision, Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
 
 fn host() -> Option<Host> {
@@ -16,11 +17,14 @@ fn host() -> Option<Host> {
 /// Each comparison is within its bound.
 fn check(subject: Subject) {
     let Some(host) = host() else { return };
-    let rows = run(&host, subject).unwrap();
+    check_rows(subject.name(), &run(&host, subject).unwrap());
+}
+
+fn check_rows(name: &str, rows: &[Row]) {
     assert!(!rows.is_empty());
     let wrong: Vec<String> = rows.iter().filter(|row| !row.passed()).map(ToString::to_string).collect();
     let worst = rows.iter().map(|row| row.error).fold(0.0, f64::max);
-    println!("{}: {} comparisons, largest error {worst:.1e}", subject.name(), rows.len());
+    println!("{name}: {} comparisons, largest error {worst:.1e}", rows.len());
     assert!(wrong.is_empty(), "{} of {} comparisons:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
@@ -52,6 +56,13 @@ subjects! {
     layout_and_casts: Layout;
 }
 
+/// Those of the emulation are the CPU's; what is compared here is how its shapes, strides and layouts are understood.
+#[test]
+fn libraries() {
+    let Some(host) = host() else { return };
+    check_rows("libraries", &run_libraries(&host).unwrap());
+}
+
 /// Wrong arguments are named before anything runs.
 #[test]
 fn misfits_are_named() {
@@ -62,11 +73,15 @@ fn misfits_are_named() {
         HostError::Misfit(misfit) => misfit.to_string(),
         error => panic!("{error}"),
     };
-    let error = dropout::forward(&host, 0.5, 1, xs.view(), ys.view_mut()).unwrap_err();
+    let error = dropout::forward(&host, 0.5, 1, None, xs.view(), ys.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "dropout: ys has 11 elements; expected 12");
     let mut ys = Slice::<_, f32>::new(&host, 12).unwrap();
-    let error = dropout::forward(&host, 1.5, 1, xs.view(), ys.view_mut()).unwrap_err();
+    let error = dropout::forward(&host, 1.5, 1, None, xs.view(), ys.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "dropout: drop probability is 1.5; expected 0 to 1");
+    for (rows, word) in [(0, "map has 12 elements"), (5, "expected 15"), (65_536, "number of rows is 65536")] {
+        let error = dropout::forward(&host, 0.5, 1, Some(rows), xs.view(), ys.view_mut()).unwrap_err();
+        assert!(misfit(error).contains(word));
+    }
     let mut five = Slice::new(&host, 5).unwrap();
     let error = sums::column_sums(&host, &mut Scratch::default(), xs.view(), five.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "column_sums: map has 12 elements; expected 15");
@@ -75,6 +90,17 @@ fn misfits_are_named() {
     let columns = layout::Columns { stride: 4, first: 2 };
     let error = layout::copy_channels(&host, 3, (xs.view(), columns), (ys.view_mut(), columns)).unwrap_err();
     assert!(misfit(error).contains("columns is 2..5 of 4"));
+    let matrices = Matrices { rows: 2, columns: 2, inner: 2, a_transposed: false, b_transposed: false };
+    let multiply = |matrices: Matrices, start| {
+        let mut ys = Slice::<_, f32>::new(&host, 4).unwrap();
+        let (a, b) = (xs.view().range(start..start + 4), xs.view().range(0..4));
+        let error = host.multiply(&matrices, Precision::Exact, a, b, ys.view_mut(), false).unwrap_err();
+        misfit(error)
+    };
+    let error = multiply(matrices, 1);
+    assert_eq!(error, "multiply: first factor is 4 bytes behind a multiple of 256; expected a start at a multiple");
+    assert!(multiply(Matrices { rows: 0, ..matrices }, 0).contains("at least 1 each"));
+    assert_eq!(multiply(Matrices { columns: 3, ..matrices }, 0), "multiply: second factor has 4 elements; expected 6");
 }
 
 /// Shapes without lengths are named too, and no channels are nothing to copy.
@@ -155,11 +181,11 @@ fn the_emulation_sees_mistakes() {
     let Some(host) = host() else { return };
     const BEGIN: &str = "extern \"C\" __global__ void __launch_bounds__(64) f(float* x, float* y) {";
     let run = |body: &str| {
-        let (mut x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());
+        let (x, mut y) = (Slice::of(&host, &[1.0f32; 64]).unwrap(), Slice::of(&host, &[0.0f32; 128]).unwrap());
         {
-            let (x, y) = (x.view_mut(), y.view_mut().range(0..64));
+            let (x, y) = (x.view(), y.view_mut().range(0..64));
             let source = Source { subject: Subject::Layout, bf16: false, vec: 4, part: Part::None };
-            let args = vec![Arg::from(&x), Arg::from(&y)];
+            let args = vec![Arg::from(x), Arg::from(&y)];
             let launch = Launch { source, entry: "f", grid: [1; 3], block: [64, 1], args };
             let text = format!("{}\n{BEGIN}\n{body}\n}}\n", source.text().split("// Every").next().unwrap());
             host.launch_text(&text, &launch).map_err(|e| e.to_string())?;
@@ -178,7 +204,11 @@ fn the_emulation_sees_mistakes() {
     };
     says("if (threadIdx.x < 32) __syncthreads(); y[threadIdx.x] = 1;", "a barrier that not all threads reach");
     says("if (threadIdx.x != 3) y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);", "not all threads reach");
-    says("y[threadIdx.x + 70] = 1;", "outside its");
-    says("y[threadIdx.x + 128] = 1;", "outside its buffers");
+    says("y[threadIdx.x + 70] = 1;", "outside its views");
+    says("y[threadIdx.x + 128] = 1;", "outside its views");
+    says("(y - 1)[threadIdx.x] = 1;", "outside its views");
+    says("x[threadIdx.x] = 2;", "given to read only");
+    says("*(volatile int*)0 = 1;", "the process ended");
+    assert!(run("y[threadIdx.x] = y[threadIdx.x + 64];").unwrap().iter().all(|y| y.is_nan()));
     says("float v[4]; load(x + 1, v); y[threadIdx.x] = v[0];", "not aligned");
 }
