@@ -11,29 +11,31 @@ VENV ?= .venv
 SEARCH ?= results/runs/search
 STRATEGY ?= exhaustive
 ARGS ?=
-RUN := cargo run --release --quiet -p swish-experiments --bin
+CUDA ?=
+FEATURES := $(if $(CUDA),--features cuda)
+RUN := cargo run --release --quiet -p swish-experiments $(FEATURES) --bin
 FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  SEARCH=folder and STRATEGY of the search  ROUNDS=3 and VENV=.venv (bench-cpu)  ARGS=further flags (--help lists them)"
+	@echo "Variables: PROFILE=smoke|reduced|paper  DATA_DIR=folder with the data sets  SEARCH=folder and STRATEGY of the search  ROUNDS=3 and VENV=.venv (bench-cpu)  CUDA=1 with ARGS=\"--device cuda:0\" on a GPU  ARGS=further flags (--help lists them)"
 
 build: ## the tool `swish` and the tables' binaries, in target/release
 	cargo build --release
 
-build-cuda: ## the tool with CUDA, in target/release; needs no CUDA to build and starts anywhere: `swish gpu` says what it finds
-	cargo build --release -p swish --features cuda
+build-cuda: ## the same with CUDA; needs no CUDA to build and starts anywhere: `swish gpu` says what it finds
+	cargo build --release -p swish -p swish-experiments --features swish/cuda,swish-experiments/cuda
 
 table-cifar: ## Tables 4 and 5: nine activations, three models, CIFAR-10 and CIFAR-100
-	cargo build --release -p swish-experiments
+	cargo build --release -p swish-experiments $(FEATURES)
 	$(RUN) table_cifar -- $(FLAGS)
 
 table-cifar-search: ## Tables 1 and 2, Figure 3: the functions that the search found, same models and data; ARGS="--from DIR": yours too
-	cargo build --release -p swish-experiments
+	cargo build --release -p swish-experiments $(FEATURES)
 	$(RUN) table_cifar_search -- $(FLAGS)
 
 imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4: ## Tables 6 to 10: nine activations, three learning rates each
-	cargo build --release -p swish-experiments
+	cargo build --release -p swish-experiments $(FEATURES)
 	$(RUN) $(subst -,_,$@) -- $(FLAGS)
 
 imagenet: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet imagenet-inception-v3 imagenet-inception-v4 ## all five of them
@@ -41,14 +43,14 @@ imagenet: imagenet-mobilenasnet imagenet-inception-resnet-v2 imagenet-mobilenet 
 figure-8: imagenet-mobilenasnet ## Figure 8: training curves of Mobile NASNet-A, from the runs of Table 6
 
 wmt-transformer: ## Table 11: nine activations, two learning rates each, in a Transformer that translates English into German
-	cargo build --release -p swish-experiments
+	cargo build --release -p swish-experiments $(FEATURES)
 	$(RUN) wmt_transformer -- $(FLAGS)
 
 table-overview: ## Table 3: on how many models Swish is better, equal or worse, counted from results/tables
 	$(RUN) table_overview
 
 figures: ## Figures 4 to 7, and 8 where its runs are: Swish, its derivative, preactivations, betas; ARGS="--only 4,5"
-	cargo build --release -p swish-experiments
+	cargo build --release -p swish-experiments $(FEATURES)
 	$(RUN) figures -- $(FLAGS)
 
 search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--units 2"; goes on where it was stopped
@@ -88,7 +90,7 @@ data-wmt: ## WMT 2014 English-German and the newstests of 2013 to 2016, 0.8 GB f
 test: ## formatting, clippy with warnings as errors, all tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p swish-kernels -p swish --all-targets --features cuda -- -D warnings
+	cargo clippy -p swish-kernels -p swish-train -p swish -p swish-experiments --all-targets --features swish-kernels/cuda,swish-train/cuda,swish/cuda,swish-experiments/cuda -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace
 

@@ -4,10 +4,11 @@
 use half::bf16;
 use std::path::Path;
 use std::rc::Rc;
-use swish_core::device::check::{Row, compare};
+use swish_core::device::check::compare;
 use swish_core::models;
 use swish_emulation::Host;
 use swish_kernels::cuda::Precision;
+use swish_kernels::cuda::check::Row;
 
 fn host() -> Option<Rc<Host>> {
     Host::new(Path::new(env!("CARGO_TARGET_TMPDIR"))).map(Rc::new)
@@ -18,8 +19,8 @@ fn check(cases: &[(&str, &str, usize)]) {
     let mut rows: Vec<Row> = Vec::new();
     for &(model, activation, n) in cases {
         let (info, activation) = (models::find(model).unwrap(), activation.parse().unwrap());
-        rows.push(compare::<_, f32>(&host, info, &activation, n, Precision::Exact).unwrap());
-        rows.push(compare::<_, bf16>(&host, info, &activation, n, Precision::Exact).unwrap());
+        rows.extend(compare::<_, f32>(&host, info, &activation, n, Precision::Exact).unwrap());
+        rows.extend(compare::<_, bf16>(&host, info, &activation, n, Precision::Exact).unwrap());
     }
     rows.iter().for_each(|row| println!("{row}"));
     assert!(rows.iter().all(Row::passed));

@@ -9,6 +9,10 @@ use swish_kernels::linear;
 use crate::{Host, HostError};
 
 impl Engine for Host {
+    fn name(&self) -> String {
+        "emulation".into()
+    }
+
     fn convolve<E: Stored>(
         &self,
         conv: &Conv2d,

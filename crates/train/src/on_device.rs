@@ -26,6 +26,9 @@ pub struct Images<'a> {
 
 /// What learns on a device, whichever it is.
 pub trait OnDevice {
+    /// What the device is.
+    fn name(&self) -> String;
+
     /// The gradient of one batch, added to those since the last update; returns the loss.
     ///
     /// # Errors
@@ -70,7 +73,7 @@ pub trait OnDevice {
 ///
 /// # Errors
 /// A GPU that is not there, or a build without CUDA; as [`DeviceLearner::new`].
-pub(crate) fn open(
+pub fn open(
     compute: Compute,
     net: &Net,
     learner: &Learner,
@@ -214,6 +217,10 @@ impl<D: Engine, E: Stored> DeviceLearner<D, E> {
 }
 
 impl<D: Engine, E: Stored> OnDevice for DeviceLearner<D, E> {
+    fn name(&self) -> String {
+        self.device.name()
+    }
+
     fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64> {
         if self.batches > 0 {
             self.net.keep_gradient()?;

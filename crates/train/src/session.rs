@@ -171,6 +171,10 @@ impl Training for Session<'_> {
         Ok(found?.0)
     }
 
+    fn device(&self) -> String {
+        self.on_device.as_ref().map_or_else(|| Compute::Cpu.to_string(), |device| device.name())
+    }
+
     fn settle(&mut self) -> Result<()> {
         self.on_device.as_ref().map_or(Ok(()), |device| device.download(&mut self.learner))
     }

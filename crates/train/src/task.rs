@@ -135,6 +135,11 @@ pub trait Training {
         Vec::new()
     }
 
+    /// What learns.
+    fn device(&self) -> String {
+        Compute::Cpu.to_string()
+    }
+
     /// Brings the learner up to date, where another device learns.
     ///
     /// # Errors

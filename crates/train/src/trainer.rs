@@ -221,7 +221,7 @@ impl<'a, R: Task> Run<'a, R> {
             steps: outline.steps,
             batch: outline.examples_a_step as usize,
             precision: cell.precision.to_string(),
-            device: self.options.device.to_string(),
+            device: self.session.device(),
             threads: self.options.threads,
             commit: provenance::commit().into(),
             dirty: provenance::dirty(),

@@ -19,7 +19,7 @@ enum What {
     Check(CheckArgs),
 }
 
-/// Run every kernel on a GPU and compare its results with the CPU's; one CSV row a comparison
+/// Run every kernel and whole networks on a GPU and compare the results with the CPU's; one CSV row a comparison
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  swish gpu check --only norm")]
 struct CheckArgs {
@@ -27,7 +27,7 @@ struct CheckArgs {
     #[arg(long, default_value_t = 0)]
     device: usize,
     /// One file of kernels (activation, moments, norm, sums, pool, loss, dropout, layer_norm, attention, embedding, depthwise, optim,
-    /// images, layout), or libraries for cuDNN and cuBLASLt; all unless given
+    /// images, layout), libraries for cuDNN and cuBLASLt, or networks for steps of whole ones; all unless given
     #[arg(long, value_name = "SUBJECT")]
     only: Option<String>,
     /// Where the CSV goes; standard output unless given
@@ -66,12 +66,40 @@ mod device {
     use anyhow::{Context, bail};
     use std::fs::File;
     use std::io::{Write, stdout};
+    use std::rc::Rc;
     use swish_kernels::cuda::Subject;
     use swish_kernels::cuda::check::{self, Row};
     use swish_kernels::cuda::gpu::{Gpu, info};
 
-    /// What is checked that is no file of kernels.
-    const LIBRARIES: &str = "libraries";
+    /// What is checked: a file of kernels, what NVIDIA's libraries do, whole networks.
+    #[derive(Clone, Copy)]
+    enum Checked {
+        Kernels(Subject),
+        Libraries,
+        Networks,
+    }
+
+    impl Checked {
+        fn all() -> impl Iterator<Item = Self> {
+            Subject::ALL.into_iter().map(Self::Kernels).chain([Self::Libraries, Self::Networks])
+        }
+
+        fn name(self) -> &'static str {
+            match self {
+                Self::Kernels(subject) => subject.name(),
+                Self::Libraries => "libraries",
+                Self::Networks => "networks",
+            }
+        }
+
+        fn run(self, gpu: &Rc<Gpu>) -> Result<Vec<Row>> {
+            Ok(match self {
+                Self::Kernels(subject) => check::run(&**gpu, subject)?,
+                Self::Libraries => check::run_libraries(&**gpu)?,
+                Self::Networks => swish_core::device::check::run(gpu)?,
+            })
+        }
+    }
 
     pub fn list() -> Result<()> {
         // The libraries first: where there is no GPU they may be there all the same.
@@ -93,15 +121,14 @@ mod device {
     }
 
     pub fn check(args: &CheckArgs) -> Result<()> {
-        let subjects: Vec<Option<Subject>> = match args.only.as_deref() {
-            None => Subject::ALL.into_iter().map(Some).chain([None]).collect(),
-            Some(LIBRARIES) => vec![None],
+        let subjects: Vec<Checked> = match args.only.as_deref() {
+            None => Checked::all().collect(),
             Some(name) => {
-                let found = Subject::ALL.into_iter().find(|subject| subject.name() == name);
-                vec![Some(found.with_context(|| format!("--only {name}: no such kernels; --help lists them"))?)]
+                let found = Checked::all().find(|checked| checked.name() == name);
+                vec![found.with_context(|| format!("--only {name}: no such kernels; --help lists them"))?]
             }
         };
-        let gpu = Gpu::new(args.device)?;
+        let gpu = Rc::new(Gpu::new(args.device)?);
         let to: Box<dyn Write> = match &args.out {
             Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
             None => Box::new(stdout()),
@@ -110,10 +137,7 @@ mod device {
         csv.write_record(["subject", "function", "case", "element", "numbers", "error", "tolerance", "passed"])?;
         let (mut wrong, mut count) = (0, 0);
         for subject in subjects {
-            let (name, rows) = match subject {
-                Some(subject) => (subject.name(), check::run(&gpu, subject)?),
-                None => (LIBRARIES, check::run_libraries(&gpu)?),
-            };
+            let (name, rows) = (subject.name(), subject.run(&gpu)?);
             let failed: Vec<&Row> = rows.iter().filter(|row| !row.passed()).collect();
             failed.iter().for_each(|row| eprintln!("{row}"));
             eprintln!("{name}: {} comparisons, {} wrong", rows.len(), failed.len());

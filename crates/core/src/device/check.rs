@@ -2,50 +2,48 @@
 //! statistics.
 
 use super::DeviceNetwork;
-use crate::activation::Activation;
+use crate::activation::{Activation, ParseError};
 use crate::models::{ModelInfo, Net};
-use crate::nn::{LossAndGradient, LossConfig, Pass, Result, Stored as HostStored};
+use crate::nn::{Error, LossAndGradient, LossConfig, Pass, Result, Stored as HostStored};
 use candle_core::{DType, Device as Host, Tensor};
-use std::fmt;
+use half::bf16;
 use std::rc::Rc;
 use swish_kernels::conv::Operands;
+use swish_kernels::cuda::check::Row;
 use swish_kernels::cuda::{Engine, Precision, Stored};
 use swish_kernels::rng::Rng;
 
 /// What is compared, each as a share of what it should be: the loss; the gradient's distance by its norm; the largest difference of a
 /// running statistic after the step, and of a logit in evaluation, by the largest of them.
-const WHAT: [&str; 4] = ["loss", "gradient", "statistics", "logits"];
+const WHAT: [&str; 4] = ["loss", "gradient", "running statistics", "logits"];
 
-/// One network compared.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The model.
-    pub model: &'static str,
-    /// The activation.
-    pub activation: String,
-    /// What maps are stored in.
-    pub precision: &'static str,
-    /// Differences from the CPU's f32, in the order of loss, gradient, statistics, logits.
-    pub errors: [f64; 4],
-    /// What they may be: in bf16 twice the difference of the CPU's own bf16, since it depends on the network how far roundings reach.
-    pub allowed: [f64; 4],
-}
+/// Every family at its full size, with as many images as the CPU runs in seconds.
+const NETWORKS: [(&str, &str, usize); 10] = [
+    ("resnet20", "swish", 8),
+    ("resnet32_b", "prelu", 4),
+    ("resnet164", "swish", 2),
+    ("wrn28_10", "gelu", 2),
+    ("densenet100_12_bc", "max(x, sin(x))", 2),
+    ("mobilenet_v1_same", "swish", 2),
+    ("nasnet_a_mobile", "swish", 2),
+    ("inception_v3_tfpool", "elu", 2),
+    ("inception_v4", "swish", 2),
+    ("inception_resnet_v2", "swish", 2),
+];
 
-impl Row {
-    /// Whether all differences are allowed.
-    pub fn passed(&self) -> bool {
-        self.errors.iter().zip(self.allowed).all(|(error, allowed)| *error <= allowed)
+/// Compares networks of every family, in f32 and bf16.
+///
+/// # Errors
+/// The network's and the device's. A difference is no error, but stands in its row.
+pub fn run<D: Engine>(device: &Rc<D>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (model, activation, n) in NETWORKS {
+        let unknown = |error: ParseError| Error::BadConfig { model: model.into(), reason: error.to_string() };
+        let (info, activation) = (crate::models::find(model)?, activation.parse().map_err(unknown)?);
+        rows.extend(compare::<D, f32>(device, info, &activation, n, Precision::Exact)?);
+        rows.extend(compare::<D, bf16>(device, info, &activation, n, Precision::Exact)?);
     }
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}: ", self.model, self.activation, self.precision)?;
-        for ((what, error), allowed) in WHAT.iter().zip(self.errors).zip(self.allowed) {
-            write!(f, "{what} {error:.1e} (at most {allowed:.1e}), ")?;
-        }
-        f.write_str(if self.passed() { "passed" } else { "FAILED" })
-    }
+    Ok(rows)
 }
 
 /// A step's beginning and an evaluation.
@@ -83,7 +81,8 @@ fn passes(operands: Operands) -> [Pass; 2] {
     [Pass { dropout_seed: Some(3), operands, ..Pass::train() }, Pass { operands, ..Pass::eval() }]
 }
 
-/// The beginning of a training step and an evaluation on `n` random images.
+/// The beginning of a training step and an evaluation on `n` random images: a row for each of the differences from the CPU's f32. In
+/// bf16 they may be twice those of the CPU's own bf16, since it depends on the network how far roundings reach.
 ///
 /// # Errors
 /// The network's and the device's. A difference is no error, but stands in the row.
@@ -93,7 +92,7 @@ pub fn compare<D: Engine, E: Stored>(
     activation: &Activation,
     n: usize,
     precision: Precision,
-) -> Result<Row> {
+) -> Result<Vec<Row>> {
     let net = Net::new(info, activation, CLASSES, 1, DType::F32, &Host::Cpu)?;
     let [c, h, w] = info.input;
     let mut rng = Rng::new(2);
@@ -111,8 +110,17 @@ pub fn compare<D: Engine, E: Stored>(
     } else {
         [1e-4; 4]
     };
-    let precision = if E::BF16 { "bf16" } else { "f32" };
-    Ok(Row { model: info.name, activation: activation.to_string(), precision, errors: there.errors(&exact), allowed })
+    let counts = [1, there.gradient.len(), there.statistics.len(), there.logits.len()];
+    let errors = there.errors(&exact).into_iter().zip(allowed).zip(counts);
+    let row = |(function, ((error, tolerance), count)): (&str, ((f64, f64), usize))| Row {
+        function: function.to_string(),
+        case: format!("{} {activation}, {n} images", info.name),
+        element: E::NAME,
+        count,
+        error,
+        tolerance,
+    };
+    Ok(WHAT.into_iter().zip(errors).map(row).collect())
 }
 
 /// Leaves its statistics in `net`.

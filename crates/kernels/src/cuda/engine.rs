@@ -109,6 +109,9 @@ fn aligned(function: &'static str, what: &'static str, start: usize) -> Result<(
 ///
 /// All functions err with lengths that disagree and with what the device says.
 pub trait Engine: Device {
+    /// What it is, for records.
+    fn name(&self) -> String;
+
     /// `ys` (n, out_h, out_w, c_out) from `xs` (n, h, w, c_in).
     ///
     /// # Errors

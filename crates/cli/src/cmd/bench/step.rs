@@ -15,7 +15,9 @@ use swish_kernels::rng::Rng;
 use swish_record::provenance;
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
-use swish_train::optimizer::{Optimizer, Rule};
+use swish_train::learner::Learner;
+use swish_train::on_device::{self, Images};
+use swish_train::optimizer::Rule;
 use swish_train::recipes;
 use swish_train::session::train_step;
 
@@ -43,15 +45,18 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    args.compute.device().cpu_only()?;
     let threads = args.compute.threads();
     with_threads(threads, || step(&args, threads))?
 }
 
 fn step(args: &Args, threads: usize) -> Result<()> {
+    let device = args.compute.device();
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => info,
-        AnyModel::Text(info) => return text::step(args, info, threads),
+        AnyModel::Text(info) => {
+            device.cpu_only()?;
+            return text::step(args, info, threads);
+        }
     };
     let activation: Activation = args.activation.parse()?;
     let classes = info.classes;
@@ -61,17 +66,28 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };
     // An auxiliary head, where the network has one, is a part of its training.
     recipe.aux_weight = LossConfig::AUX_WEIGHT;
-    let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);
+    let mut learner = Learner::new(&net.params, &recipe.optimizer, None);
+    let mut on_device = on_device::open(device, &net, &learner, args.precision)?;
     let [c, h, w] = info.input;
     let mut rng = Rng::new(1);
     let pixels: Vec<f32> = (0..args.batch * h * w * c).map(|_| rng.normal() as f32).collect();
-    let xs = Tensor::from_vec(pixels, (args.batch, h, w, c), &Device::Cpu)?;
+    let shape = [args.batch, h, w, c];
     let labels: Vec<u32> = (0..args.batch).map(|_| rng.below(classes as u64) as u32).collect();
+    let xs = Tensor::from_slice(&pixels, &shape, &Device::Cpu)?;
+    let images = Images { shape, xs: &pixels, labels: &labels };
+    let config = LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight };
     let pass = Pass { operands: args.precision.operands(), ..Pass::train() };
     let mut milliseconds = Vec::new();
     for i in 0..args.steps + 2 {
         let start = Instant::now();
-        let loss = train_step(&net, &mut optimizer, &recipe, (&xs, &labels), 0.01, &pass)?;
+        let loss = match &mut on_device {
+            Some(device) => {
+                let loss = device.batch(&images, &config, &pass)?;
+                device.update(0.01)?;
+                loss
+            }
+            None => train_step(&net, &mut learner.optimizer, &recipe, (&xs, &labels), 0.01, &pass)?,
+        };
         if !loss.is_finite() {
             bail!("the loss became {loss}: these times would mean nothing");
         }
@@ -83,7 +99,7 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     say(json!({
         "model": info.name, "activation": activation.to_string(), "batch": args.batch, "steps": args.steps,
         "precision": args.precision.to_string(), "params": net.params.size(false).params + net.params.size(true).params,
-        "device": "cpu", "threads": threads,
+        "device": on_device.map_or_else(|| device.to_string(), |device| device.name()), "threads": threads,
         "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80,
         "images_per_second": args.batch as f64 / (ms.median / 1e3), "peak_rss_mib": peak_rss_mib()?,
         "cpu": cpu(), "simd": simd(),

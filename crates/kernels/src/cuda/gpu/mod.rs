@@ -233,6 +233,10 @@ impl Device for Gpu {
 }
 
 impl Engine for Gpu {
+    fn name(&self) -> String {
+        self.context.name().unwrap_or_else(|_| "GPU".into())
+    }
+
     fn convolve<E: Stored>(
         &self,
         conv: &Conv2d,
