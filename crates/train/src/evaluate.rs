@@ -89,21 +89,23 @@ pub fn evaluate_classes(
     size: (usize, usize),
     pass: &Pass,
 ) -> Result<(Evaluation, Vec<Counts>)> {
-    evaluate_by(net.classes, batches, |batch| {
-        let (xs, labels) = images(batch, size)?;
-        Ok((net.forward(&xs, pass)?, labels))
-    })
+    evaluate_by(net.classes, batches, size, |xs| Ok(net.forward(xs, pass)?))
 }
 
-/// As [`evaluate_classes`], with the logits (n, classes) of a batch and its labels by `logits`.
-pub(crate) fn evaluate_by(
+/// As [`evaluate_classes`], with the logits (n, classes) of images (n, h, w, 3) by `forward`, on whichever device.
+///
+/// # Errors
+/// As [`evaluate`], and those of `forward`.
+pub fn evaluate_by(
     classes: usize,
     batches: Batches,
-    mut logits: impl FnMut(Batch) -> Result<(Tensor, Vec<u32>)>,
+    size: (usize, usize),
+    mut forward: impl FnMut(&Tensor) -> Result<Tensor>,
 ) -> Result<(Evaluation, Vec<Counts>)> {
     let (mut loss, mut classes) = (0.0, vec![Counts::default(); classes]);
     for batch in batches {
-        let (logits, labels) = logits(batch?)?;
+        let (xs, labels) = images(batch?, size)?;
+        let logits = forward(&xs)?;
         let mean = softmax_cross_entropy(&logits, &labels, 0.0)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         loss += mean * labels.len() as f64;
         for (row, &label) in logits.to_dtype(DType::F32)?.to_vec2::<f32>()?.iter().zip(&labels) {

@@ -5,8 +5,9 @@ use crate::cell;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::optimizer::{OptimizerConfig, Rule};
+use candle_core::Tensor;
 use std::rc::Rc;
-use swish_core::device::DeviceNetwork;
+use swish_core::device::{self, DeviceNetwork};
 use swish_core::models::Net;
 use swish_core::nn::{Compute, LossConfig, Pass};
 use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
@@ -44,11 +45,11 @@ pub trait OnDevice {
     /// Forgets the batches since the last step.
     fn discard(&mut self);
 
-    /// Logits (n, classes) of images (n, h, w, c), one row after the other.
+    /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
     ///
     /// # Errors
     /// Images that the network does not take, and the device's.
-    fn logits(&mut self, shape: [usize; 4], xs: &[f32], pass: &Pass) -> Result<Vec<f32>>;
+    fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor>;
 
     /// Exchanges the parameters' values and their averages, where there are any: done twice, all is as before.
     ///
@@ -87,19 +88,16 @@ pub fn open(
 
 #[cfg(feature = "cuda")]
 fn cuda(number: usize, net: &Net, learner: &Learner, precision: cell::Precision) -> Result<Box<dyn OnDevice>> {
-    let gpu = Rc::new(swish_kernels::cuda::gpu::Gpu::new(number).map_err(on_device)?);
+    let (gpu, products) = (device::gpu(number)?, device::products(precision.operands()));
     Ok(match precision {
-        cell::Precision::F32 => Box::new(DeviceLearner::<_, f32>::new(&gpu, net, learner, Precision::Exact)?),
-        // Its features are f32, whose factors then need be no better than the maps.
-        cell::Precision::Bf16 => Box::new(DeviceLearner::<_, half::bf16>::new(&gpu, net, learner, Precision::Tf32)?),
+        cell::Precision::F32 => Box::new(DeviceLearner::<_, f32>::new(&gpu, net, learner, products)?),
+        cell::Precision::Bf16 => Box::new(DeviceLearner::<_, half::bf16>::new(&gpu, net, learner, products)?),
     })
 }
 
 #[cfg(not(feature = "cuda"))]
 fn cuda(number: usize, _: &Net, _: &Learner, _: cell::Precision) -> Result<Box<dyn OnDevice>> {
-    let name = Compute::Cuda(number).to_string();
-    let reason = "this is a CPU build; use `cpu`, or build with CUDA (`make build-cuda`)";
-    Err(Error::Network(swish_core::nn::Error::BadDevice { name, reason }))
+    Err(device::no_cuda(number).into())
 }
 
 /// A learner on a device; maps are stored as `E`.
@@ -252,8 +250,8 @@ impl<D: Engine, E: Stored> OnDevice for DeviceLearner<D, E> {
         self.batches = 0;
     }
 
-    fn logits(&mut self, shape: [usize; 4], xs: &[f32], pass: &Pass) -> Result<Vec<f32>> {
-        Ok(self.net.evaluate(shape, xs, pass)?)
+    fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        Ok(self.net.forward(xs, pass)?)
     }
 
     fn swap_averages(&mut self) -> Result<()> {

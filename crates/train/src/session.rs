@@ -163,10 +163,7 @@ impl Training for Session<'_> {
             return self.averaged(|session| evaluate::evaluate(&session.net, batches, size, &pass));
         };
         device.swap_averages()?;
-        let found = evaluate::evaluate_by(classes, batches, |batch| {
-            let logits = device.logits([batch.n, size.0, size.1, 3], &batch.xs, &pass)?;
-            Ok((Tensor::from_vec(logits, (batch.n, classes), &Device::Cpu)?, batch.labels))
-        });
+        let found = evaluate::evaluate_by(classes, batches, size, |xs| device.forward(xs, &pass));
         device.swap_averages()?;
         Ok(found?.0)
     }

@@ -8,13 +8,14 @@ use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
+use swish_core::device::runner;
 use swish_core::models::transformer::TransformerInfo;
 use swish_core::models::{ModelInfo, Net};
 use swish_core::nn::{Pass, weights};
 use swish_data::imagenet::{self, ImageNetOptions, ImageNetTransform, Resize};
 use swish_data::{Augment, Data, DataOptions, Dataset, Normalise};
 use swish_train::cell::Precision;
-use swish_train::evaluate::{self, Counts, evaluate_classes};
+use swish_train::evaluate::{self, Counts, evaluate_by};
 use swish_train::jobs::with_threads;
 use swish_train::preprocess::Preprocess;
 use swish_train::translation::Translator;
@@ -87,7 +88,6 @@ struct Line<'a> {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    args.compute.device().cpu_only()?;
     with_threads(args.compute.threads(), || match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => images(&args, info),
         AnyModel::Text(info) => translation(&args, info),
@@ -105,6 +105,7 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
         ("--batch", args.batch.is_some()),
     ];
     refuse(&images, "models that take images", info.name)?;
+    args.compute.device().cpu_only()?;
     let (activation, file) = (args.activation.parse::<Activation>()?, args.weights.file()?);
     let tokenizer = args.beam.tokenizer.as_deref();
     let translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision)?;
@@ -141,7 +142,13 @@ fn images(args: &Args, info: &'static ModelInfo) -> Result<()> {
 
     let pass = Pass { operands: args.precision.operands(), norm_eps: args.norm_eps, ..Pass::eval() };
     let batch = args.batch.map_or(evaluate::batch((h, w)), NonZeroUsize::get);
-    let (e, classes) = evaluate_classes(&net, images.eval_batches(batch)?, (h, w), &pass)?;
+    let mut on_device = runner(args.compute.device(), &net, [h, w, 3], pass.operands)?;
+    let (e, classes) = evaluate_by(net.classes, images.eval_batches(batch)?, (h, w), |xs| {
+        Ok(match &mut on_device {
+            Some(device) => device.forward(xs, &pass)?,
+            None => net.forward(xs, &pass)?,
+        })
+    })?;
     if let Some(file) = &args.per_class {
         write_classes(file, data.class_names(), &classes)?;
     }

@@ -8,9 +8,10 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use swish_core::activation::Activation;
+use swish_core::device::runner;
 use swish_core::models::Net;
 use swish_core::nn::shape::from_nchw;
-use swish_core::nn::{Data, LossConfig, Params, Pass, weights};
+use swish_core::nn::{Data, LossAndGradient, LossConfig, Params, Pass, weights};
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 
@@ -52,7 +53,6 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    args.compute.device().cpu_only()?;
     with_threads(args.compute.threads(), || forward(&args))?
 }
 
@@ -67,6 +67,7 @@ fn forward(args: &Args) -> Result<()> {
         AnyModel::Images(info) => info,
         AnyModel::Text(info) => {
             refuse(&[("--norm-eps", args.norm_eps.is_some())], "models that take images", info.name)?;
+            args.compute.device().cpu_only()?;
             let pass = Pass { train: args.train, operands, ..Pass::train() };
             return write(args, &text::outputs(args, info, &activation, dtype, &pass)?);
         }
@@ -78,13 +79,31 @@ fn forward(args: &Args) -> Result<()> {
     load(&net.params, &tensors, &file)?;
     let input = weights::read_file(&args.input)?;
     let xs = images(&input, &args.input, dtype)?;
+    if dtype == DType::F64 {
+        args.compute.device().cpu_only()?;
+    }
+    let [c, h, w] = info.input;
+    let mut on_device = runner(args.compute.device(), &net, [h, w, c], operands)?;
     let out = if args.train {
         let pass = Pass { norm_momentum: Some(1.0), operands, ..Pass::train() };
         let targets = targets(&input, &args.input)?;
-        train_outputs(&net, &xs, &targets, &pass)?
+        let config = LossConfig::smoothed(0.0);
+        let done = match &mut on_device {
+            Some(device) => {
+                let done = device.loss_and_gradient(&xs, &targets, &config, &pass)?;
+                device.download()?;
+                done
+            }
+            None => net.loss_and_gradient(&xs, &targets, &config, &pass)?,
+        };
+        train_outputs(&net, done)?
     } else {
         let pass = Pass { operands, norm_eps: args.norm_eps, ..Pass::eval() };
-        vec![("logits".to_string(), net.forward(&xs, &pass)?)]
+        let logits = match &mut on_device {
+            Some(device) => device.forward(&xs, &pass)?,
+            None => net.forward(&xs, &pass)?,
+        };
+        vec![("logits".to_string(), logits)]
     };
     write(args, &out)
 }
@@ -105,8 +124,7 @@ fn gradients(params: &Params, loss: f64, gradient: Option<Data>) -> Result<Vec<(
     params.params.iter().map(of).collect()
 }
 
-fn train_outputs(net: &Net, xs: &Tensor, targets: &[u32], pass: &Pass) -> Result<Vec<(String, Tensor)>> {
-    let done = net.loss_and_gradient(xs, targets, &LossConfig::smoothed(0.0), pass)?;
+fn train_outputs(net: &Net, done: LossAndGradient) -> Result<Vec<(String, Tensor)>> {
     let dtype = net.params.flat.dtype();
     let mut out = vec![("logits".to_string(), done.logits), ("loss".to_string(), scalar(done.loss, dtype)?)];
     if let (Some(logits), Some(loss)) = (done.aux_logits, done.aux) {

@@ -55,6 +55,13 @@ struct Found {
 }
 
 impl Found {
+    /// The statistics are the network's.
+    fn new(done: LossAndGradient, logits: &Tensor, net: &Net) -> Result<Self> {
+        let gradient = done.gradient.as_ref().map(f32::of).transpose()?.unwrap_or_default().to_vec();
+        let logits = logits.flatten_all()?.to_vec1()?;
+        Ok(Self { loss: done.loss, gradient, statistics: statistics(net)?.concat(), logits })
+    }
+
     /// Differences from `want`.
     fn errors(&self, want: &Self) -> [f64; 4] {
         let distance = norm(self.gradient.iter().zip(&want.gradient).map(|(x, y)| f64::from(x - y)));
@@ -100,8 +107,7 @@ pub fn compare<D: Engine, E: Stored>(
     let targets = (0..n).map(|_| rng.below(CLASSES as u64) as u32).collect();
     let batch = Batch { shape: [n, h, w, c], xs, targets };
     let before = statistics(&net)?;
-    let found = on_device::<D, E>(device, &net, &batch, precision)?;
-    let there = Found { statistics: statistics(&net)?.concat(), ..found };
+    let there = on_device::<D, E>(device, &net, &batch, precision)?;
     restore(&net, &before)?;
     let exact = on_cpu(&net, &batch, Operands::Exact)?;
     let allowed = if E::BF16 {
@@ -125,24 +131,21 @@ pub fn compare<D: Engine, E: Stored>(
 
 /// Leaves its statistics in `net`.
 fn on_device<D: Engine, E: Stored>(device: &Rc<D>, net: &Net, batch: &Batch, precision: Precision) -> Result<Found> {
-    let Batch { shape, xs, targets } = batch;
     let [train, eval] = passes(if E::BF16 { Operands::Bf16 } else { Operands::Exact });
-    let [_, h, w, c] = *shape;
+    let [_, h, w, c] = batch.shape;
+    let images = Tensor::from_slice(&batch.xs, &batch.shape, &Host::Cpu)?;
     let mut on = DeviceNetwork::<D, E>::new(device, net, [h, w, c], precision)?;
-    on.train(*shape, xs, targets, &CONFIG, &train)?;
-    let (loss, gradient) = (on.losses(&CONFIG)?.loss, on.gradient()?);
-    let logits = on.evaluate(*shape, xs, &eval)?;
+    let done = on.loss_and_gradient(&images, &batch.targets, &CONFIG, &train)?;
+    let logits = on.forward(&images, &eval)?;
     on.download()?;
-    Ok(Found { loss, gradient, statistics: Vec::new(), logits })
+    Found::new(done, &logits, net)
 }
 
 fn on_cpu(net: &Net, batch: &Batch, operands: Operands) -> Result<Found> {
     let [train, eval] = passes(operands);
     let images = Tensor::from_slice(&batch.xs, &batch.shape, &Host::Cpu)?;
-    let LossAndGradient { loss, gradient, .. } = net.loss_and_gradient(&images, &batch.targets, &CONFIG, &train)?;
-    let gradient = gradient.as_ref().map(f32::of).transpose()?.unwrap_or_default().to_vec();
-    let logits = net.forward(&images, &eval)?.flatten_all()?.to_vec1()?;
-    Ok(Found { loss, gradient, statistics: statistics(net)?.concat(), logits })
+    let done = net.loss_and_gradient(&images, &batch.targets, &CONFIG, &train)?;
+    Found::new(done, &net.forward(&images, &eval)?, net)
 }
 
 fn statistics(net: &Net) -> Result<Vec<Vec<f32>>> {

@@ -10,6 +10,7 @@
 //! | `norm` | norms with their activations and statistics |
 //! | `pass` | every operator forward, and back |
 //! | [`network`] | a network on a device |
+//! | `runner` | a network on whichever device was asked for |
 //! | [`check`] | networks compared with the CPU |
 
 mod buffers;
@@ -19,5 +20,34 @@ mod norm;
 mod pass;
 mod placement;
 mod plan;
+mod runner;
 
 pub use network::{DeviceNetwork, Losses};
+pub use runner::{Runner, runner};
+
+use crate::nn::Error;
+
+/// The error of a build without CUDA that is asked for a GPU.
+pub fn no_cuda(number: usize) -> Error {
+    let reason = "this is a CPU build; use `cpu`, or build with CUDA (`make build-cuda`)";
+    Error::BadDevice { name: crate::nn::Compute::Cuda(number).to_string(), reason }
+}
+
+/// GPU number `number`.
+///
+/// # Errors
+/// [`Error::OnDevice`] with what is missing.
+#[cfg(feature = "cuda")]
+pub fn gpu(number: usize) -> crate::nn::Result<std::rc::Rc<swish_kernels::cuda::gpu::Gpu>> {
+    let gpu = swish_kernels::cuda::gpu::Gpu::new(number).map_err(|error| Error::OnDevice(Box::new(error)))?;
+    Ok(std::rc::Rc::new(gpu))
+}
+
+/// How exact products of f32 are for maps in this precision: the features behind maps in bf16 need be no better than these.
+#[cfg(feature = "cuda")]
+pub fn products(operands: swish_kernels::conv::Operands) -> swish_kernels::cuda::Precision {
+    match operands {
+        swish_kernels::conv::Operands::Exact => swish_kernels::cuda::Precision::Exact,
+        swish_kernels::conv::Operands::Bf16 => swish_kernels::cuda::Precision::Tf32,
+    }
+}

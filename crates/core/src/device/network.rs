@@ -4,12 +4,13 @@ use super::buffers::Ready;
 use super::norm::NormState;
 use super::placement::Placement;
 use super::plan::Plan;
-use crate::nn::graph::Op;
-use crate::nn::{Error, LossConfig, Network, Pass, Result};
+use crate::nn::graph::{Op, Step, Value};
+use crate::nn::{Buffer, Data, Error, LossAndGradient, LossConfig, Network, Pass, Result};
 use candle_core::{Device as Host, Tensor};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use swish_kernels::cuda::launch::{layout, loss};
 use swish_kernels::cuda::{Engine, Precision, Scratch, Slice, Stored, View, ViewMut};
 
@@ -77,7 +78,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             statistics.insert(buffer.name.as_str(), running..running + len);
             running += len;
         }
-        let norm = |step: &crate::nn::graph::Step| match &step.op {
+        let norm = |step: &Step| match &step.op {
             Op::Norm { layer, .. } => NormState::new(&**device, layer, &places, &statistics).map(Some),
             _ => Ok(None),
         };
@@ -250,20 +251,57 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         Ok(host)
     }
 
-    /// Logits (n, classes), one row after the other, of images (n, h, w, c) in an evaluation pass.
+    /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
     ///
     /// # Errors
-    /// Images that the network does not take, and the device's.
-    pub fn evaluate(&mut self, shape: [usize; 4], xs: &[f32], pass: &Pass) -> Result<Vec<f32>> {
+    /// [`Error::NotEvaluating`] in a training pass, [`Error::BadInput`] for images that the network does not take, and the device's.
+    pub fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
         if pass.train {
             return Err(Error::NotEvaluating);
         }
-        let kind = Kind { shape, train: false, auxiliary: false };
-        self.prepare(kind, xs)?;
-        let Some(ready) = self.ready.get(&kind) else { return Ok(Vec::new()) };
+        let (n, h, w, c) = xs.dims4()?;
+        let kind = Kind { shape: [n, h, w, c], train: false, auxiliary: false };
+        self.prepare(kind, &xs.flatten_all()?.to_vec1()?)?;
+        let ready = self.ready(kind)?;
         self.run_forward(ready, pass).map_err(on_device)?;
-        let logits = ready.features().value(ready.plan.graph.logits);
-        logits.view().to_vec(&*self.device).map_err(on_device)
+        self.read(ready, ready.plan.graph.logits)
+    }
+
+    /// The loss of a training pass, its logits and its gradient, as [`Network::loss_and_gradient`].
+    ///
+    /// # Errors
+    /// As [`DeviceNetwork::train`].
+    pub fn loss_and_gradient(
+        &mut self,
+        xs: &Tensor,
+        targets: &[u32],
+        config: &LossConfig,
+        pass: &Pass,
+    ) -> Result<LossAndGradient> {
+        let (n, h, w, c) = xs.dims4()?;
+        let shape = [n, h, w, c];
+        self.train(shape, &xs.flatten_all()?.to_vec1::<f32>()?, targets, config, pass)?;
+        let Losses { loss, main, aux } = self.losses(config)?;
+        let ready = self.ready(Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 })?;
+        let graph = &ready.plan.graph;
+        let aux_logits = graph.aux_logits.filter(|_| aux.is_some());
+        let aux_logits = aux_logits.map(|logits| self.read(ready, logits)).transpose()?;
+        let gradient = match loss.is_finite() {
+            true => Some(Data::F32(Buffer::copy(&Arc::default(), &self.gradient()?))),
+            false => None,
+        };
+        Ok(LossAndGradient { loss, main, aux, logits: self.read(ready, graph.logits)?, aux_logits, gradient })
+    }
+
+    /// Logits of the last pass, (n, classes).
+    fn read(&self, ready: &Ready<D, E>, logits: Value) -> Result<Tensor> {
+        let [n, _, _, classes] = ready.plan.graph.steps[logits].shape;
+        let values = ready.features().value(logits).view().to_vec(&*self.device).map_err(on_device)?;
+        Ok(Tensor::from_vec(values, (n, classes), &Host::Cpu)?)
+    }
+
+    fn ready(&self, kind: Kind) -> Result<&Ready<D, E>> {
+        self.ready.get(&kind).ok_or(Error::NothingKept)
     }
 
     /// A training pass: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient for the optimizer.
@@ -292,7 +330,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         if let Some(ready) = self.ready.get_mut(&kind) {
             ready.targets.view_mut().write(&self.device, targets).map_err(on_device)?;
         }
-        let Some(ready) = self.ready.get(&kind) else { return Ok(()) };
+        let ready = self.ready(kind)?;
         let run = || -> Result<(), D::Error> {
             self.run_forward(ready, pass)?;
             ready.forget_gradients();
