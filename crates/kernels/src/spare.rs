@@ -70,7 +70,11 @@ impl<T: Plain> Spare<T> {
     pub(crate) fn new(len: usize) -> Self {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         let free = if lines < SMALLEST { None } else { pool().take(lines) };
-        let lines = free.unwrap_or_else(|| vec![Line([0; 64]); lines]);
+        let mut lines = free.unwrap_or_else(|| vec![Line([0; 64]); lines]);
+        if cfg!(debug_assertions) {
+            // NaN, so that tests see what is read before it is written.
+            lines.fill(Line([0xff; 64]));
+        }
         Self { lines, len, element: PhantomData }
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use swish_kernels::Element;
+use swish_kernels::{Element, Real};
 
 /// Free memory of a network.
 #[derive(Default)]
@@ -62,7 +62,12 @@ impl<E: Stored> Buffer<E> {
         let best = fitting.min_by_key(|(_, free)| free.values.len()).map(|(i, _)| i);
         let values = best.map(|i| free.remove(i).values);
         drop(free);
-        Self { values: values.unwrap_or_else(|| vec![E::default(); len]), len, memory: memory.clone() }
+        let mut values = values.unwrap_or_else(|| vec![E::default(); len]);
+        if cfg!(debug_assertions) {
+            // So that tests see what is read before it is written.
+            values.fill(E::narrow(<E::Real as Real>::from_f64(f64::NAN)));
+        }
+        Self { values, len, memory: memory.clone() }
     }
 
     /// A buffer with these elements.

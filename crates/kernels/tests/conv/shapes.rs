@@ -70,6 +70,10 @@ pub fn shapes() -> Vec<Conv2d> {
         Conv2d { h: 2, w: 3, stride: (4, 4), ..b },
         Conv2d { stride: (2, 3), pad: pad(0, 3, 1, 2), ..b },
         Conv2d { stride: (2, 2), pad: pad(5, 0, 0, 4), ..b },
+        // Windows of more numbers than a canvas has after its last position.
+        Conv2d { n: 3, h: 13, w: 13, c_in: 40, c_out: 24, stride: (2, 2), pad: Pad::default(), ..b },
+        Conv2d { n: 2, h: 9, w: 11, c_in: 28, c_out: 40, kh: 1, kw: 7, pad: Pad::same(1, 7), ..b },
+        Conv2d { n: 2, h: 12, w: 9, c_in: 40, c_out: 40, pad: Pad::default(), ..b },
         // Groups.
         Conv2d { c_in: 6, c_out: 4, groups: 2, ..b },
         Conv2d { c_in: 6, c_out: 9, groups: 3, stride: (2, 2), ..b },

@@ -48,6 +48,8 @@ pub(super) struct Canvas {
     pub(super) images: usize,
     /// One or three.
     pub(super) planes: usize,
+    /// Elements from any position on that are multiplied by zeros at least, and so must be numbers behind the last image too.
+    pub(super) window: usize,
 }
 
 impl Canvas {
@@ -63,7 +65,8 @@ impl Canvas {
 
     /// Zeros kept after the last image, in which windows and the last step of a window end.
     fn tail_len(&self) -> usize {
-        self.rows.shared * self.row_len() + self.columns.shared * self.position_len() + DEPTH
+        let shared = self.rows.shared * self.row_len() + self.columns.shared * self.position_len();
+        shared.max(self.window) + DEPTH
     }
 
     /// Elements of the rows of one phase.

@@ -185,7 +185,7 @@ pub(super) fn flattened(conv: &Conv2d) -> Conv2d {
 
 /// A canvas for images of this size, `pixels` results each.
 fn canvas(conv: &Conv2d, (h, w, channels): (usize, usize, usize), rows: Axis, columns: Axis, pixels: usize) -> Canvas {
-    let mut canvas = Canvas { h, w, channels, rows, columns, images: 1, planes: planes(conv) };
+    let mut canvas = Canvas { h, w, channels, rows, columns, images: 1, planes: planes(conv), window: 0 };
     let bytes = canvas.planes * canvas.rows.stride * canvas.rows.pitch * canvas.row_len() * size_of::<u16>();
     canvas.images = (CANVAS_BYTES / bytes.max(1)).max(CANVAS_PIXELS.div_ceil(pixels)).clamp(1, 128);
     canvas

@@ -94,7 +94,17 @@ impl WeightGradient {
         let steps = (images * positions).div_ceil(DEPTH);
         let reach = offsets.iter().map(|offset| offset.pairs).fold(0, usize::max);
         Self {
-            xs: Canvas { h: conv.h, w: conv.w, channels: conv.c_in, rows, columns, images, planes },
+            xs: Canvas {
+                h: conv.h,
+                w: conv.w,
+                channels: conv.c_in,
+                rows,
+                columns,
+                images,
+                planes,
+                // Positions that are no output's have gradients of 0 and windows all the same.
+                window: channels.next_multiple_of(ROWS),
+            },
             d_ys: Canvas {
                 h: out_h,
                 w: out_w,
@@ -103,6 +113,7 @@ impl WeightGradient {
                 columns: Axis { len: out_w, before: 0, stride: 1, pitch: columns.pitch, shared: 0 },
                 images,
                 planes,
+                window: 0,
             },
             kh,
             kw,
