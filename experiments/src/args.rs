@@ -66,7 +66,9 @@ impl TableArgs {
     /// profiles fill the cores with runs and the paper profile gives one run all cores.
     pub fn jobs(&self, cells: usize) -> (usize, usize) {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let default = if self.profile == Profile::Paper { 1 } else { cores };
+        // A GPU has memory for one large network, whatever the cores.
+        let alone = self.profile == Profile::Paper || self.device != Compute::Cpu;
+        let default = if alone { 1 } else { cores };
         let jobs = self.jobs.map_or(default, NonZeroUsize::get).clamp(1, cells.max(1));
         (jobs, (cores / jobs).max(1))
     }

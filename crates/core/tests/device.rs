@@ -39,10 +39,10 @@ fn wide_and_dense_networks() {
 #[test]
 fn networks_of_image_net() {
     check(&[
-        ("mobilenet-v1-025-64", "swish", 2),
-        ("inception-v3-mini-107", "relu", 2),
-        ("inception-v4-mini-107", "swish", 2),
-        ("inception-resnet-v2-mini-107", "swish", 2),
+        ("mobilenet-v1-025-64", "swish", 8),
+        ("inception-v3-mini-107", "relu", 8),
+        ("inception-v4-mini-107", "swish", 8),
+        ("inception-resnet-v2-mini-107", "swish", 8),
     ]);
 }
 

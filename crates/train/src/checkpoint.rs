@@ -29,6 +29,9 @@ pub struct Standing {
     pub seconds: f64,
     /// When the run was first started, UTC.
     pub started: String,
+    /// What has run it, one after the other.
+    #[serde(default)]
+    pub devices: Vec<String>,
 }
 
 const STANDING: &str = "standing";

@@ -39,7 +39,7 @@ pub trait OnDevice {
     /// A step with the mean gradient of the batches since the last one.
     ///
     /// # Errors
-    /// The device's.
+    /// No batch since the last step, and the device's.
     fn update(&mut self, lr: f64) -> Result<()>;
 
     /// Forgets the batches since the last step.
@@ -233,7 +233,11 @@ impl<D: Engine, E: Stored> OnDevice for DeviceLearner<D, E> {
 
     fn update(&mut self, lr: f64) -> Result<()> {
         match std::mem::take(&mut self.batches) {
-            0 | 1 => {}
+            0 => {
+                let (value, expected) = ("0".into(), "at least 1 since the last step".into());
+                return Err(Error::BadValue { what: "batches", value, expected });
+            }
+            1 => {}
             batches => self.net.scale_gradient(1.0 / batches as f64)?,
         }
         self.steps += 1;

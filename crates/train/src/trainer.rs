@@ -13,7 +13,7 @@ use swish_record::metrics::{self, MetricsWriter, Row};
 use swish_record::tensorboard::{self, EventWriter};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
 
-/// Where and how a cell is run: nothing here changes its numbers.
+/// Where and how a cell is run: nothing here changes its numbers, but that a GPU rounds otherwise than the CPU; records say what ran.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Where records go.
@@ -37,7 +37,7 @@ pub struct RunOptions {
 /// Trains a cell unless it has a record already; returns the record.
 ///
 /// A run that diverges ends with a record that says so in `err`. A run that is killed goes on from its last
-/// checkpoint when it is started again, and its result is the same to the bit.
+/// checkpoint when it is started again, and on the same device its result is the same to the bit.
 ///
 /// # Errors
 /// What keeps the run from being done at all: files, data, an impossible recipe.
@@ -89,7 +89,10 @@ impl<'a, R: Task> Run<'a, R> {
         if found.is_some() {
             session.resume()?;
         }
-        let at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
+        let mut at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
+        if at.devices.last() != Some(&session.device()) {
+            at.devices.push(session.device());
+        }
         let metrics = match at.step {
             0 => MetricsWriter::create(dir.join("metrics.csv"), Found::<R>::COLUMNS)?,
             step => MetricsWriter::resume(dir.join("metrics.csv"), Found::<R>::COLUMNS, step)?,
@@ -221,7 +224,7 @@ impl<'a, R: Task> Run<'a, R> {
             steps: outline.steps,
             batch: outline.examples_a_step as usize,
             precision: cell.precision.to_string(),
-            device: self.session.device(),
+            device: self.at.devices.join(", then "),
             threads: self.options.threads,
             commit: provenance::commit().into(),
             dirty: provenance::dirty(),

@@ -66,6 +66,11 @@ impl<D: Device, E: Stored> Ready<D, E> {
         Buffers { pool: &self.features, plan: &self.plan, arrived: &self.arrived }
     }
 
+    /// Classes of the logits.
+    pub(super) fn classes(&self) -> usize {
+        self.plan.graph.steps[self.plan.graph.logits].shape[3]
+    }
+
     /// Before the way back.
     pub(super) fn forget_gradients(&self) {
         self.arrived.iter().for_each(|arrived| arrived.set(false));
@@ -113,7 +118,7 @@ impl<'a, D: Device, T: Word> Buffers<'a, D, T> {
         self.plan.graph.steps[value].len()
     }
 
-    /// The buffer of a place that the plan has; the first one where it has none, which is a mistake of the plan that lengths then show.
+    /// The buffer of a place that the plan has. Where it has none, which would be a mistake of the plan, lengths show it.
     fn slot(&self, slot: Option<Slot>) -> &'a RefCell<Slice<D, T>> {
         slot.and_then(|slot| self.pool.slots.get(slot)).unwrap_or(&self.pool.shared)
     }

@@ -1,7 +1,7 @@
 //! Networks whose steps run on a device as a whole: a GPU, or in tests its emulation.
 //!
 //! A model is written down once as a list of operators; which memory each map and gradient lies in is decided before the first step.
-//! So a step is a row of launches of known sizes in known places: nothing is asked for, nothing is waited for.
+//! So a step is a row of launches of known sizes in known places.
 //!
 //! | module | what it has |
 //! |---|---|

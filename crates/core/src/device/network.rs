@@ -38,6 +38,8 @@ pub struct DeviceNetwork<D: Engine, E: Stored> {
     /// Mean cross-entropy of the logits and of the auxiliary head's.
     losses: RefCell<Slice<D, f32>>,
     ready: HashMap<Kind, Ready<D, E>>,
+    /// Whether the gradient has a part for the auxiliary head.
+    with_auxiliary: bool,
 }
 
 /// What passes differ in: the images' shape, whether they train, and with an auxiliary head.
@@ -94,6 +96,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
                 losses: RefCell::new(Slice::zeros(&**device, 2)?),
                 scratch: RefCell::default(),
                 ready: HashMap::new(),
+                with_auxiliary: false,
                 device: device.clone(),
                 network: network.clone(),
                 precision,
@@ -198,11 +201,20 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     /// # Errors
     /// The device's.
     pub fn scale_gradient(&mut self, factor: f64) -> Result<()> {
-        let Some(kept) = &mut self.kept else { return Ok(()) };
+        let kept = match &mut self.kept {
+            Some(kept) => kept,
+            none => none.insert(Slice::zeros(&*self.device, self.places.len).map_err(on_device)?),
+        };
         let scaled = layout::scaled(&*self.device, factor, self.gradient.borrow().view(), kept.view_mut());
         scaled.map_err(on_device)?;
         self.exchange_kept();
         Ok(())
+    }
+
+    fn clear_gradient(&mut self) -> Result<()> {
+        let device = &*self.device;
+        self.gradient.get_mut().view_mut().zero(device).map_err(on_device)?;
+        self.d_matrices.get_mut().view_mut().zero(device).map_err(on_device)
     }
 
     fn exchange_kept(&mut self) {
@@ -305,11 +317,10 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     }
 
     /// A training pass: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient for the optimizer.
-    /// A target that is no class gives a loss of NaN.
     ///
     /// # Errors
-    /// [`Error::NotTraining`] in an evaluation pass, [`Error::BadInput`] for images that the network does not take or another number of
-    /// targets, and the device's.
+    /// [`Error::NotTraining`] in an evaluation pass, [`Error::BadInput`] for images that the network does not take, another number of
+    /// targets or one that is no class, and the device's.
     pub fn train(
         &mut self,
         shape: [usize; 4],
@@ -327,6 +338,16 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         }
         let kind = Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 };
         self.prepare(kind, xs)?;
+        let classes = self.ready(kind)?.classes();
+        if let Some(&wrong) = targets.iter().find(|&&target| target as usize >= classes) {
+            let expected = format!("targets below {classes}");
+            return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![wrong as usize], expected });
+        }
+        if self.with_auxiliary && !kind.auxiliary {
+            // Nothing is written where the head's part was.
+            self.clear_gradient()?;
+        }
+        self.with_auxiliary = kind.auxiliary;
         if let Some(ready) = self.ready.get_mut(&kind) {
             ready.targets.view_mut().write(&self.device, targets).map_err(on_device)?;
         }
@@ -388,7 +409,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             return Err(Error::BadInput { layer: "network".into(), found: vec![xs.len()], expected });
         }
         if !self.ready.contains_key(&kind) {
-            let plan = Plan::new(self.network.graph(kind.shape)?, kind.train, kind.auxiliary);
+            let plan = Plan::new(self.network.graph(kind.shape)?, kind.train, kind.auxiliary)?;
             // Those of another shape are not kept beside it: the last batch of an evaluation is smaller, memory is not.
             self.ready.retain(|other, _| other.train != kind.train);
             self.ready.insert(kind, Ready::new(&*self.device, plan).map_err(on_device)?);

@@ -76,7 +76,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
                 for (k, term) in terms.iter().enumerate() {
                     let xs = maps.value(*term);
                     match k {
-                        0 => copy(device, xs.view(), ys.view_mut())?,
+                        0 => copy(device, step.shape[3], xs.view(), ys.view_mut())?,
                         _ => layout::add(device, xs.view(), ys.view_mut())?,
                     }
                 }
@@ -147,7 +147,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             }
             Op::Sum { terms } => {
                 let d_ys = maps.gradient(i);
-                terms.iter().try_for_each(|term| self.pass_on(&maps, d_ys.view(), *term))
+                terms.iter().try_for_each(|term| self.pass_on(&maps, step.shape[3], d_ys.view(), *term))
             }
             Op::Concat { parts } => {
                 let (d_ys, mut first) = (maps.gradient(i), 0);
@@ -215,7 +215,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
                 device.convolve_back(conv, self.precision, d_ys.view(), weight, d_xs.view_mut(), add)?;
             }
         }
-        shortcut.map_or(Ok(()), |shortcut| self.pass_on(maps, d_ys.view(), shortcut))
+        shortcut.map_or(Ok(()), |shortcut| self.pass_on(maps, conv.c_out, d_ys.view(), shortcut))
     }
 
     fn linear_backward(&self, features: &Buffers<'_, D, f32>, i: Value, step: &Step) -> Result<(), D::Error> {
@@ -240,11 +240,17 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     }
 
     /// Gives a gradient on as it is.
-    fn pass_on(&self, maps: &Buffers<'_, D, E>, d_ys: View<'_, D, E>, to: Value) -> Result<(), D::Error> {
+    fn pass_on(
+        &self,
+        maps: &Buffers<'_, D, E>,
+        channels: usize,
+        d_ys: View<'_, D, E>,
+        to: Value,
+    ) -> Result<(), D::Error> {
         match maps.receiver(to) {
             None => Ok(()),
             Some((mut d_xs, true)) => layout::add(&*self.device, d_ys, d_xs.view_mut()),
-            Some((mut d_xs, false)) => copy(&*self.device, d_ys, d_xs.view_mut()),
+            Some((mut d_xs, false)) => copy(&*self.device, channels, d_ys, d_xs.view_mut()),
         }
     }
 
@@ -257,9 +263,15 @@ fn adds<T>(receiver: &Option<(T, bool)>) -> bool {
     receiver.as_ref().is_some_and(|(_, add)| *add)
 }
 
-fn copy<D: Device, T: Stored>(device: &D, xs: View<'_, D, T>, ys: ViewMut<'_, D, T>) -> Result<(), D::Error> {
-    let all = Columns { stride: xs.len(), first: 0 };
-    layout::copy_channels(device, xs.len(), (xs, all), (ys, all))
+/// A map of so many channels as it is.
+fn copy<D: Device, T: Stored>(
+    device: &D,
+    channels: usize,
+    xs: View<'_, D, T>,
+    ys: ViewMut<'_, D, T>,
+) -> Result<(), D::Error> {
+    let all = Columns { stride: channels, first: 0 };
+    layout::copy_channels(device, channels, (xs, all), (ys, all))
 }
 
 /// Probability and seed of the masks of one place of the network, where the pass drops.
@@ -277,7 +289,7 @@ fn dropped<D: Device, T: Stored>(
 ) -> Result<(), D::Error> {
     match mask {
         Some((p, seed)) => dropout::forward(device, p, seed, Some(step.shape[0]), xs, ys),
-        None => copy(device, xs, ys),
+        None => copy(device, step.shape[3], xs, ys),
     }
 }
 

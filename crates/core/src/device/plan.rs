@@ -1,6 +1,7 @@
 //! [`Plan`]: which memory the maps and gradients of a pass lie in, and when each is free for others.
 
 use crate::nn::graph::{Graph, Op, Value};
+use crate::nn::{Error, Result};
 
 /// A place in one of the two lists of buffers, of maps or of values in the type to compute in.
 pub(super) type Slot = usize;
@@ -52,7 +53,11 @@ type Life = (usize, usize);
 
 impl Plan {
     /// For training with `auxiliary` logits or without, or for an evaluation.
-    pub(super) fn new(graph: Graph, train: bool, auxiliary: bool) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::BadConfig`] for what no step here can run.
+    pub(super) fn new(graph: Graph, train: bool, auxiliary: bool) -> Result<Self> {
+        check(&graph)?;
         let n = graph.steps.len();
         let mut ends = vec![graph.logits];
         ends.extend(graph.aux_logits.filter(|_| train && auxiliary));
@@ -80,7 +85,7 @@ impl Plan {
             graph,
         };
         plan.place(train, &ends);
-        plan
+        Ok(plan)
     }
 
     fn place(&mut self, train: bool, ends: &[Value]) {
@@ -93,6 +98,8 @@ impl Plan {
         for &end in ends {
             values[end] = Some((end, usize::MAX));
             gradients[end] = train.then(|| (n, back(end)));
+            // The loss.
+            readers[end] += 1;
         }
         for (i, step) in self.graph.steps.iter().enumerate().filter(|(i, _)| self.wanted[*i]) {
             let inputs = step.op.inputs();
@@ -146,5 +153,126 @@ impl Plan {
 
     fn lengths(&mut self, wide: bool) -> &mut Lengths {
         if wide { &mut self.features } else { &mut self.maps }
+    }
+}
+
+/// Errs where features, which are stored in the type to compute in, would be read as a map or a map as features, and where a norm's
+/// residual is its own input.
+fn check(graph: &Graph) -> Result<()> {
+    let bad = |reason: &str| Err(Error::BadConfig { model: "on a device".into(), reason: reason.into() });
+    let wide = |value: &Value| graph.steps[*value].wide;
+    for step in &graph.steps {
+        let inputs = step.op.inputs();
+        match &step.op {
+            Op::Linear { xs, .. } if !wide(xs) => return bad("a fully connected layer reads features, not a map"),
+            Op::Linear { .. } | Op::Dropout { .. } | Op::Input => {}
+            Op::Norm { xs, residual: Some(residual), .. } if xs == residual => {
+                return bad("a norm adds its own input to its result");
+            }
+            _ if inputs.iter().any(wide) => {
+                return bad("behind the mean over all pixels only dropout and fully connected layers are run");
+            }
+            _ => {}
+        }
+    }
+    match [Some(graph.logits), graph.aux_logits].iter().flatten().all(wide) {
+        true => Ok(()),
+        false => bad("logits come from a fully connected layer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::{Net, find};
+    use candle_core::{DType, Device};
+    use std::collections::HashMap;
+
+    /// Whose values a buffer holds while a pass goes on.
+    #[derive(Default)]
+    struct Holders(HashMap<(bool, Slot), (Value, bool)>);
+
+    impl Holders {
+        fn write(&mut self, plan: &Plan, value: Value, gradient: bool) {
+            self.0.insert(Self::place(plan, value, gradient), (value, gradient));
+        }
+
+        fn read(&self, plan: &Plan, value: Value, gradient: bool) {
+            let held = self.0.get(&Self::place(plan, value, gradient));
+            assert_eq!(held, Some(&(value, gradient)), "step {value}, gradient {gradient}");
+        }
+
+        fn place(plan: &Plan, value: Value, gradient: bool) -> (bool, Slot) {
+            let places = if gradient { &plan.gradients } else { &plan.values };
+            let (wide, slot) = (plan.graph.steps[value].wide, places[value].unwrap());
+            let lengths = if wide { &plan.features } else { &plan.maps };
+            assert!(lengths.lens[slot] >= plan.graph.steps[value].len());
+            (wide, slot)
+        }
+    }
+
+    /// Goes through a training pass, and finds in every buffer what was put there.
+    fn train(plan: &Plan, ends: &[Value]) {
+        let mut holders = Holders::default();
+        let mut arrived = vec![false; plan.graph.steps.len()];
+        let wanted = || plan.graph.steps.iter().enumerate().filter(|(i, _)| plan.wanted[*i]);
+        for (i, step) in wanted() {
+            holders.write(plan, i, false);
+            step.op.inputs().into_iter().for_each(|input| holders.read(plan, input, false));
+        }
+        for &end in ends {
+            holders.read(plan, end, false);
+            holders.write(plan, end, true);
+            arrived[end] = true;
+        }
+        for (i, step) in wanted().collect::<Vec<_>>().into_iter().rev() {
+            if !plan.tracked[i] {
+                continue;
+            }
+            assert!(arrived[i], "no gradient for step {i}");
+            let inputs = step.op.inputs();
+            for &input in inputs.iter().filter(|&&input| plan.tracked[input]) {
+                if std::mem::replace(&mut arrived[input], true) {
+                    holders.read(plan, input, true);
+                }
+                holders.write(plan, input, true);
+            }
+            holders.read(plan, i, true);
+            match &step.op {
+                Op::Norm { .. } => inputs.iter().for_each(|&input| holders.read(plan, input, false)),
+                Op::Conv { xs, .. } | Op::Linear { xs, .. } => holders.read(plan, *xs, false),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn no_buffer_is_given_away_before_its_last_use() {
+        for model in
+            ["resnet20_b", "resnet164", "densenet-bc-22-12", "nasnet_a_mobile", "inception_resnet_v2", "inception_v4"]
+        {
+            let info = find(model).unwrap();
+            let net = Net::undrawn(info, &"swish".parse().unwrap(), 10, DType::F32, &Device::Cpu).unwrap();
+            let [c, h, w] = info.input;
+            let graph = net.graph([2, h, w, c]).unwrap();
+            let ends: Vec<Value> = [Some(graph.logits), graph.aux_logits].into_iter().flatten().collect();
+            let plan = Plan::new(graph.clone(), true, true).unwrap();
+            train(&plan, &ends);
+            let evaluation = Plan::new(graph, false, false).unwrap();
+            assert!(evaluation.gradients.iter().all(Option::is_none));
+            let elements = |plan: &Plan| plan.maps.lens.iter().sum::<usize>();
+            assert!(elements(&evaluation) < elements(&plan) / 2, "{model}: evaluation keeps maps");
+        }
+    }
+
+    #[test]
+    fn what_no_step_can_run_is_refused() {
+        let info = find("resnet20").unwrap();
+        let net = Net::undrawn(info, &"swish".parse().unwrap(), 10, DType::F32, &Device::Cpu).unwrap();
+        let mut graph = net.graph([1, 32, 32, 3]).unwrap();
+        graph.logits = 0;
+        let error = Plan::new(graph, true, false).unwrap_err().to_string();
+        assert!(error.contains("logits come from a fully connected layer"), "{error}");
     }
 }
