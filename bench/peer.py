@@ -103,16 +103,16 @@ def step(args):
         return text_step(args)
     layout, options = MODES[args.mode]
     torch.manual_seed(1)
-    net = MODELS[args.model](args.activation).to(memory_format=layout).train()
+    net = MODELS[args.model](args.activation).to(args.device, memory_format=layout).train()
     size = SIZES[args.model]
-    images = torch.randn(args.batch, 3, size, size).contiguous(memory_format=layout)
-    labels = torch.randint(CLASSES[args.model], (args.batch,))
+    images = torch.randn(args.batch, 3, size, size).to(args.device).contiguous(memory_format=layout)
+    labels = torch.randint(CLASSES[args.model], (args.batch,)).to(args.device)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
     forward = compiled(lambda images, labels: loss_of(net(images), labels), options)
 
     def run():
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+        with torch.autocast(torch.device(args.device).type, dtype=torch.bfloat16, enabled=args.precision == "bf16"):
             loss = forward(images, labels)
         loss.backward()
         optimizer.step()
@@ -131,16 +131,16 @@ def text_step(args):
     """A step of a Transformer: forward, smoothed cross-entropy, backward, Adam; as many target tokens as the batch has, in sentences."""
     options = MODES[args.mode][1]
     torch.manual_seed(1)
-    net = transformer.MODELS[args.model](args.activation).train()
+    net = transformer.MODELS[args.model](args.activation).to(args.device).train()
     n = -(-args.batch // transformer.TOKENS)
-    src, tgt = torch.randint(2, transformer.VOCABULARY, (2, n, transformer.TOKENS))
+    src, tgt = torch.randint(2, transformer.VOCABULARY, (2, n, transformer.TOKENS)).to(args.device)
     src[:, -1] = tgt[:, -1] = 1
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     forward = compiled(lambda src, tgt: transformer.loss_of(net(src, tgt), tgt), options)
 
     def run():
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+        with torch.autocast(torch.device(args.device).type, dtype=torch.bfloat16, enabled=args.precision == "bf16"):
             loss = forward(src, tgt)
         loss.backward()
         optimizer.step()
@@ -202,9 +202,15 @@ def arguments():
     alone.add_argument("--channels", type=int, default=16)
     alone.add_argument("--repeats", type=int, default=20)
     alone.add_argument("--mode", default="eager", choices=ACTIVATION_MODES)
+    one.add_argument("--device", default="cpu", help="cpu or cuda:N; every step waits for the device")
     for command in (one, alone):
         command.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args()
+
+
+def device_name(args):
+    device = torch.device(getattr(args, "device", "cpu"))
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def main():
@@ -216,7 +222,9 @@ def main():
         result = {name: count(make(args.activation)) for name, make in (MODELS | transformer.MODELS).items()}
     else:
         torch.set_num_threads(args.threads)
-        result = {"mode": args.mode, "torch": torch.__version__, "threads": args.threads, "device": "cpu"}
+        # Exact f32, as ours.
+        torch.backends.cudnn.allow_tf32 = False
+        result = {"mode": args.mode, "torch": torch.__version__, "threads": args.threads, "device": device_name(args)}
         try:
             result |= {"step": step, "activation": activation}[args.command](args)
             result["peak_rss_mib"] = peak_rss_mib()

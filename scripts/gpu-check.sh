@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # The CUDA kernels compared with the CPU's on a GPU, stage by stage, each with a time limit, so that one that hangs costs only itself.
 #
-#   scripts/gpu-check.sh BINARY OUT    BINARY: target/release/swish of `make build-cuda`; OUT: a folder for logs and CSV
+#   scripts/gpu-check.sh BINARY OUT [DATA]    BINARY: target/release/swish of `make build-cuda`; OUT: a folder for logs and CSV; DATA: one
+#                                             with CIFAR-10. After the comparisons scripts/gpu-measure.sh measures, unless MEASURE=no.
 #
 # Needs bash, coreutils and the binary: no Rust, no CUDA toolkit. CUDA's libraries are taken from SWISH_CUDA_LIBS, else from the
 # packages of python3 (torch brings them), else from the system. LIMIT=300 are the seconds of a stage. Ends with 0 where every
 # comparison is within its bound, 1 where one is not or there is no end, 77 where there is no GPU; what was not measured, it says.
 set -uo pipefail
 
-usage() { sed -n '4,8s/^# *//p' "$0" >&2; exit 2; }
-[ $# -eq 2 ] || usage
+usage() { sed -n '4,9s/^# *//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || [ $# -eq 3 ] || usage
 binary=$1 out=$2
 [ -x "$binary" ] || { echo "$binary: no such program; make build-cuda makes it" >&2; exit 2; }
 mkdir -p "$out" || exit 2
@@ -64,4 +65,5 @@ for stage in $stages; do
 done
 { head -qn 1 "$out/activation.csv"; for stage in $stages; do tail -n +2 "$out/$stage.csv"; done; } >"$out/all.csv" 2>/dev/null
 [ $failed -eq 0 ] && echo "all within their bounds" | tee -a "$summary" || echo "not all passed: see the logs in $out" | tee -a "$summary"
+[ "${MEASURE:-}" = no ] || "$(dirname "$0")/gpu-measure.sh" "$binary" "$out" ${3:+"$3"} || failed=1
 exit $failed
