@@ -66,7 +66,15 @@ impl Plan {
         let mut tracked = vec![false; n];
         for (i, step) in graph.steps.iter().enumerate() {
             let inputs = step.op.inputs();
-            let trained = matches!(step.op, Op::Norm { .. } | Op::Conv { .. } | Op::Linear { .. });
+            let trained = matches!(
+                step.op,
+                Op::Norm { .. }
+                    | Op::Conv { .. }
+                    | Op::Linear { .. }
+                    | Op::Embedding { .. }
+                    | Op::Residual { .. }
+                    | Op::LayerNorm { .. }
+            );
             tracked[i] = train && (trained || inputs.into_iter().any(|input| tracked[input]));
         }
         let mut plan = Self {
@@ -96,12 +104,16 @@ impl Plan {
         }
         for (i, step) in self.graph.steps.iter().enumerate().filter(|(i, _)| self.wanted[*i]) {
             let inputs = step.op.inputs();
-            // Norms make their preactivations anew, weights' gradients need what was multiplied.
+            // Norms make their preactivations anew, factors' gradients need the other factors.
             let again = match &step.op {
-                Op::Norm { .. } => &inputs[..],
+                Op::Norm { .. } | Op::LayerNorm { .. } | Op::Weights { .. } | Op::Means { .. } => &inputs[..],
                 Op::Conv { .. } | Op::Linear { .. } => &inputs[..1],
                 _ => &[],
             };
+            // Softmax goes back from what it has made.
+            if train && matches!(step.op, Op::Weights { .. }) {
+                values[i] = values[i].map(|(first, end)| (first, end.max(back(i))));
+            }
             for &input in &inputs {
                 let last = if train && again.contains(&input) { back(i) } else { i };
                 values[input] = values[input].map(|(first, end)| (first, end.max(last)));
