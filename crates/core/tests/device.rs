@@ -1,11 +1,15 @@
 //! Whole networks on a device, here the emulation of a GPU, compared with the CPU.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use candle_core::{DType, Device};
 use half::bf16;
 use std::path::Path;
 use std::rc::Rc;
-use swish_core::device::check::compare;
+use swish_core::device::DeviceTransformer;
+use swish_core::device::check::{compare, compare_transformer};
 use swish_core::models;
+use swish_core::models::transformer::{self, EOS, TextBatch, Transformer, TransformerConfig};
+use swish_core::nn::{Error, Pass};
 use swish_emulation::Host;
 use swish_kernels::cuda::Precision;
 use swish_kernels::cuda::check::Row;
@@ -49,4 +53,37 @@ fn networks_of_image_net() {
 #[test]
 fn nasnet() {
     check(&[("nasnet-a-mini-96", "swish", 2)]);
+}
+
+/// Rows of 20 channels are no multiple of what a mask is made of, nor of a wide load.
+#[test]
+fn transformers() {
+    let Some(host) = host() else { return };
+    let tiny = transformer::find("transformer_tiny").unwrap().config;
+    let odd = TransformerConfig { vocab: 41, hidden: 20, filter: 36, heads: 2, dropout: 0.2, ..tiny.layers(1, 2) };
+    let lengths = [[5, 7], [9, 3], [1, 1], [4, 6]];
+    let mut rows: Vec<Row> = Vec::new();
+    for (config, activation) in [(tiny, "swish"), (tiny, "relu"), (odd, "prelu")] {
+        let activation = activation.parse().unwrap();
+        rows.extend(compare_transformer::<_, f32>(&host, &config, &activation, &lengths, Precision::Exact).unwrap());
+        rows.extend(compare_transformer::<_, bf16>(&host, &config, &activation, &lengths, Precision::Exact).unwrap());
+    }
+    rows.iter().for_each(|row| println!("{row}"));
+    assert!(rows.iter().all(Row::passed));
+}
+
+#[test]
+fn what_a_transformer_does_not_take_is_named() {
+    let Some(host) = host() else { return };
+    let config = transformer::find("transformer_tiny").unwrap().config;
+    let model = Transformer::new(&config, &"relu".parse().unwrap(), 1, DType::F32, &Device::Cpu).unwrap();
+    let mut on = DeviceTransformer::<_, f32>::of(&host, &model, Precision::Exact).unwrap();
+    let pairs = |src: &[u32], tgt: &[u32]| TextBatch::of([(src, tgt)]);
+    let good = pairs(&[5, EOS], &[7, EOS]);
+    assert!(matches!(on.train(&good, 0.1, &Pass::eval()), Err(Error::NotTraining)));
+    assert!(matches!(on.train(&good, 1.5, &Pass::train()), Err(Error::BadConfig { .. })));
+    let beyond = pairs(&[5, EOS], &[config.vocab as u32, EOS]);
+    assert!(matches!(on.train(&beyond, 0.1, &Pass::train()), Err(Error::BadId { .. })));
+    let empty = TextBatch { tgt: vec![0, 0], ..good };
+    assert!(matches!(on.loss(&empty, 0.1, &Pass::eval()), Err(Error::BadInput { .. })));
 }

@@ -67,19 +67,22 @@ impl Engine for Host {
         add: bool,
     ) -> Result<(), HostError> {
         matrices.check("multiply", a, b, to.view())?;
-        let &Matrices { rows, columns, inner, a_transposed, b_transposed } = matrices;
+        let &Matrices { batch, rows, columns, inner, a_transposed, b_transposed } = matrices;
         // The CPU's product takes both with `inner` last.
         let last = |xs: Vec<f32>, outer: usize, transposed: bool| {
             if !transposed {
                 return xs;
             }
             let mut ys = vec![0.0; xs.len()];
-            nchw_to_nhwc(1, inner, outer, &xs, &mut ys);
+            nchw_to_nhwc(batch, inner, outer, &xs, &mut ys);
             ys
         };
         let (a, b) = (last(read(self, a)?, rows, a_transposed), last(read(self, b)?, columns, !b_transposed));
         let mut result = vec![0.0; to.len()];
-        linear::forward(rows, inner, columns, &a, &b, None, &mut result, E::OPERANDS);
+        let factors = a.chunks_exact(rows * inner).zip(b.chunks_exact(inner * columns));
+        for ((a, b), result) in factors.zip(result.chunks_exact_mut(rows * columns)) {
+            linear::forward(rows, inner, columns, a, b, None, result, E::OPERANDS);
+        }
         store(self, &result, to, add)
     }
 }

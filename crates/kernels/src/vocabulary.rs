@@ -64,6 +64,13 @@ pub fn log_sum<T: Real>(logits: &[T]) -> f64 {
     row.log_sum()
 }
 
+/// The least cross-entropy with a label smoothed by `smoothing` among `ids`: its entropy.
+pub fn least(ids: usize, smoothing: f64) -> f64 {
+    let entropy = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    let others = ids as f64 - 1.0;
+    entropy(1.0 - smoothing) + others * entropy(smoothing / others)
+}
+
 /// What [`Vocabulary::loss`] has found.
 #[derive(Clone, Debug)]
 pub struct Scored {
@@ -122,9 +129,7 @@ impl<T: Real> Vocabulary<'_, T> {
         let log_sums: Vec<f64> = rows.iter().map(|row| row.log_sum()).collect();
         let of_row = |row: &Row, log_sum: f64| log_sum - (high - low) * row.at_label - low * row.total;
         let sum: f64 = rows.iter().zip(&log_sums).map(|(row, &log_sum)| of_row(row, log_sum)).sum();
-        let entropy = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-        let minimum = entropy(high) + (self.ids() as f64 - 1.0) * entropy(low);
-        Scored { loss: sum / labels.len() as f64 - minimum, log_sums }
+        Scored { loss: sum / labels.len() as f64 - least(self.ids(), self.smoothing), log_sums }
     }
 
     /// The gradients of the loss: `d_xs` of the shape of `xs`, `d_weight` of that of the weight. Both are overwritten.

@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use std::rc::Rc;
 use swish_core::device::{self, DeviceNetwork};
 use swish_core::models::Net;
-use swish_core::nn::{Compute, LossConfig, Pass};
+use swish_core::nn::{Compute, LossConfig, Network, Pass};
 use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
 use swish_kernels::cuda::{Engine, Precision, Scratch, Slice, Stored};
 use swish_kernels::optim::{AdamStep, RmsPropStep, SgdStep};
@@ -25,16 +25,10 @@ pub struct Images<'a> {
     pub labels: &'a [u32],
 }
 
-/// What learns on a device, whichever it is.
+/// What learns on a device, whichever it is and whatever is learned from.
 pub trait OnDevice {
     /// What the device is.
     fn name(&self) -> String;
-
-    /// The gradient of one batch, added to those since the last update; returns the loss.
-    ///
-    /// # Errors
-    /// Images that the network does not take, and the device's.
-    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64>;
 
     /// A step with the mean gradient of the batches since the last one.
     ///
@@ -44,12 +38,6 @@ pub trait OnDevice {
 
     /// Forgets the batches since the last step.
     fn discard(&mut self);
-
-    /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
-    ///
-    /// # Errors
-    /// Images that the network does not take, and the device's.
-    fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor>;
 
     /// Exchanges the parameters' values and their averages, where there are any: done twice, all is as before.
     ///
@@ -70,6 +58,21 @@ pub trait OnDevice {
     fn upload(&mut self, learner: &Learner) -> Result<()>;
 }
 
+/// What learns from images.
+pub trait OnImages: OnDevice {
+    /// The gradient of one batch, added to those since the last update; returns the loss.
+    ///
+    /// # Errors
+    /// Images that the network does not take, and the device's.
+    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64>;
+
+    /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
+    ///
+    /// # Errors
+    /// Images that the network does not take, and the device's.
+    fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor>;
+}
+
 /// A learner on the device asked for; `None` for the CPU, where the host's own learns.
 ///
 /// # Errors
@@ -79,7 +82,7 @@ pub fn open(
     net: &Net,
     learner: &Learner,
     precision: cell::Precision,
-) -> Result<Option<Box<dyn OnDevice>>> {
+) -> Result<Option<Box<dyn OnImages>>> {
     match compute {
         Compute::Cpu => Ok(None),
         Compute::Cuda(number) => cuda(number, net, learner, precision).map(Some),
@@ -87,7 +90,7 @@ pub fn open(
 }
 
 #[cfg(feature = "cuda")]
-fn cuda(number: usize, net: &Net, learner: &Learner, precision: cell::Precision) -> Result<Box<dyn OnDevice>> {
+fn cuda(number: usize, net: &Net, learner: &Learner, precision: cell::Precision) -> Result<Box<dyn OnImages>> {
     let (gpu, products) = (device::gpu(number)?, device::products(precision.operands()));
     Ok(match precision {
         cell::Precision::F32 => Box::new(DeviceLearner::<_, f32>::new(&gpu, net, learner, products)?),
@@ -96,13 +99,13 @@ fn cuda(number: usize, net: &Net, learner: &Learner, precision: cell::Precision)
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(number: usize, _: &Net, _: &Learner, _: cell::Precision) -> Result<Box<dyn OnDevice>> {
+fn cuda(number: usize, _: &Net, _: &Learner, _: cell::Precision) -> Result<Box<dyn OnImages>> {
     Err(device::no_cuda(number).into())
 }
 
-/// A learner on a device; maps are stored as `E`.
-pub struct DeviceLearner<D: Engine, E: Stored> {
-    net: DeviceNetwork<D, E>,
+/// A learner on a device; maps are stored as `E`. `M` is the model.
+pub struct DeviceLearner<D: Engine, E: Stored, M = Network> {
+    net: DeviceNetwork<D, E, M>,
     device: Rc<D>,
     config: OptimizerConfig,
     groups: Groups<D>,
@@ -135,26 +138,27 @@ fn gap(name: &str) -> f32 {
 }
 
 impl<D: Engine, E: Stored> DeviceLearner<D, E> {
-    /// Brings a network and what it learns by to a device.
+    /// Brings a network for images and what it learns by to a device.
     ///
     /// # Errors
-    /// Averages of checkpoints, which only translation has; parameters that are not f32; and the device's.
+    /// Parameters that are not f32, and the device's.
     pub fn new(device: &Rc<D>, net: &Net, learner: &Learner, precision: Precision) -> Result<Self> {
-        let config = *learner.optimizer.config();
         let [c, h, w] = net.info.input;
-        let mut on = DeviceNetwork::new(device, net, [h, w, c], precision)?;
+        Self::with(device, DeviceNetwork::new(device, net, [h, w, c], precision)?, learner)
+    }
+}
+
+impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
+    /// What a network on a device learns by. Moving averages are the device's, the mean of the last checkpoints stays the host's.
+    pub(crate) fn with(device: &Rc<D>, mut on: DeviceNetwork<D, E, M>, learner: &Learner) -> Result<Self> {
+        let config = *learner.optimizer.config();
         let decays = on.groups(|start| {
             let param = learner.params.params.iter().find(|param| param.offset == start);
             param.filter(|param| config.decay_on.covers(param)).map_or(0.0, |_| config.weight_decay)
         });
         let decay = match &learner.averages {
-            None => None,
             Some(Averages::Moving(averages)) => Some(averages.decay()),
-            Some(Averages::Last(_)) => {
-                let (value, expected) =
-                    ("the mean of the last checkpoints".into(), "moving averages on a device".into());
-                return Err(Error::BadValue { what: "averages", value, expected });
-            }
+            Some(Averages::Last(_)) | None => None,
         };
         let (len, running) = (on.len(), on.running().len());
         let build = || -> Result<_, D::Error> {
@@ -179,6 +183,24 @@ impl<D: Engine, E: Stored> DeviceLearner<D, E> {
         };
         made.upload(learner)?;
         Ok(made)
+    }
+
+    /// Runs one batch, whose gradient is added to those since the last update.
+    pub(crate) fn add_batch(&mut self, run: impl FnOnce(&mut DeviceNetwork<D, E, M>) -> Result<()>) -> Result<()> {
+        if self.batches > 0 {
+            self.net.keep_gradient()?;
+        }
+        run(&mut self.net)?;
+        if self.batches > 0 {
+            self.net.add_kept()?;
+        }
+        self.batches += 1;
+        Ok(())
+    }
+
+    /// The network on the device.
+    pub(crate) fn net(&self) -> &DeviceNetwork<D, E, M> {
+        &self.net
     }
 
     /// One step of the rule.
@@ -214,21 +236,20 @@ impl<D: Engine, E: Stored> DeviceLearner<D, E> {
     }
 }
 
-impl<D: Engine, E: Stored> OnDevice for DeviceLearner<D, E> {
-    fn name(&self) -> String {
-        self.device.name()
+impl<D: Engine, E: Stored> OnImages for DeviceLearner<D, E> {
+    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64> {
+        self.add_batch(|net| Ok(net.train(images.shape, images.xs, images.labels, config, pass)?))?;
+        Ok(self.net.losses(config)?.loss)
     }
 
-    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64> {
-        if self.batches > 0 {
-            self.net.keep_gradient()?;
-        }
-        self.net.train(images.shape, images.xs, images.labels, config, pass)?;
-        if self.batches > 0 {
-            self.net.add_kept()?;
-        }
-        self.batches += 1;
-        Ok(self.net.losses(config)?.loss)
+    fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        Ok(self.net.forward(xs, pass)?)
+    }
+}
+
+impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
+    fn name(&self) -> String {
+        self.device.name()
     }
 
     fn update(&mut self, lr: f64) -> Result<()> {
@@ -252,10 +273,6 @@ impl<D: Engine, E: Stored> OnDevice for DeviceLearner<D, E> {
 
     fn discard(&mut self) {
         self.batches = 0;
-    }
-
-    fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
-        Ok(self.net.forward(xs, pass)?)
     }
 
     fn swap_averages(&mut self) -> Result<()> {

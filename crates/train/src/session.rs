@@ -5,7 +5,7 @@ use crate::cell::Cell;
 use crate::error::Result;
 use crate::evaluate::{self, Evaluation};
 use crate::learner::{Learner, next};
-use crate::on_device::{self, Images, OnDevice};
+use crate::on_device::{self, Images, OnImages};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::task::{Task, Training};
@@ -54,7 +54,7 @@ pub struct Session<'a> {
     cell: &'a Cell,
     images: Box<dyn ImageSource>,
     /// Where another device learns: the learner's state is then that of its last [`Training::settle`].
-    on_device: Option<Box<dyn OnDevice>>,
+    on_device: Option<Box<dyn OnImages>>,
 }
 
 impl<'a> Session<'a> {
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
     pub fn open(
         cell: &'a Cell,
         data: &Data,
-        device: impl FnOnce(&Net, &Learner) -> Result<Option<Box<dyn OnDevice>>>,
+        device: impl FnOnce(&Net, &Learner) -> Result<Option<Box<dyn OnImages>>>,
     ) -> Result<Self> {
         cell.recipe.check()?;
         let threads = NonZeroUsize::new(rayon::current_num_threads()).unwrap_or(NonZeroUsize::MIN);
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
 
 /// A step on another device.
 fn step_on(
-    device: &mut dyn OnDevice,
+    device: &mut dyn OnImages,
     cell: &Cell,
     (h, w): (usize, usize),
     batches: &mut Batches,

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use swish_core::models;
 use swish_core::nn::Compute;
-use swish_data::{Data, DataSource, Dataset, Images, LoadedData};
+use swish_data::text::{self, Bitext, TextOptions};
+use swish_data::{Data, DataChoice, DataOptions, DataSource, Dataset, Images, LoadedData};
 use swish_emulation::Host;
 use swish_kernels::cuda::Precision as Products;
 use swish_kernels::rng::Rng;
@@ -15,9 +16,10 @@ use swish_train::cell::{Cell, Precision};
 use swish_train::checkpoint::{self, Standing};
 use swish_train::on_device::DeviceLearner;
 use swish_train::optimizer::{DecayOn, OptimizerConfig, Rule};
-use swish_train::recipes::plain;
+use swish_train::recipes::{Depth, plain, translation};
 use swish_train::session::Session;
-use swish_train::{Recipe, Training};
+use swish_train::translation::{TextData, TranslationSession};
+use swish_train::{Recipe, Training, TranslationRecipe};
 
 const MODEL: &str = "resnet8-v2-stride2";
 
@@ -169,10 +171,83 @@ fn a_loss_that_is_not_finite_leaves_the_weights() {
     assert_eq!(weights(&session), before);
 }
 
+/// Some of the program's phrases.
+fn phrases(recipe: &TranslationRecipe) -> TextData {
+    let data =
+        DataOptions { choice: DataChoice::Embedded, dir: None, cache: std::env::temp_dir(), require_real: false };
+    let mut corpus = text::load(&TextOptions::new(data)).unwrap();
+    let some = |set: &Bitext, n: usize| Bitext::new(&set.name, set.pairs().take(n));
+    corpus.train = corpus.train.iter().map(|set| some(set, 200)).collect();
+    corpus.eval = corpus.eval.iter().map(|set| some(set, 3)).collect();
+    TextData::prepare(Arc::new(corpus), recipe, None).unwrap()
+}
+
+/// Two batches a step, and averages of checkpoints two steps apart.
+fn translation_cell() -> Cell<TranslationRecipe> {
+    let recipe = TranslationRecipe { tokens: 128, ..translation(Profile::Smoke, Depth::Six) };
+    assert!(recipe.replicas == 2 && recipe.average.is_some_and(|average| average.every == 2));
+    Cell { recipe, activation: "swish".parse().unwrap(), seed: 3, precision: Precision::F32, profile: Profile::Smoke }
+}
+
+/// Adam's first steps are as long whatever the gradient, so that here and there its last bits count.
+fn assert_mostly_near(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len());
+    let differing = found.iter().zip(expected).filter(|(x, y)| (*x - *y).abs() > 1e-4).count();
+    assert!(differing * 1000 < found.len(), "{what}: {differing} of {}", found.len());
+}
+
+#[test]
+fn a_device_learns_to_translate_as_the_cpu_does() {
+    let (Some(host), cell, dir) = (host(), translation_cell(), tempfile::tempdir().unwrap()) else { return };
+    let (data, file) = (phrases(&cell.recipe), dir.path().join("checkpoint.safetensors"));
+    let on_device = || {
+        let open = |net: &_, learner: &_| {
+            let learner = DeviceLearner::<_, f32, _>::of(&host, net, learner, Products::Exact)?;
+            Ok(Some(Box::new(learner) as Box<_>))
+        };
+        TranslationSession::open(&cell, &data, open).unwrap()
+    };
+    let on_cpu = || TranslationSession::new(&cell, &data, Compute::Cpu).unwrap();
+    let (mut there, mut here) = (on_device(), on_cpu());
+    assert_eq!((there.device(), here.device()), ("emulation".to_string(), "cpu".to_string()));
+    let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
+    for step in 0..3 {
+        let (loss, want) = (there.step(&mut batches_there, step).unwrap(), here.step(&mut batches_here, step).unwrap());
+        assert!((loss - want).abs() < 1e-3 * want, "step {step}: loss {loss}, on the CPU {want}");
+    }
+    assert_eq!(there.tokens(), here.tokens());
+    // Of the mean of checkpoints, of which there is one.
+    let (found, want) = (there.evaluate(true).unwrap(), here.evaluate(true).unwrap());
+    assert!((found.sets[0].loss - want.sets[0].loss).abs() < 1e-3 * want.sets[0].loss, "{found:?}, not {want:?}");
+    there.settle().unwrap();
+    let tensors = |session: &TranslationSession<'_>| session.learner().tensors().unwrap();
+    let (found, want) = (tensors(&there), tensors(&here));
+    assert!(want.iter().any(|(name, _)| name == "averages.last.0") && found.len() == want.len());
+    let flat = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let all = |tensors: &[(String, candle_core::Tensor)]| tensors.iter().flat_map(|(_, tensor)| flat(tensor)).collect();
+    let (found, want): (Vec<f32>, Vec<f32>) = (all(&found), all(&want));
+    assert_mostly_near("state", &found, &want);
+
+    checkpoint::save(&file, &there, &Standing { id: "x".into(), step: 3, ..Standing::default() }).unwrap();
+    let expected: Vec<f64> = (3..5).map(|step| there.step(&mut batches_there, step).unwrap()).collect();
+    for (mut session, tolerance) in [(on_device(), 0.0), (on_cpu(), 1e-3)] {
+        checkpoint::load(&file, "x", &mut session).unwrap().unwrap();
+        session.resume().unwrap();
+        let mut batches = session.batches(3).unwrap();
+        for (step, want) in (3..5).zip(&expected) {
+            let loss = session.step(&mut batches, step).unwrap();
+            assert!((loss - want).abs() <= tolerance * want, "step {step}: {loss}, not {want}");
+        }
+    }
+}
+
 #[test]
 fn a_gpu_that_is_not_there_is_an_error() {
-    let (data, [cell, ..]) = (data(), cells());
+    let (data, [cell, ..], text) = (data(), cells(), translation_cell());
     // A thousand GPUs no machine has, so this holds in a build with CUDA too.
-    let error = Session::new(&cell, &data, Compute::Cuda(1000)).err().unwrap().to_string();
-    assert!(error.contains("GPU") || error.contains("CPU build"), "{error}");
+    let images = Session::new(&cell, &data, Compute::Cuda(1000)).err().unwrap().to_string();
+    let sentences = TranslationSession::new(&text, &phrases(&text.recipe), Compute::Cuda(1000)).err().unwrap();
+    for error in [images, sentences.to_string()] {
+        assert!(error.contains("GPU") || error.contains("CPU build"), "{error}");
+    }
 }

@@ -47,7 +47,7 @@ fn cell(recipe: TranslationRecipe) -> Cell<TranslationRecipe> {
 fn a_step_takes_the_mean_gradient_of_its_replicas_at_noams_rate() {
     let cell = cell(recipe());
     let (recipe, data) = (&cell.recipe, data(&cell.recipe));
-    let mut session = TranslationSession::new(&cell, &data).unwrap();
+    let mut session = TranslationSession::new(&cell, &data, Compute::Cpu).unwrap();
     let config = session.net.config;
     assert_eq!((config.vocab, config.dropout), (data.tokenizer.vocab_size(), recipe.dropout));
     let net = Transformer::new(&config, &cell.activation, 3, candle_core::DType::F32, &Device::Cpu).unwrap();
@@ -89,7 +89,7 @@ fn a_checkpoint_brings_every_bit_back_and_one_of_another_tokenizer_is_refused() 
     let file = dir.path().join("checkpoint.safetensors");
     let cell = cell(recipe());
     let data = data(&cell.recipe);
-    let fresh = || TranslationSession::new(&cell, &data).unwrap();
+    let fresh = || TranslationSession::new(&cell, &data, Compute::Cpu).unwrap();
     let train = |session: &mut TranslationSession<'_>, from: u64, to: u64| {
         let mut batches = session.batches(from).unwrap();
         (from..to).for_each(|step| assert!(session.step(&mut batches, step).unwrap().is_finite()));
@@ -109,10 +109,10 @@ fn a_checkpoint_brings_every_bit_back_and_one_of_another_tokenizer_is_refused() 
 
     let other = Cell { recipe: TranslationRecipe { vocab: 310, ..recipe() }, ..cell.clone() };
     let other_data = TextData::prepare(Arc::new(corpus()), &other.recipe, None).unwrap();
-    let mut session = TranslationSession::new(&other, &other_data).unwrap();
+    let mut session = TranslationSession::new(&other, &other_data, Compute::Cpu).unwrap();
     let message = checkpoint::load(&file, "a", &mut session).unwrap_err().to_string();
     assert!(message.contains("another tokenizer") && message.contains("checkpoint.safetensors"), "{message}");
-    assert!(TranslationSession::new(&other, &data).is_err(), "text that was encoded for another recipe");
+    assert!(TranslationSession::new(&other, &data, Compute::Cpu).is_err(), "text that was encoded for another recipe");
 }
 
 fn options(results: &Path) -> RunOptions {

@@ -2,25 +2,63 @@
 
 use super::plan::{Lengths, Plan, Slot};
 use crate::nn::PoolKind;
-use crate::nn::graph::{Op, Value};
+use crate::nn::graph::{Op, Step, Value};
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use swish_kernels::cuda::device::Word;
+use swish_kernels::cuda::launch::embedding::Tokens;
 use swish_kernels::cuda::launch::layout;
 use swish_kernels::cuda::{Device, Slice, Stored, View, ViewMut};
+use swish_kernels::embedding::signal;
 
 /// A plan with its buffers.
 pub(super) struct Ready<D: Device, E> {
     pub(super) plan: Plan,
     maps: Pool<D, E>,
     features: Pool<D, f32>,
-    /// Where each step's maxima are, for those that look for them.
-    pub(super) argmax: Vec<Option<RefCell<Slice<D, u32>>>>,
+    /// What each step has beside its map.
+    pub(super) beside: Vec<Beside<D>>,
     /// (n, h, w, c), as they come from the host.
     pub(super) images: Slice<D, f32>,
-    /// One class an image.
+    /// One class a row of logits.
     pub(super) targets: Slice<D, u32>,
+    pub(super) sentences: Sentences<D>,
     /// Of each map, whether a gradient has come back to it in this pass.
     arrived: Vec<Cell<bool>>,
+}
+
+/// What a step has beside its map.
+pub(super) enum Beside<D: Device> {
+    Nothing,
+    /// Where maxima are.
+    Argmax(RefCell<Slice<D, u32>>),
+    /// Mean and 1 / standard deviation of each row.
+    Rows([RefCell<Slice<D, f32>>; 2]),
+    /// The signal of positions.
+    Signal(Slice<D, f32>),
+}
+
+impl<D: Device> Beside<D> {
+    fn new(device: &D, step: &Step) -> Result<Self, D::Error> {
+        let [n, h, w, c] = step.shape;
+        Ok(match &step.op {
+            Op::Pool { kind: PoolKind::Max, .. } => Self::Argmax(RefCell::new(Slice::new(device, step.len())?)),
+            Op::LayerNorm { .. } => {
+                let rows = || Slice::new(device, n * h * w).map(RefCell::new);
+                Self::Rows([rows()?, rows()?])
+            }
+            Op::Embedding { .. } => Self::Signal(Slice::of(device, &signal(0, w, c))?),
+            _ => Self::Nothing,
+        })
+    }
+}
+
+/// Sentences of a batch of pairs.
+pub(super) struct Sentences<D: Device> {
+    pub(super) src: Tokens<D>,
+    /// What a target's tokens are written after.
+    pub(super) tgt: Tokens<D>,
+    /// Of the sources, before their padding.
+    pub(super) lengths: Slice<D, u32>,
 }
 
 /// Buffers of one type.
@@ -41,18 +79,18 @@ impl<D: Device, T: Word> Pool<D, T> {
 impl<D: Device, E: Stored> Ready<D, E> {
     pub(super) fn new(device: &D, plan: Plan) -> Result<Self, D::Error> {
         let steps = &plan.graph.steps;
-        let argmax = |(step, wanted): (&crate::nn::graph::Step, &bool)| match step.op {
-            Op::Pool { kind: PoolKind::Max, .. } if *wanted => {
-                Slice::new(device, step.len()).map(|slice| Some(RefCell::new(slice)))
-            }
-            _ => Ok(None),
-        };
+        let beside =
+            |(step, wanted): (&Step, &bool)| if *wanted { Beside::new(device, step) } else { Ok(Beside::Nothing) };
+        let images = steps.iter().find(|step| matches!(step.op, Op::Input)).map_or(0, Step::len);
+        let [n, h, w, _] = steps[plan.graph.logits].shape;
+        let none = || Tokens::new(device, &[], None);
         Ok(Self {
             maps: Pool::new(device, &plan.maps, plan.shared[0])?,
             features: Pool::new(device, &plan.features, plan.shared[1])?,
-            argmax: steps.iter().zip(&plan.wanted).map(argmax).collect::<Result<_, _>>()?,
-            images: Slice::new(device, steps.first().map_or(0, |step| step.len()))?,
-            targets: Slice::new(device, steps.first().map_or(0, |step| step.shape[0]))?,
+            beside: steps.iter().zip(&plan.wanted).map(beside).collect::<Result<_, _>>()?,
+            images: Slice::new(device, images)?,
+            targets: Slice::new(device, n * h * w)?,
+            sentences: Sentences { src: none()?, tgt: none()?, lengths: Slice::new(device, 0)? },
             arrived: vec![Cell::new(false); steps.len()],
             plan,
         })

@@ -1,9 +1,13 @@
 //! Whole networks on a device compared with the same ones on the CPU: loss, logits, the gradient of every parameter, running
 //! statistics.
 
+mod text;
+
+pub use text::compare_transformer;
+
 use super::DeviceNetwork;
 use crate::activation::{Activation, ParseError};
-use crate::models::{ModelInfo, Net};
+use crate::models::{ModelInfo, Net, transformer};
 use crate::nn::{Error, LossAndGradient, LossConfig, Pass, Result, Stored as HostStored};
 use candle_core::{DType, Device as Host, Tensor};
 use half::bf16;
@@ -31,18 +35,28 @@ const NETWORKS: [(&str, &str, usize); 10] = [
     ("inception_resnet_v2", "swish", 2),
 ];
 
+/// Lengths of sources and targets that a Transformer is compared with.
+const PAIRS: [[usize; 2]; 4] = [[17, 23], [30, 12], [1, 1], [25, 31]];
+
 /// Compares networks of every family, in f32 and bf16.
 ///
 /// # Errors
 /// The network's and the device's. A difference is no error, but stands in its row.
 pub fn run<D: Engine>(device: &Rc<D>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (model, activation, n) in NETWORKS {
+    let parsed = |model: &str, activation: &str| -> Result<Activation> {
         let unknown = |error: ParseError| Error::BadConfig { model: model.into(), reason: error.to_string() };
-        let (info, activation) = (crate::models::find(model)?, activation.parse().map_err(unknown)?);
+        activation.parse().map_err(unknown)
+    };
+    for (model, activation, n) in NETWORKS {
+        let (info, activation) = (crate::models::find(model)?, parsed(model, activation)?);
         rows.extend(compare::<D, f32>(device, info, &activation, n, Precision::Exact)?);
         rows.extend(compare::<D, bf16>(device, info, &activation, n, Precision::Tf32)?);
     }
+    let info = transformer::find("transformer_base")?;
+    let activation = parsed(info.name, "swish")?;
+    rows.extend(compare_transformer::<D, f32>(device, &info.config, &activation, &PAIRS, Precision::Exact)?);
+    rows.extend(compare_transformer::<D, bf16>(device, &info.config, &activation, &PAIRS, Precision::Tf32)?);
     Ok(rows)
 }
 
@@ -112,7 +126,7 @@ pub fn compare<D: Engine, E: Stored>(
     let exact = on_cpu(&net, &batch, Operands::Exact)?;
     let allowed = if E::BF16 {
         restore(&net, &before)?;
-        on_cpu(&net, &batch, Operands::Bf16)?.errors(&exact).map(|error| (2.0 * error).clamp(0.01, 0.9))
+        allowed(on_cpu(&net, &batch, Operands::Bf16)?.errors(&exact))
     } else {
         [1e-4; 4]
     };
@@ -146,6 +160,11 @@ fn on_cpu(net: &Net, batch: &Batch, operands: Operands) -> Result<Found> {
     let images = Tensor::from_slice(&batch.xs, &batch.shape, &Host::Cpu)?;
     let done = net.loss_and_gradient(&images, &batch.targets, &CONFIG, &train)?;
     Found::new(done, &net.forward(&images, &eval)?, net)
+}
+
+/// What bf16 may be off where the CPU's own is off by so much.
+fn allowed<const N: usize>(errors: [f64; N]) -> [f64; N] {
+    errors.map(|error| (2.0 * error).clamp(0.01, 0.9))
 }
 
 fn statistics(net: &Net) -> Result<Vec<Vec<f32>>> {

@@ -9,21 +9,28 @@
 //! | `plan`, `buffers` | where maps and gradients lie, and their memory |
 //! | `norm` | norms with their activations and statistics |
 //! | `pass` | every operator forward, and back |
-//! | [`network`] | a network on a device |
+//! | `text_pass` | the operators of sentences |
+//! | [`network`] | a network's parameters on a device |
+//! | `images`, `text` | passes of images, and of pairs of sentences |
 //! | `runner` | a network on whichever device was asked for |
 //! | [`check`] | networks compared with the CPU |
 
 mod buffers;
 pub mod check;
+mod images;
 pub mod network;
 mod norm;
 mod pass;
 mod placement;
 mod plan;
 mod runner;
+mod text;
+mod text_pass;
 
-pub use network::{DeviceNetwork, Losses};
+pub use images::Losses;
+pub use network::DeviceNetwork;
 pub use runner::{Runner, runner};
+pub use text::DeviceTransformer;
 
 use crate::nn::Error;
 

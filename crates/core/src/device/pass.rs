@@ -1,17 +1,18 @@
 //! A pass through a network on a device: every operator forward, and back.
 
-use super::buffers::{Buffers, Ready};
+use super::buffers::{Beside, Buffers, Ready};
 use super::network::DeviceNetwork;
 use super::norm::Tables;
 use super::placement::is_depthwise;
 use crate::nn::graph::{Op, Step, Value};
 use crate::nn::{Pass, PoolKind};
+use swish_kernels::cuda::launch::dropout::Masks;
 use swish_kernels::cuda::launch::layout::{self, Columns};
 use swish_kernels::cuda::launch::{depthwise, dropout, linear, pool};
 use swish_kernels::cuda::{Device, Engine, Stored, View, ViewMut};
 use swish_kernels::rng;
 
-impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
+impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
     /// Every step that is wanted, in order.
     pub(super) fn run_forward(&self, ready: &Ready<D, E>, pass: &Pass) -> Result<(), D::Error> {
         for (i, step) in ready.plan.graph.steps.iter().enumerate().filter(|(i, _)| ready.plan.wanted[*i]) {
@@ -49,8 +50,8 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             }
             Op::Pool { kind, pool, xs } => {
                 let (xs, mut ys) = (maps.value(*xs), maps.value_mut(i));
-                match (kind, &ready.argmax[i]) {
-                    (PoolKind::Max, Some(argmax)) => {
+                match (kind, &ready.beside[i]) {
+                    (PoolKind::Max, Beside::Argmax(argmax)) => {
                         pool::max_forward(device, pool, xs.view(), ys.view_mut(), argmax.borrow_mut().view_mut())
                     }
                     _ => pool::avg_forward(device, pool, xs.view(), ys.view_mut()),
@@ -64,8 +65,8 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             Op::SubsamplePad { shape, xs } => {
                 layout::subsample_pad_forward(device, shape, maps.value(*xs).view(), maps.value_mut(i).view_mut())
             }
-            Op::Dropout { p, site, xs } => {
-                let mask = mask(pass, *p, *site);
+            Op::Dropout { p, site, rows, xs } => {
+                let mask = masks(mask(pass, *p, *site), *rows, step);
                 match step.wide {
                     true => dropped(device, step, mask, features.value(*xs).view(), features.value_mut(i).view_mut()),
                     false => dropped(device, step, mask, maps.value(*xs).view(), maps.value_mut(i).view_mut()),
@@ -94,12 +95,25 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
                 Ok(())
             }
             Op::Linear { layer, xs } => {
-                let (xs, mut ys) = (features.value(*xs), features.value_mut(i));
-                let weight = self.weights.view().range(self.places.find(&layer.weight));
+                let place = self.places.find(&layer.weight);
                 let bias = layer.bias.as_ref().map(|bias| self.weights.view().range(self.places.find(bias)));
                 let sizes = [step.len() / layer.c_out, layer.c_in, layer.c_out];
-                linear::forward(device, sizes, self.precision, xs.view(), weight, bias, ys.view_mut())
+                if step.wide {
+                    let (xs, weight, mut ys) = (features.value(*xs), &self.weights, features.value_mut(i));
+                    let weight = weight.view().range(place);
+                    linear::forward(device, sizes, self.precision, xs.view(), weight, bias, ys.view_mut())
+                } else {
+                    let (xs, weight, mut ys) = (maps.value(*xs), &self.matrices, maps.value_mut(i));
+                    let weight = weight.view().range(place);
+                    linear::forward(device, sizes, self.precision, xs.view(), weight, bias, ys.view_mut())
+                }
             }
+            Op::Embedding { .. }
+            | Op::Narrow { .. }
+            | Op::Residual { .. }
+            | Op::LayerNorm { .. }
+            | Op::Weights { .. }
+            | Op::Means { .. } => self.text_forward(ready, (device, scratch), pass, i),
         }
     }
 
@@ -123,8 +137,8 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             Op::Conv { .. } => self.conv_backward(&maps, i, &step.op),
             Op::Pool { kind, pool, xs } => {
                 let d_ys = maps.gradient(i);
-                maps.receive(device, *xs, |d_xs| match (kind, &ready.argmax[i]) {
-                    (PoolKind::Max, Some(argmax)) => {
+                maps.receive(device, *xs, |d_xs| match (kind, &ready.beside[i]) {
+                    (PoolKind::Max, Beside::Argmax(argmax)) => {
                         pool::max_backward(device, pool, argmax.borrow().view(), d_ys.view(), d_xs)
                     }
                     _ => pool::avg_backward(device, pool, d_ys.view(), d_xs),
@@ -138,8 +152,8 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
                 let d_ys = maps.gradient(i);
                 maps.receive(device, *xs, |d_xs| layout::subsample_pad_backward(device, shape, d_ys.view(), d_xs))
             }
-            Op::Dropout { p, site, xs } => {
-                let mask = mask(pass, *p, *site);
+            Op::Dropout { p, site, rows, xs } => {
+                let mask = masks(mask(pass, *p, *site), *rows, step);
                 match step.wide {
                     true => dropped_back(device, &features, step, mask, i, *xs),
                     false => dropped_back(device, &maps, step, mask, i, *xs),
@@ -162,7 +176,25 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
                 }
                 Ok(())
             }
-            Op::Linear { .. } => self.linear_backward(&features, i, step),
+            Op::Linear { layer, .. } if step.wide => {
+                let mut gradient = self.gradient.borrow_mut();
+                let bias = layer.bias.as_ref().map_or(self.places.len..self.places.len, |bias| self.places.find(bias));
+                let [d_weight, d_bias] = gradient.view_mut().ranges([self.places.find(&layer.weight), bias]);
+                self.linear_backward(&features, i, step, self.weights.view(), d_weight, d_bias)
+            }
+            Op::Linear { layer, .. } => {
+                let (mut d_matrices, mut gradient) = (self.d_matrices.borrow_mut(), self.gradient.borrow_mut());
+                let bias = layer.bias.as_ref().map_or(0..0, |bias| self.places.find(bias));
+                let d_weight = d_matrices.view_mut().range(self.places.find(&layer.weight));
+                let d_bias = gradient.view_mut().range(bias);
+                self.linear_backward(&maps, i, step, self.matrices.view(), d_weight, d_bias)
+            }
+            Op::Embedding { .. }
+            | Op::Narrow { .. }
+            | Op::Residual { .. }
+            | Op::LayerNorm { .. }
+            | Op::Weights { .. }
+            | Op::Means { .. } => self.text_backward(ready, pass, i),
         }
     }
 
@@ -218,17 +250,22 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         shortcut.map_or(Ok(()), |shortcut| self.pass_on(maps, conv.c_out, d_ys.view(), shortcut))
     }
 
-    fn linear_backward(&self, features: &Buffers<'_, D, f32>, i: Value, step: &Step) -> Result<(), D::Error> {
+    /// Of features or of maps, `weights` being all matrices of their type.
+    fn linear_backward<T: Stored>(
+        &self,
+        buffers: &Buffers<'_, D, T>,
+        i: Value,
+        step: &Step,
+        weights: View<'_, D, T>,
+        d_weight: ViewMut<'_, D, T>,
+        d_bias: ViewMut<'_, D, f32>,
+    ) -> Result<(), D::Error> {
         let Op::Linear { layer, xs } = &step.op else { return Ok(()) };
         let (device, scratch) = (&*self.device, &mut *self.scratch.borrow_mut());
-        let place = self.places.find(&layer.weight);
-        let weight = self.weights.view().range(place.clone());
-        let (d_ys, read) = (features.gradient(i), features.value(*xs));
+        let weight = weights.range(self.places.find(&layer.weight));
+        let (d_ys, read) = (buffers.gradient(i), buffers.value(*xs));
         let sizes = [step.len() / layer.c_out, layer.c_in, layer.c_out];
-        let mut gradient = self.gradient.borrow_mut();
-        let bias = layer.bias.as_ref().map_or(place.end..place.end, |bias| self.places.find(bias));
-        let [d_weight, d_bias] = gradient.view_mut().ranges([place, bias]);
-        let mut d_xs = features.receiver(*xs);
+        let mut d_xs = buffers.receiver(*xs);
         let add = adds(&d_xs);
         let grads = linear::Grads {
             d_xs: d_xs.as_mut().map(|(d_xs, _)| d_xs.view_mut()),
@@ -240,11 +277,11 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     }
 
     /// Gives a gradient on as it is.
-    fn pass_on(
+    pub(super) fn pass_on<T: Stored>(
         &self,
-        maps: &Buffers<'_, D, E>,
+        maps: &Buffers<'_, D, T>,
         channels: usize,
-        d_ys: View<'_, D, E>,
+        d_ys: View<'_, D, T>,
         to: Value,
     ) -> Result<(), D::Error> {
         match maps.receiver(to) {
@@ -275,20 +312,26 @@ fn copy<D: Device, T: Stored>(
 }
 
 /// Probability and seed of the masks of one place of the network, where the pass drops.
-fn mask(pass: &Pass, p: f64, site: u64) -> Option<(f64, u64)> {
+pub(super) fn mask(pass: &Pass, p: f64, site: u64) -> Option<(f64, u64)> {
     let seed = pass.dropout_seed.filter(|_| pass.train)?;
     Some((p, rng::at(seed, site)))
+}
+
+/// The same with the layout of the masks: of rows of channels, or of images.
+fn masks(mask: Option<(f64, u64)>, rows: bool, step: &Step) -> Option<(f64, u64, Masks)> {
+    let masks = if rows { Masks::Rows(step.shape[3]) } else { Masks::Seeds(step.shape[0]) };
+    mask.map(|(p, seed)| (p, seed, masks))
 }
 
 fn dropped<D: Device, T: Stored>(
     device: &D,
     step: &Step,
-    mask: Option<(f64, u64)>,
+    mask: Option<(f64, u64, Masks)>,
     xs: View<'_, D, T>,
     ys: ViewMut<'_, D, T>,
 ) -> Result<(), D::Error> {
     match mask {
-        Some((p, seed)) => dropout::forward(device, p, seed, Some(step.shape[0]), xs, ys),
+        Some((p, seed, masks)) => dropout::forward(device, p, seed, masks, xs, ys),
         None => copy(device, step.shape[3], xs, ys),
     }
 }
@@ -297,7 +340,7 @@ fn dropped_back<D: Device, T: Stored>(
     device: &D,
     buffers: &Buffers<'_, D, T>,
     step: &Step,
-    mask: Option<(f64, u64)>,
+    mask: Option<(f64, u64, Masks)>,
     i: Value,
     xs: Value,
 ) -> Result<(), D::Error> {

@@ -1,8 +1,8 @@
 //! [`Placement`]: where parameters lie on a device.
 //!
-//! On the host they stand in the order of their declaration, with PyTorch's layouts. On the device the matrices of convolutions come
-//! first, with the channels last as libraries want them, each at the start of a line of memory; so one launch makes the copy in the
-//! type of the maps that products are made from. What kernels of ours read as f32 follows.
+//! On the host they stand in the order of their declaration, with PyTorch's layouts. On the device the matrices that maps are multiplied
+//! with come first, those of convolutions with the channels last as libraries want them, each at the start of a line of memory; so one
+//! launch makes the copy in the type of the maps that products are made from. What is read as f32 follows.
 
 use crate::nn::graph::{Graph, Op};
 use crate::nn::norm::Kind;
@@ -39,11 +39,13 @@ impl Placement {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut places = Self::default();
         for step in &graph.steps {
-            if let Op::Conv { conv, weight, .. } = &step.op
-                && !is_depthwise(conv)
-            {
-                let shape = [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw];
-                places.push(weight.clone(), MATRIX, Some(shape));
+            match &step.op {
+                Op::Conv { conv, weight, .. } if !is_depthwise(conv) => {
+                    let shape = [conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw];
+                    places.push(weight.clone(), MATRIX, Some(shape));
+                }
+                Op::Linear { layer, .. } if !step.wide => places.push(layer.weight.clone(), MATRIX, None),
+                _ => {}
             }
         }
         places.len = places.len.next_multiple_of(MATRIX);
@@ -64,6 +66,10 @@ impl Placement {
                         places.push(bias.clone(), TABLE, None);
                     }
                 }
+                Op::Residual { bias: Some(bias), .. } => places.push(bias.clone(), TABLE, None),
+                Op::Embedding { layer, .. } => places.push(layer.weight.clone(), MATRIX, None),
+                // Their gradients are written together; they are declared one behind the other.
+                Op::LayerNorm { gamma, beta, .. } => places.push(gamma.start..beta.end, TABLE, None),
                 _ => {}
             }
         }

@@ -71,7 +71,15 @@ impl Plan {
         let mut tracked = vec![false; n];
         for (i, step) in graph.steps.iter().enumerate() {
             let inputs = step.op.inputs();
-            let trained = matches!(step.op, Op::Norm { .. } | Op::Conv { .. } | Op::Linear { .. });
+            let trained = matches!(
+                step.op,
+                Op::Norm { .. }
+                    | Op::Conv { .. }
+                    | Op::Linear { .. }
+                    | Op::Embedding { .. }
+                    | Op::Residual { .. }
+                    | Op::LayerNorm { .. }
+            );
             tracked[i] = train && (trained || inputs.into_iter().any(|input| tracked[input]));
         }
         let mut plan = Self {
@@ -103,12 +111,16 @@ impl Plan {
         }
         for (i, step) in self.graph.steps.iter().enumerate().filter(|(i, _)| self.wanted[*i]) {
             let inputs = step.op.inputs();
-            // Norms make their preactivations anew, weights' gradients need what was multiplied.
+            // Norms make their preactivations anew, factors' gradients need the other factors.
             let again = match &step.op {
-                Op::Norm { .. } => &inputs[..],
+                Op::Norm { .. } | Op::LayerNorm { .. } | Op::Weights { .. } | Op::Means { .. } => &inputs[..],
                 Op::Conv { .. } | Op::Linear { .. } => &inputs[..1],
                 _ => &[],
             };
+            // Softmax goes back from what it has made.
+            if train && matches!(step.op, Op::Weights { .. }) {
+                values[i] = values[i].map(|(first, end)| (first, end.max(back(i))));
+            }
             for &input in &inputs {
                 let last = if train && again.contains(&input) { back(i) } else { i };
                 values[input] = values[input].map(|(first, end)| (first, end.max(last)));
@@ -156,26 +168,30 @@ impl Plan {
     }
 }
 
-/// Errs where features, which are stored in the type to compute in, would be read as a map or a map as features, and where a norm's
-/// residual is its own input.
+/// Errs where an operator of images would read features, which are stored in the type to compute in, as a map, and where a norm's residual
+/// is its own input.
 fn check(graph: &Graph) -> Result<()> {
     let bad = |reason: &str| Err(Error::BadConfig { model: "on a device".into(), reason: reason.into() });
-    let wide = |value: &Value| graph.steps[*value].wide;
     for step in &graph.steps {
-        let inputs = step.op.inputs();
         match &step.op {
-            Op::Linear { xs, .. } if !wide(xs) => return bad("a fully connected layer reads features, not a map"),
-            Op::Linear { .. } | Op::Dropout { .. } | Op::Input => {}
             Op::Norm { xs, residual: Some(residual), .. } if xs == residual => {
                 return bad("a norm adds its own input to its result");
             }
-            _ if inputs.iter().any(wide) => {
+            Op::Norm { .. }
+            | Op::Conv { .. }
+            | Op::Pool { .. }
+            | Op::GlobalMean { .. }
+            | Op::SubsamplePad { .. }
+            | Op::Sum { .. }
+            | Op::Concat { .. }
+                if step.op.inputs().into_iter().any(|input| graph.steps[input].wide) =>
+            {
                 return bad("behind the mean over all pixels only dropout and fully connected layers are run");
             }
             _ => {}
         }
     }
-    match [Some(graph.logits), graph.aux_logits].iter().flatten().all(wide) {
+    match [Some(graph.logits), graph.aux_logits].into_iter().flatten().all(|logits| graph.steps[logits].wide) {
         true => Ok(()),
         false => bad("logits come from a fully connected layer"),
     }

@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Stored};
 use super::error::{Error, Result};
+use super::graph::Op;
 use super::map::{Map, Node};
 use super::params::Compute;
 use super::run::{Run, computed};
@@ -24,12 +25,26 @@ pub(crate) struct Attention {
 impl Attention {
     /// Queries, keys and values side by side, (n, 1, len, 3 * width), to (n, 1, len, width). `lengths`: tokens before the padding.
     pub(crate) fn within(&self, qkv: &Map, lengths: &Arc<[usize]>, run: &mut Run<'_>) -> Result<Map> {
+        if run.records() {
+            return Ok(self.recorded(qkv, qkv, run));
+        }
         computed!(run.values, T => self.run::<T>(&qkv.node, &qkv.node, lengths, run))
     }
 
     /// Queries (n, 1, len, width) of one sequence, keys and values of another one side by side, (n, 1, other len, 2 * width).
     pub(crate) fn across(&self, q: &Map, kv: &Map, lengths: &Arc<[usize]>, run: &mut Run<'_>) -> Result<Map> {
+        if run.records() {
+            return Ok(self.recorded(q, kv, run));
+        }
         computed!(run.values, T => self.run::<T>(&q.node, &kv.node, lengths, run))
+    }
+
+    /// Where attention is causal, padding lies behind all that could attend to it; so a record needs lengths of sources alone.
+    fn recorded(&self, q: &Map, kv: &Map, run: &mut Run<'_>) -> Map {
+        let ([n, _, queries, _], [_, _, keys, _]) = (q.shape(), kv.shape());
+        let (layer, kv) = (self.clone(), run.value(kv));
+        let weights = run.record(Op::Weights { layer, q: run.value(q), kv }, [n, self.heads, queries, keys]);
+        run.record(Op::Means { layer: self.clone(), weights: run.value(&weights), kv }, [n, 1, queries, self.width])
     }
 
     fn run<T: Compute + Stored<Real = T>>(

@@ -220,8 +220,9 @@ mod tests {
         let place = first.as_ptr();
         drop(first);
         assert_ne!(Buffer::<f32>::new(&memory, 50).as_ptr(), place, "half as long would waste the rest");
-        let again = Buffer::<f32>::new(&memory, 90);
+        let mut again = Buffer::<f32>::new(&memory, 90);
         assert_eq!((again.as_ptr(), again.len()), (place, 90));
+        again.fill(2.0);
         let copy = again.clone();
         assert_eq!((&*copy, copy.len()), (&*again, 90));
         drop(again);

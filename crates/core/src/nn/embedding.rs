@@ -2,6 +2,8 @@
 
 use super::buffer::Stored;
 use super::error::{Error, Result};
+use super::graph::Op;
+use super::linear::Linear;
 use super::map::{Map, Node};
 use super::params::{Builder, Compute, Role};
 use super::run::{Run, computed};
@@ -33,8 +35,20 @@ impl Embedding {
 
     /// Ids (n, len), `None` for a row of zeros, to (n, 1, len, width). `site` tells the places of dropout apart.
     pub(crate) fn forward(&self, ids: Vec<Option<u32>>, len: usize, site: u64, run: &mut Run<'_>) -> Result<Map> {
+        if run.records() {
+            let op = Op::Embedding { layer: self.clone(), site };
+            let sum = run.record(op, [ids.len() / len, 1, len, self.width]);
+            let dropout = Op::Dropout { p: self.dropout, site, rows: true, xs: run.value(&sum) };
+            return Ok(run.record(dropout, sum.shape()));
+        }
         let kernel = Kernel { dropout: run.dropout(self.dropout, site), ..self.kernel() };
         computed!(run.values, T => self.run::<T>(ids, len, kernel, run))
+    }
+
+    /// The logits of rows (n, 1, len, width) in a pass that records: products with the matrix, (n, 1, len, ids).
+    pub(crate) fn recorded_logits(&self, xs: &Map, run: &mut Run<'_>) -> Map {
+        let (c_in, c_out, weight) = (self.width, self.ids, self.weight.clone());
+        Linear { name: "logits".into(), c_in, c_out, weight, bias: None }.recorded(xs, run)
     }
 
     fn run<T: Compute + Stored<Real = T>>(

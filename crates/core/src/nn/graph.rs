@@ -3,7 +3,9 @@
 //! A model is run once with a [`Run`] that computes nothing but takes down what each layer would do. Layers that the CPU runs in one
 //! sweep (norm, activation, convolution, sum) are operators of their own here.
 
+use super::attention::Attention;
 use super::buffer::{Buffer, Data};
+use super::embedding::Embedding;
 use super::linear::Linear;
 use super::map::{Map, Node};
 use super::norm::NormLayer;
@@ -34,21 +36,33 @@ pub(crate) enum Op {
     GlobalMean { xs: Value },
     /// Some of the pixels, zero channels appended.
     SubsamplePad { shape: SubsamplePad, xs: Value },
-    /// Dropout, in training. Each image has a mask of its own.
-    Dropout { p: f64, site: u64, xs: Value },
+    /// Dropout, in training. Each image has a mask of its own, or its rows of channels are those of one mask.
+    Dropout { p: f64, site: u64, rows: bool, xs: Value },
     /// Maps added up; one may stand more than once.
     Sum { terms: Vec<Value> },
     /// Maps side by side.
     Concat { parts: Vec<Value> },
-    /// A fully connected layer.
+    /// A fully connected layer, of features or of the rows of a map.
     Linear { layer: Linear, xs: Value },
+    /// A sentence's tokens as rows of features; `site` tells sources from targets.
+    Embedding { layer: Embedding, site: u64 },
+    /// Rows of features as a map, for products.
+    Narrow { xs: Value },
+    /// What a sublayer has made, with a bias and dropout of rows, added to the features that it has read.
+    Residual { bias: Option<Range<usize>>, p: f64, site: u64, xs: Value, residual: Value },
+    /// LayerNorm of rows of features.
+    LayerNorm { gamma: Range<usize>, beta: Range<usize>, epsilon: f64, xs: Value },
+    /// The weights of attention, (n, heads, queries, keys). Keys lie in the same map as the queries, or before the values in another one.
+    Weights { layer: Attention, q: Value, kv: Value },
+    /// The means of the values that attention weights.
+    Means { layer: Attention, weights: Value, kv: Value },
 }
 
 impl Op {
     /// What it reads; a value may stand more than once.
     pub(crate) fn inputs(&self) -> Vec<Value> {
         match self {
-            Self::Input => Vec::new(),
+            Self::Input | Self::Embedding { .. } => Vec::new(),
             Self::Norm { xs, residual: other, .. } | Self::Conv { xs, shortcut: other, .. } => {
                 [Some(*xs), *other].into_iter().flatten().collect()
             }
@@ -56,7 +70,18 @@ impl Op {
             | Self::GlobalMean { xs }
             | Self::SubsamplePad { xs, .. }
             | Self::Dropout { xs, .. }
-            | Self::Linear { xs, .. } => vec![*xs],
+            | Self::Linear { xs, .. }
+            | Self::LayerNorm { xs, .. }
+            | Self::Narrow { xs } => vec![*xs],
+            Self::Weights { q, kv, .. } => {
+                if q == kv {
+                    vec![*q]
+                } else {
+                    vec![*q, *kv]
+                }
+            }
+            Self::Residual { xs, residual, .. } => vec![*xs, *residual],
+            Self::Means { weights, kv, .. } => vec![*weights, *kv],
             Self::Sum { terms: maps } | Self::Concat { parts: maps } => maps.clone(),
         }
     }
@@ -95,6 +120,8 @@ pub(crate) struct Recorder {
     steps: Vec<Step>,
     /// By the ids of nodes.
     values: HashMap<usize, Value>,
+    /// Maps of features.
+    narrowed: HashMap<Value, Map>,
 }
 
 impl Recorder {
@@ -122,12 +149,26 @@ impl Run<'_> {
         self.recorder.as_ref().and_then(|recorder| recorder.steps.get(value)).is_some_and(|step| step.wide)
     }
 
+    /// Features as a map; once for all its readers.
+    pub(super) fn narrowed(&mut self, features: &Map) -> Map {
+        let xs = self.value(features);
+        let made = self.recorder.as_ref().and_then(|recorder| recorder.narrowed.get(&xs)).cloned();
+        made.unwrap_or_else(|| {
+            let made = self.record(Op::Narrow { xs }, features.shape());
+            if let Some(recorder) = &mut self.recorder {
+                recorder.narrowed.insert(xs, made.clone());
+            }
+            made
+        })
+    }
+
     /// Takes an operator down; the map that stands for its result has no values.
     pub(super) fn record(&mut self, op: Op, shape: [usize; 4]) -> Map {
         let node = Node::new(shape, Data::F32(Buffer::new(&self.memory, 0)), true);
         if let Some(recorder) = &mut self.recorder {
             let wide = match &op {
-                Op::GlobalMean { .. } | Op::Linear { .. } => true,
+                Op::GlobalMean { .. } | Op::Embedding { .. } | Op::Residual { .. } => true,
+                Op::Narrow { .. } => false,
                 other => other.inputs().first().is_some_and(|&value| recorder.steps[value].wide),
             };
             recorder.values.insert(node.id, recorder.steps.len());

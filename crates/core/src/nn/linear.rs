@@ -18,7 +18,7 @@ use swish_kernels::linear;
 /// y = x W^T + b, with `weight` (c_out, c_in) and `bias` (c_out).
 #[derive(Clone, Debug)]
 pub struct Linear {
-    name: String,
+    pub(super) name: String,
     pub(crate) c_in: usize,
     pub(crate) c_out: usize,
     pub(crate) weight: Range<usize>,
@@ -53,7 +53,8 @@ impl Linear {
         }
         self.prepare(xs.node.pixels(), run)?;
         if run.records() {
-            return Ok(self.recorded(xs, run));
+            let xs = if run.is_wide(xs) { run.narrowed(xs) } else { xs.clone() };
+            return Ok(self.recorded(&xs, run));
         }
         computed!(run.values, T => self.typed::<T>(&xs.node, run))
     }
@@ -91,7 +92,7 @@ impl Linear {
         }
     }
 
-    fn recorded(&self, xs: &Map, run: &mut Run<'_>) -> Map {
+    pub(super) fn recorded(&self, xs: &Map, run: &mut Run<'_>) -> Map {
         let [n, h, w, _] = xs.shape();
         run.record(Op::Linear { layer: self.clone(), xs: run.value(xs) }, [n, h, w, self.c_out])
     }

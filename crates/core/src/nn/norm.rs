@@ -94,6 +94,12 @@ impl NormLayer {
         Ok(Arc::new(Self { channels: c, kind, params, program: Arc::new(program), site }))
     }
 
+    /// An activation whose parameters are declared.
+    pub(super) fn activation(program: &Arc<Program>, params: &Range<usize>, c: usize) -> Self {
+        let (kind, params, program) = (Kind::Scale { factor: 1.0, bias: None }, params.clone(), program.clone());
+        Self { channels: c, kind, params, program, site: None }
+    }
+
     /// The statistics to normalise `node` with: in training the batch's, which also move the running ones.
     pub(super) fn moments(&self, node: &Node, pass: &Pass) -> Result<Arc<Moments>> {
         if !pass.train || !self.has_statistics() {

@@ -2,7 +2,10 @@
 
 use super::buffer::{Buffer, Stored};
 use super::error::{Error, Result};
+use super::graph::Op;
+use super::linear::Linear;
 use super::map::{Map, Node};
+use super::norm::NormLayer;
 use super::params::{Builder, Compute, Role};
 use super::run::{Run, computed};
 use super::tape::{Backward, Step};
@@ -73,7 +76,25 @@ impl Residual {
             tally.add((hs.node.pixels() * self.c_in * self.width) as u64);
         }
         run.note(&self.name, self.weight.start)?;
+        if run.records() {
+            return Ok(self.recorded(hs, xs, run));
+        }
         computed!(run.values, T => self.run::<T>(&hs.node, &xs.node, run))
+    }
+
+    /// As operators of their own.
+    fn recorded(&self, hs: &Map, xs: &Map, run: &mut Run<'_>) -> Map {
+        let mut made = hs.clone();
+        if let Some((program, params)) = &self.act {
+            let layer = Arc::new(NormLayer::activation(program, params, self.c_in));
+            made = run.record(Op::Norm { layer, xs: run.value(&made), residual: None }, hs.shape());
+        }
+        let (name, weight, bias) = (self.name.clone(), self.weight.clone(), self.bias.clone());
+        made = Linear { name, c_in: self.c_in, c_out: self.width, weight, bias: None }.recorded(&made, run);
+        let (p, site, residual) = (self.dropout, self.site, run.value(xs));
+        made = run.record(Op::Residual { bias, p, site, xs: run.value(&made), residual }, xs.shape());
+        let (gamma, beta) = (self.gamma.clone(), self.beta.clone());
+        run.record(Op::LayerNorm { gamma, beta, epsilon: EPSILON, xs: run.value(&made) }, xs.shape())
     }
 
     /// The layer with its values.

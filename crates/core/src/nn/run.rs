@@ -116,17 +116,20 @@ impl<'a> Run<'a> {
     }
 
     /// A pass that takes down what `model` does to images of `shape` (n, h, w, c), and computes nothing.
-    pub(crate) fn graph(
-        mut self,
-        shape: [usize; 4],
-        model: impl FnOnce(&Map, &mut Self) -> Result<Map>,
-    ) -> Result<Graph> {
+    pub(crate) fn graph(self, shape: [usize; 4], model: impl FnOnce(&Map, &mut Self) -> Result<Map>) -> Result<Graph> {
         if shape.contains(&0) {
             return Err(bad_input(&shape));
         }
+        self.written_down(|run| {
+            let images = run.record(Op::Input, shape);
+            model(&images, run)
+        })
+    }
+
+    /// A pass that takes down what `model` does to make its logits.
+    pub(crate) fn written_down(mut self, model: impl FnOnce(&mut Self) -> Result<Map>) -> Result<Graph> {
         self.recorder = Some(Recorder::default());
-        let images = self.record(Op::Input, shape);
-        let logits = model(&images, &mut self)?;
+        let logits = model(&mut self)?;
         let aux_logits = self.take_auxiliary();
         Ok(self.recorder.take().unwrap_or_default().finish(&logits, aux_logits.as_ref()))
     }

@@ -170,7 +170,7 @@ impl Op {
         match self {
             Self::Pool(kind, pool) => graph::Op::Pool { kind, pool: Pool2d { n, ..pool }, xs },
             Self::SubsamplePad(shape) => graph::Op::SubsamplePad { shape: SubsamplePad { n, ..shape }, xs },
-            Self::Dropout { p, site, .. } => graph::Op::Dropout { p, site, xs },
+            Self::Dropout { p, site, .. } => graph::Op::Dropout { p, site, rows: false, xs },
         }
     }
 }

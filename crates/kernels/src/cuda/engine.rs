@@ -17,9 +17,11 @@ pub enum Precision {
 }
 
 /// Sizes of `to` (rows, columns) = a b, where a is (rows, inner), or lies as (inner, rows), and b is (inner, columns), or lies as
-/// (columns, inner).
+/// (columns, inner). Several products at once have their matrices one behind the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matrices {
+    /// Products.
+    pub batch: usize,
     /// Rows of the product.
     pub rows: usize,
     /// Its columns.
@@ -44,14 +46,14 @@ impl Matrices {
         b: View<'_, D, E>,
         to: View<'_, D, E>,
     ) -> Result<(), Misfit> {
-        let &Self { rows, columns, inner, .. } = self;
-        if [rows, columns, inner].contains(&0) {
-            let (what, value) = ("a size", format!("{rows} x {columns} x {inner}"));
+        let &Self { batch, rows, columns, inner, .. } = self;
+        if [batch, rows, columns, inner].contains(&0) {
+            let (what, value) = ("a size", format!("{batch} times {rows} x {columns} x {inner}"));
             return Err(Misfit::Value { function, what, value, expected: "at least 1 each" });
         }
-        fit(function, "first factor", a, rows * inner)?;
-        fit(function, "second factor", b, inner * columns)?;
-        fit(function, "product", to, rows * columns)
+        fit(function, "first factor", a, batch * rows * inner)?;
+        fit(function, "second factor", b, batch * inner * columns)?;
+        fit(function, "product", to, batch * rows * columns)
     }
 }
 

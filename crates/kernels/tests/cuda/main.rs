@@ -6,6 +6,7 @@ use std::path::Path;
 use swish_emulation::{Host, HostError};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
 use swish_kernels::cuda::check::{Row, run, run_libraries};
+use swish_kernels::cuda::launch::dropout::Masks;
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
 use swish_kernels::cuda::{Engine, Matrices, Precision, Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
@@ -73,13 +74,13 @@ fn misfits_are_named() {
         HostError::Misfit(misfit) => misfit.to_string(),
         error => panic!("{error}"),
     };
-    let error = dropout::forward(&host, 0.5, 1, None, xs.view(), ys.view_mut()).unwrap_err();
+    let error = dropout::forward(&host, 0.5, 1, Masks::One, xs.view(), ys.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "dropout: ys has 11 elements; expected 12");
     let mut ys = Slice::<_, f32>::new(&host, 12).unwrap();
-    let error = dropout::forward(&host, 1.5, 1, None, xs.view(), ys.view_mut()).unwrap_err();
+    let error = dropout::forward(&host, 1.5, 1, Masks::One, xs.view(), ys.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "dropout: drop probability is 1.5; expected 0 to 1");
-    for (rows, word) in [(0, "map has 12 elements"), (5, "expected 15"), (65_536, "number of rows is 65536")] {
-        let error = dropout::forward(&host, 0.5, 1, Some(rows), xs.view(), ys.view_mut()).unwrap_err();
+    for (rows, word) in [(0, "map has 12 elements"), (5, "expected 15"), (65_536, "number of parts is 65536")] {
+        let error = dropout::forward(&host, 0.5, 1, Masks::Seeds(rows), xs.view(), ys.view_mut()).unwrap_err();
         assert!(misfit(error).contains(word));
     }
     let mut five = Slice::new(&host, 5).unwrap();
@@ -90,7 +91,7 @@ fn misfits_are_named() {
     let columns = layout::Columns { stride: 4, first: 2 };
     let error = layout::copy_channels(&host, 3, (xs.view(), columns), (ys.view_mut(), columns)).unwrap_err();
     assert!(misfit(error).contains("columns is 2..5 of 4"));
-    let matrices = Matrices { rows: 2, columns: 2, inner: 2, a_transposed: false, b_transposed: false };
+    let matrices = Matrices { batch: 1, rows: 2, columns: 2, inner: 2, a_transposed: false, b_transposed: false };
     let multiply = |matrices: Matrices, start| {
         let mut ys = Slice::<_, f32>::new(&host, 4).unwrap();
         let (a, b) = (xs.view().range(start..start + 4), xs.view().range(0..4));
@@ -100,6 +101,8 @@ fn misfits_are_named() {
     let error = multiply(matrices, 1);
     assert_eq!(error, "multiply: first factor is 4 bytes behind a multiple of 256; expected a start at a multiple");
     assert!(multiply(Matrices { rows: 0, ..matrices }, 0).contains("at least 1 each"));
+    assert!(multiply(Matrices { batch: 0, ..matrices }, 0).contains("at least 1 each"));
+    assert_eq!(multiply(Matrices { batch: 2, ..matrices }, 0), "multiply: first factor has 4 elements; expected 8");
     assert_eq!(multiply(Matrices { columns: 3, ..matrices }, 0), "multiply: second factor has 4 elements; expected 6");
 }
 

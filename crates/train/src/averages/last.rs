@@ -32,12 +32,17 @@ impl LastCheckpoints {
         Self { every, keep, len, window: VecDeque::new(), own: None }
     }
 
+    /// Whether the values after step `t` count.
+    pub(super) fn takes(&self, t: u64) -> bool {
+        t.is_multiple_of(self.every)
+    }
+
     /// Takes the values in after step `t`, counted from 1, where it is one of those that count.
     ///
     /// # Errors
     /// Values that are not f32.
     pub fn update(&mut self, params: &Params, t: u64) -> Result<()> {
-        if !t.is_multiple_of(self.every) {
+        if !self.takes(t) {
             return Ok(());
         }
         // The oldest makes room, and its memory is used again.

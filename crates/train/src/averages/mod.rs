@@ -20,6 +20,14 @@ pub enum Averages {
 }
 
 impl Averages {
+    /// Whether the values after step `t` are taken in.
+    pub fn takes(&self, t: u64) -> bool {
+        match self {
+            Self::Moving(_) => true,
+            Self::Last(averages) => averages.takes(t),
+        }
+    }
+
     /// Takes the values in after step `t`, counted from 1.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::task::Training;
 use candle_core::{Device, Tensor};
 use serde_json::json;
 use std::path::Path;
-use swish_core::nn::weights;
+use swish_core::nn::{Compute, weights};
 use swish_record::write_atomic;
 
 /// Writes into a folder, for a run that is not trained here: `export.json` (recipe, sizes of the network, activation, names of the
@@ -18,7 +18,7 @@ use swish_record::write_atomic;
 /// # Errors
 /// Files that cannot be written; what keeps the run from being started.
 pub fn export(cell: &Cell<TranslationRecipe>, data: &TextData, dir: &Path) -> Result<()> {
-    let session = TranslationSession::new(cell, data)?;
+    let session = TranslationSession::new(cell, data, Compute::Cpu)?;
     let recipe = &cell.recipe;
     let config = session.net.config;
     let told = json!({

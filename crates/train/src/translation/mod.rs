@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `recipe` | [`TranslationRecipe`]: what a recipe for translation says |
 //! | `data` | [`TextData`]: a corpus with its tokenizer, as token ids |
+//! | `on_device` | [`OnText`]: a Transformer that learns on another device |
 //! | `session` | [`TranslationSession`]: a cell's network at work |
 //! | `evaluate` | loss, accuracy and BLEU on evaluation sets; sample translations |
 //! | `export` | [`export()`]: what another program needs to train the same run |
@@ -12,6 +13,7 @@
 mod data;
 mod evaluate;
 mod export;
+mod on_device;
 mod recipe;
 mod session;
 mod translator;
@@ -19,6 +21,7 @@ mod translator;
 pub use data::{TOKENIZER_FILE, TextData};
 pub use evaluate::{Sample, TranslationEvaluation};
 pub use export::export;
+pub use on_device::OnText;
 pub use recipe::{LastAverage, Search, TranslationRecipe};
 pub use session::TranslationSession;
 pub use translator::Translator;

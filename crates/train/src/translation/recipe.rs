@@ -132,7 +132,6 @@ impl Task for TranslationRecipe {
     }
 
     fn open<'a>(cell: &'a Cell<Self>, data: &'a TextData, device: Compute) -> Result<TranslationSession<'a>> {
-        device.cpu_only()?;
-        TranslationSession::new(cell, data)
+        TranslationSession::new(cell, data, device)
     }
 }

@@ -1,6 +1,7 @@
 //! A cell's Transformer at work.
 
 use super::evaluate::{TranslationEvaluation, evaluate};
+use super::on_device::{self, OnText};
 use super::{MARK, TOKENIZER_FILE, TextData, TranslationRecipe};
 use crate::averages::{Averages, LastCheckpoints};
 use crate::cell::Cell;
@@ -11,7 +12,7 @@ use candle_core::{DType, Device};
 use std::collections::HashMap;
 use std::path::Path;
 use swish_core::models::transformer::Transformer;
-use swish_core::nn::Pass;
+use swish_core::nn::{Compute, Pass};
 use swish_data::text::TextBatches;
 use swish_kernels::rng;
 
@@ -27,14 +28,28 @@ pub struct TranslationSession<'a> {
     tokens: u64,
     /// Batches an epoch.
     epoch: u64,
+    /// Where another device learns: the learner's state is then that of its last [`Training::settle`].
+    on_device: Option<Box<dyn OnText>>,
 }
 
 impl<'a> TranslationSession<'a> {
     /// A freshly drawn network.
     ///
     /// # Errors
-    /// An impossible recipe, an unknown model, data that were encoded for another recipe, memory.
-    pub fn new(cell: &'a Cell<TranslationRecipe>, data: &'a TextData) -> Result<Self> {
+    /// An impossible recipe, an unknown model, data that were encoded for another recipe, a device that is not there, memory.
+    pub fn new(cell: &'a Cell<TranslationRecipe>, data: &'a TextData, device: Compute) -> Result<Self> {
+        Self::open(cell, data, |net, learner| on_device::open(device, net, learner, cell.precision))
+    }
+
+    /// A freshly drawn network that learns where `device` says; `None` is the CPU.
+    ///
+    /// # Errors
+    /// As [`TranslationSession::new`].
+    pub fn open(
+        cell: &'a Cell<TranslationRecipe>,
+        data: &'a TextData,
+        device: impl FnOnce(&Transformer, &Learner) -> Result<Option<Box<dyn OnText>>>,
+    ) -> Result<Self> {
         let recipe = &cell.recipe;
         recipe.check()?;
         data.check(recipe)?;
@@ -43,8 +58,43 @@ impl<'a> TranslationSession<'a> {
         let last = recipe.average.map(|last| LastCheckpoints::new(&net.params, last.every, last.checkpoints));
         let learner = Learner::new(&net.params, &recipe.optimizer, last.map(Averages::Last));
         let epoch = TextBatches::new(data.train.clone(), recipe.tokens, cell.seed, 0)?.steps_per_epoch();
-        Ok(Self { net, learner, cell, data, tokens: 0, epoch })
+        let on_device = device(&net, &learner)?;
+        Ok(Self { net, learner, cell, data, tokens: 0, epoch, on_device })
     }
+}
+
+/// How batch number `batch` is run in training.
+fn training_pass(cell: &Cell<TranslationRecipe>, batch: u64) -> Pass {
+    Pass { dropout_seed: Some(rng::at(cell.seed, batch)), operands: cell.precision.operands(), ..Pass::train() }
+}
+
+/// A step on another device; returns the mean loss and the target tokens. The learner takes in what it averages.
+fn step_on(
+    device: &mut dyn OnText,
+    learner: &mut Learner,
+    cell: &Cell<TranslationRecipe>,
+    batches: &mut TextBatches,
+    step: u64,
+) -> Result<(f64, u64)> {
+    let recipe = &cell.recipe;
+    let (mut loss, mut tokens) = (0.0, 0);
+    for replica in 0..recipe.replicas {
+        let batch = next(batches)?;
+        let pass = training_pass(cell, step * recipe.replicas + replica);
+        let of_batch = device.batch(&batch, recipe.label_smoothing, &pass)?;
+        tokens += batch.tokens() as u64;
+        if !of_batch.is_finite() {
+            device.discard();
+            return Ok((of_batch, tokens));
+        }
+        loss += of_batch;
+    }
+    device.update(recipe.schedule.at(step, recipe.steps))?;
+    if learner.averages.as_ref().is_some_and(|averages| averages.takes(step + 1)) {
+        device.download(learner)?;
+        learner.averages.as_mut().map_or(Ok(()), |averages| averages.update(&learner.params, step + 1))?;
+    }
+    Ok((loss / recipe.replicas as f64, tokens))
 }
 
 impl Training for TranslationSession<'_> {
@@ -65,27 +115,41 @@ impl Training for TranslationSession<'_> {
     }
 
     fn step(&mut self, batches: &mut TextBatches, step: u64) -> Result<f64> {
-        let Self { net, learner, cell, tokens, .. } = self;
+        let Self { net, learner, cell, tokens, on_device, .. } = self;
         let recipe = &cell.recipe;
+        if let Some(device) = on_device {
+            let (loss, more) = step_on(&mut **device, learner, cell, batches, step)?;
+            *tokens += more;
+            return Ok(loss);
+        }
         learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |number| {
             let batch = next(batches)?;
-            let pass = Pass {
-                dropout_seed: Some(rng::at(cell.seed, number)),
-                operands: cell.precision.operands(),
-                ..Pass::train()
-            };
-            let done = net.loss_and_gradient(&batch, recipe.label_smoothing, &pass)?;
+            let done = net.loss_and_gradient(&batch, recipe.label_smoothing, &training_pass(cell, number))?;
             *tokens += done.tokens as u64;
             Ok((done.loss, done.gradient))
         })
     }
 
+    /// Always by the CPU: beam search is.
     fn evaluate(&mut self, last: bool) -> Result<TranslationEvaluation> {
+        self.settle()?;
         self.averaged(|session| {
             let Self { net, cell, data, .. } = session;
             let sets = if last { data.eval() } else { &data.eval()[..1] };
             evaluate(net, &data.tokenizer, sets, &cell.recipe.search.into(), cell.precision)
         })
+    }
+
+    fn device(&self) -> String {
+        self.on_device.as_ref().map_or_else(|| Compute::Cpu.to_string(), |device| device.name())
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.on_device.as_ref().map_or(Ok(()), |device| device.download(&mut self.learner))
+    }
+
+    fn resume(&mut self) -> Result<()> {
+        self.on_device.as_mut().map_or(Ok(()), |device| device.upload(&self.learner))
     }
 
     fn epochs(&self, steps: u64) -> f64 {

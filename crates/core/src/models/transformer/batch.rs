@@ -1,6 +1,7 @@
 //! [`TextBatch`]: pairs of sentences as ids.
 
 use crate::nn::{Error, Result};
+use std::sync::Arc;
 
 /// The id of padding: its embedding is zero, no other token attends to it, and it has no loss.
 pub const PAD: u32 = 0;
@@ -36,9 +37,21 @@ impl TextBatch {
         self.tgt.iter().filter(|&&id| id != PAD).count()
     }
 
+    /// Ids that a target's tokens are written after: a token is written knowing those before it, the first one none, which is padding.
+    pub(crate) fn tgt_before(&self) -> Vec<u32> {
+        let before =
+            |row: &'_ [u32]| std::iter::once(PAD).chain(row[..row.len() - 1].iter().copied()).collect::<Vec<_>>();
+        self.tgt.chunks_exact(self.tgt_len).flat_map(before).collect()
+    }
+
+    /// Tokens of each source before its padding.
+    pub(crate) fn src_lengths(&self) -> Arc<[usize]> {
+        lengths(&self.src, self.src_len)
+    }
+
     /// # Errors
     /// [`Error::BadInput`] where lengths or ids do not fit.
-    pub(super) fn check(&self, vocab: usize) -> Result<()> {
+    pub(crate) fn check(&self, vocab: usize) -> Result<()> {
         for (name, ids, len) in [("source", &self.src, self.src_len), ("target", &self.tgt, self.tgt_len)] {
             if len == 0 || self.n == 0 || ids.len() != self.n * len {
                 let expected = format!("{} x {len} ids, none of them 0", self.n);
@@ -48,6 +61,11 @@ impl TextBatch {
         }
         Ok(())
     }
+}
+
+/// Tokens of each row before its padding.
+pub(super) fn lengths(ids: &[u32], len: usize) -> Arc<[usize]> {
+    ids.chunks_exact(len).map(|row| row.iter().position(|&id| id == PAD).unwrap_or(len)).collect()
 }
 
 /// Ids of the vocabulary, with padding at the end alone.

@@ -47,8 +47,8 @@ pub(super) struct Layers {
     pub(super) decoder: Vec<DecoderLayer>,
 }
 
-/// Places of dropout: those of the embeddings, then one a sublayer.
-const SOURCE_SITE: u64 = 0;
+/// Places of dropout: those of the embeddings, which are told apart by them, then one a sublayer.
+pub(crate) const SOURCE_SITE: u64 = 0;
 const TARGET_SITE: u64 = 1;
 
 /// Declares sublayers, each with a place of dropout of its own.
@@ -145,14 +145,9 @@ impl Layers {
 
     /// What the logits of every target position are made from, (n, 1, tgt_len, hidden).
     pub(super) fn forward(&self, batch: &TextBatch, run: &mut Run<'_>) -> Result<Map> {
-        let lengths = lengths(&batch.src, batch.src_len);
+        let lengths = batch.src_lengths();
         let source = self.encode(&batch.src, batch.src_len, &lengths, run)?;
-        // A token is written knowing those before it; before the first one there is a row of zeros.
-        let before = |row: &'_ [u32]| {
-            let shifted = row[..row.len() - 1].iter().map(|&id| embedded(id));
-            std::iter::once(None).chain(shifted).collect::<Vec<_>>()
-        };
-        let ids = batch.tgt.chunks_exact(batch.tgt_len).flat_map(before).collect();
+        let ids = batch.tgt_before().into_iter().map(embedded).collect();
         let mut ys = self.embedding.forward(ids, batch.tgt_len, TARGET_SITE, run)?;
         // Padding stands behind all that could attend to it.
         let all: Arc<[usize]> = vec![batch.tgt_len; batch.n].into();
@@ -168,9 +163,4 @@ impl Layers {
 /// Padding is a row of zeros.
 fn embedded(id: u32) -> Option<u32> {
     (id != PAD).then_some(id)
-}
-
-/// Tokens of each row before its padding.
-pub(super) fn lengths(ids: &[u32], len: usize) -> Arc<[usize]> {
-    ids.chunks_exact(len).map(|row| row.iter().position(|&id| id == PAD).unwrap_or(len)).collect()
 }

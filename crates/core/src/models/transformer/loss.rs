@@ -5,7 +5,7 @@ use crate::nn::buffer::{Buffer, Stored};
 use crate::nn::map::{Map, Node};
 use crate::nn::params::Compute;
 use crate::nn::tape::{Backward, Step};
-use crate::nn::{Embedding, Error, Result, Run};
+use crate::nn::{Embedding, Result, Run};
 use std::ops::Range;
 use std::sync::Arc;
 use swish_kernels::conv::Operands;
@@ -21,10 +21,6 @@ pub(super) fn loss<T: Compute + Stored<Real = T>>(
 ) -> Result<f64> {
     let width = shared.width;
     let places: Vec<usize> = (0..batch.tgt.len()).filter(|&i| batch.tgt[i] != PAD).collect();
-    if places.is_empty() {
-        let expected = "one token that is no padding at least".into();
-        return Err(Error::BadInput { layer: "target ids".into(), found: vec![batch.n, batch.tgt_len], expected });
-    }
     let labels: Vec<u32> = places.iter().map(|&i| batch.tgt[i]).collect();
     let all = T::of(&made.node.data)?;
     let mut xs = run.buffer::<T>(places.len() * width);

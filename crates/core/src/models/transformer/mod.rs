@@ -21,10 +21,12 @@ mod search;
 
 pub use batch::{EOS, PAD, TextBatch};
 pub use config::{TRANSFORMERS, TransformerConfig, TransformerInfo, find};
+pub(crate) use layers::SOURCE_SITE;
 pub use search::{Beam, Hypothesis};
 
 use self::layers::Layers;
 use crate::activation::Activation;
+use crate::nn::graph::Graph;
 use crate::nn::init::Scheme;
 use crate::nn::run::computed;
 use crate::nn::{Builder, Data, Error, Memory, Params, Pass, Result, Run, Stored};
@@ -83,6 +85,18 @@ impl Transformer {
         Ok(Self { config: *config, params: vb.finish()?, layers, memory: Arc::default() })
     }
 
+    /// The operators that make the logits (n, 1, tgt_len, vocab) of pairs of sentences of these lengths.
+    pub(crate) fn graph(&self, [n, src_len, tgt_len]: [usize; 3]) -> Result<Graph> {
+        let [src, tgt] = [src_len, tgt_len].map(|len| vec![EOS; n * len]);
+        let (batch, pass) = (TextBatch { n, src_len, tgt_len, src, tgt }, Pass::train());
+        self.params.with_values(|values| {
+            Run::new(values, &pass, &self.memory).written_down(|run| {
+                let made = self.layers.forward(&batch, run)?;
+                Ok(self.layers.embedding.recorded_logits(&made, run))
+            })
+        })
+    }
+
     /// Loss and gradient of a training pass. Label smoothing e gives 1 - e to the label and e / (vocab - 1) to each other id.
     ///
     /// # Errors
@@ -102,12 +116,23 @@ impl Transformer {
         self.run_loss(batch, smoothing, &Pass { train: false, ..pass.clone() })
     }
 
-    fn run_loss(&self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
+    /// # Errors
+    /// A batch that does not fit or has no targets, or label smoothing that is no share.
+    pub(crate) fn check(&self, batch: &TextBatch, smoothing: f64) -> Result<()> {
         batch.check(self.config.vocab)?;
         if !(0.0..=1.0).contains(&smoothing) {
             let reason = format!("label smoothing {smoothing} is not in [0, 1]");
             return Err(Error::BadConfig { model: "Transformer".into(), reason });
         }
+        if batch.tokens() == 0 {
+            let expected = "one token that is no padding at least".into();
+            return Err(Error::BadInput { layer: "target ids".into(), found: vec![batch.n, batch.tgt_len], expected });
+        }
+        Ok(())
+    }
+
+    fn run_loss(&self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
+        self.check(batch, smoothing)?;
         self.params.with_values(|values| {
             let mut run = Run::new(values, pass, &self.memory);
             let made = self.layers.forward(batch, &mut run)?;

@@ -1,9 +1,8 @@
 //! Beam search.
 
 use super::Transformer;
-use super::batch::{EOS, PAD, padded};
+use super::batch::{EOS, PAD, lengths, padded};
 use super::decode::{Decoder, Row};
-use super::layers::lengths;
 use crate::nn::buffer::Stored;
 use crate::nn::params::{Compute, Values};
 use crate::nn::{Error, Pass, Result, Run};

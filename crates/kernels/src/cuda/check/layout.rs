@@ -3,7 +3,7 @@
 use super::{Check, both, normal, rounded, widened};
 use crate::conv::Pad;
 use crate::cuda::device::{Device, Slice, Stored};
-use crate::cuda::launch::dropout;
+use crate::cuda::launch::dropout::{self, Masks};
 use crate::cuda::launch::layout::{self, Columns};
 use crate::layout::{self as cpu, SubsamplePad};
 use crate::rng;
@@ -20,7 +20,7 @@ fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
             crate::dropout::forward(p, seed, &widened(&xs), &mut want);
             let xs = check.slice(&xs)?;
             let mut ys = Slice::<D, E>::new(check.device, n)?;
-            dropout::forward(check.device, p, seed, None, xs.view(), ys.view_mut())?;
+            dropout::forward(check.device, p, seed, Masks::One, xs.view(), ys.view_mut())?;
             let got = widened(&ys.to_vec(check.device)?);
             let case = format!("{n} elements p {p} seed {seed}");
             check.add("dropout::forward", &case, E::NAME, &got, &rounded::<E>(&want), 0.0);
@@ -35,9 +35,41 @@ fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
         }
         let d_ys = check.slice(&d_ys)?;
         let mut d_xs = Slice::<D, E>::new(check.device, rows * n)?;
-        dropout::backward(check.device, p, seed, Some(rows), d_ys.view(), d_xs.view_mut())?;
-        let case = format!("{rows} rows of {n} elements");
+        dropout::backward(check.device, p, seed, Masks::Seeds(rows), d_ys.view(), d_xs.view_mut())?;
+        let case = format!("{rows} parts of {n} elements");
         check.exact("dropout::backward", &case, &d_xs, &rounded::<E>(&want))?;
+    }
+    for [rows, width] in [[1, 33], [5, 16], [300, 17], [9, 64], [3, 9001]] {
+        let dropout = crate::dropout::Dropout { p: 0.3, seed: 12 };
+        let xs = normal::<E>(1, rows * width);
+        let given = widened(&xs);
+        let mut want = vec![0.0; rows * width];
+        for (row, (xs, want)) in given.chunks(width).zip(want.chunks_mut(width)).enumerate() {
+            dropout.row(row, xs, want);
+        }
+        let (xs, mut ys) = (check.slice(&xs)?, Slice::<D, E>::new(check.device, rows * width)?);
+        dropout::forward(check.device, dropout.p, dropout.seed, Masks::Rows(width), xs.view(), ys.view_mut())?;
+        let case = format!("{rows} rows of {width} elements");
+        check.exact("dropout::forward", &case, &ys, &rounded::<E>(&want))?;
+        let (residual, bias, d_ys) = (normal::<f32>(2, rows * width), normal::<f32>(3, width), normal(4, rows * width));
+        let rows = dropout::RowDropout { width, p: dropout.p, seed: dropout.seed };
+        let (b, r, d) = (check.slice(&bias)?, check.slice(&residual)?, check.slice(&d_ys)?);
+        let mut sums = Slice::<D, f32>::new(check.device, want.len())?;
+        for with_bias in [true, false] {
+            for (row, (x, want)) in given.chunks(width).zip(want.chunks_mut(width)).enumerate() {
+                let sum: Vec<f32> = x.iter().zip(&bias).map(|(x, b)| if with_bias { x + b } else { *x }).collect();
+                dropout.row(row, &sum, want);
+            }
+            want.iter_mut().zip(&residual).for_each(|(want, term)| *want += term);
+            let b = with_bias.then(|| b.view());
+            dropout::residual_forward(check.device, rows, xs.view(), b, r.view(), sums.view_mut())?;
+            check.map("dropout::residual_forward", &format!("{case}, bias {with_bias}"), &sums, &want, 1e-6)?;
+        }
+        for (row, (d, want)) in d_ys.chunks(width).zip(want.chunks_mut(width)).enumerate() {
+            dropout.row(row, d, want);
+        }
+        dropout::residual_backward(check.device, rows, d.view(), ys.view_mut())?;
+        check.exact("dropout::residual_backward", &case, &ys, &rounded::<E>(&want))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod attention;
 mod convolution;
 mod depthwise;
 mod embedding;
+mod heads;
 pub mod images;
 mod layer_norm;
 mod layout;
@@ -83,7 +84,8 @@ pub fn run<D: Device>(device: &D, subject: Subject) -> Result<Vec<Row>, D::Error
     Ok(check.rows)
 }
 
-/// Runs the comparisons of what libraries bring: convolutions, and fully connected layers of products of matrices.
+/// Runs the comparisons of what libraries bring: convolutions, fully connected layers and attention of products of
+/// matrices.
 ///
 /// # Errors
 /// As [`run`].
@@ -91,6 +93,7 @@ pub fn run_libraries<D: Engine>(device: &D) -> Result<Vec<Row>, D::Error> {
     let mut check = Check::new(device);
     convolution::run(&mut check)?;
     linear::run(&mut check)?;
+    heads::run(&mut check)?;
     Ok(check.rows)
 }
 

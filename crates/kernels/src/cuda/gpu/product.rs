@@ -81,10 +81,12 @@ pub(super) fn multiply<E: Stored>(
 ) -> Result<(), GpuError> {
     const NAME: &str = "multiply";
     matrices.check(NAME, a, b, to.view())?;
-    let &Matrices { rows, columns, inner, a_transposed, b_transposed } = matrices;
+    let &Matrices { batch, rows, columns, inner, a_transposed, b_transposed } = matrices;
     for size in [rows, columns, inner] {
         int(NAME, "size", size)?;
     }
+    let count = int(NAME, "number of products", batch)?;
+    let stride = |len: usize| (batch > 1).then_some(len as i64);
     gpu.bind()?;
     let blas = open_once(&gpu.blas, || {
         open()?;
@@ -104,11 +106,11 @@ pub(super) fn multiply<E: Stored>(
         ldb: if a_transposed { rows } else { inner } as i64,
         beta: if add { 1.0 } else { 0.0 },
         ldc: columns as i64,
-        stride_a: None,
-        stride_b: None,
-        stride_c: None,
+        stride_a: stride(inner * columns),
+        stride_b: stride(rows * inner),
+        stride_c: stride(rows * columns),
         stride_bias: None,
-        batch_size: None,
+        batch_size: (batch > 1).then_some(count),
     };
     // SAFETY: `Matrices::check` has compared the lengths with the sizes.
     let done = unsafe {

@@ -31,3 +31,29 @@ attention_softmax_backward(const Stored* __restrict__ ys, const Stored* __restri
     for (int i = threadIdx.x; i < keys; i += blockDim.x)
         narrow(scale * widen(ys[first + i]) * (widen(d_ys[first + i]) - sum), d_xs[first + i]);
 }
+
+// Where element i of (batch, heads, tokens, size) lies in rows (batch, tokens, stride) that have all heads' channels from `first` on.
+__device__ __forceinline__ size_t in_rows(size_t i, int heads, int tokens, int size, int stride, int first) {
+    const size_t row = i / size, head = row / tokens;
+    return (head / heads * tokens + row % tokens) * stride + first + head % heads * size + i % size;
+}
+
+// ys (batch, heads, tokens, size) from rows.
+extern "C" __global__ void __launch_bounds__(THREADS)
+heads_apart(const Stored* __restrict__ xs, Stored* __restrict__ ys, u64 n, int heads, int tokens, int size, int stride, int first) {
+    const u64 i = ((u64)blockIdx.x * blockDim.x + threadIdx.x) * VEC;
+    if (i >= n) return;
+    float x[VEC];
+    load(xs + in_rows(i, heads, tokens, size, stride, first), x);
+    store(x, ys + i);
+}
+
+// The way back; other channels of the rows stay as they are.
+extern "C" __global__ void __launch_bounds__(THREADS)
+heads_together(const Stored* __restrict__ xs, Stored* __restrict__ ys, u64 n, int heads, int tokens, int size, int stride, int first) {
+    const u64 i = ((u64)blockIdx.x * blockDim.x + threadIdx.x) * VEC;
+    if (i >= n) return;
+    float x[VEC];
+    load(xs + i, x);
+    store(x, ys + in_rows(i, heads, tokens, size, stride, first));
+}

@@ -1,12 +1,17 @@
 // Rows of a table (vocabulary, width).
 
-// ys[token] = scale table[ids[token]], zeros for the padding's id; a block a token.
+// ys[token] = scale table[ids[token]], zeros for the padding's id, plus the signal of the token's position, (positions, width), where there
+// is one; a block a token.
 extern "C" __global__ void __launch_bounds__(THREADS)
-embedding_forward(const u32* __restrict__ ids, const float* __restrict__ table, Stored* __restrict__ ys, int width, float scale,
-                  u32 padding) {
+embedding_forward(const u32* __restrict__ ids, const float* __restrict__ table, const float* __restrict__ signal,
+                  Stored* __restrict__ ys, int positions, int width, float scale, u32 padding) {
     const u32 id = ids[blockIdx.x];
     const size_t to = (size_t)blockIdx.x * width, from = (size_t)id * width;
-    for (int i = threadIdx.x; i < width; i += blockDim.x) narrow(id == padding ? 0.0f : scale * table[from + i], ys[to + i]);
+    if (signal) signal += (size_t)(blockIdx.x % positions) * width;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
+        const float term = signal ? signal[i] : 0.0f;
+        narrow(id == padding ? term : fmaf(scale, table[from + i], term), ys[to + i]);
+    }
 }
 
 // The tokens of one id, added up in their order: those of rows[blockIdx.x] are tokens[starts[blockIdx.x]..starts[blockIdx.x + 1]].

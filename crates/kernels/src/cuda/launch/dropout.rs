@@ -5,41 +5,58 @@ use crate::cuda::device::{Device, Misfit, View, ViewMut};
 #[cfg(doc)]
 use crate::rng;
 
-/// `ys = xs * mask / (1 - p)`. With `rows` there are so many of them, and row i has the seed [`rng::at`]`(seed, i)`, so that its mask does
-/// not depend on the others; at most 65535.
+/// Where masks begin anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masks {
+    /// Nowhere: one mask for all elements.
+    One,
+    /// In so many parts, at most 65535. Part i has the seed [`rng::at`]`(seed, i)`, so that its mask does not depend on the others.
+    Seeds(usize),
+    /// In rows of so many elements, as those of [`crate::dropout::Dropout`].
+    Rows(usize),
+}
+
+/// `ys = xs * mask / (1 - p)`.
 ///
 /// # Errors
-/// Lengths that disagree, `p` or `rows` out of range, and the device's.
+/// Lengths that disagree, `p` or `masks` out of range, and the device's.
 pub fn forward<D: Device, E: Stored>(
     device: &D,
     p: f64,
     seed: u64,
-    rows: Option<usize>,
+    masks: Masks,
     xs: View<'_, D, E>,
     ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "dropout";
     fits(NAME, "ys", ys.len(), xs.len())?;
-    if !(0.0..=1.0).contains(&p) {
-        let value = p.to_string();
-        return Err(Misfit::Value { function: NAME, what: "drop probability", value, expected: "0 to 1" }.into());
-    }
-    let count = rows.unwrap_or(1);
+    let (threshold, scale) = threshold_and_scale(NAME, p)?;
+    let count = if let Masks::Seeds(count) = masks { count } else { 1 };
     if count > MAX_SIDE {
         let value = count.to_string();
-        return Err(Misfit::Value { function: NAME, what: "number of rows", value, expected: "at most 65535" }.into());
+        return Err(Misfit::Value { function: NAME, what: "number of parts", value, expected: "at most 65535" }.into());
     }
     let n = rows_of(NAME, xs.len(), count)?;
-    let threshold = (p * 2f64.powi(32)).round() as u64;
-    let scale = if p < 1.0 { (1.0 / (1.0 - p)) as f32 } else { 0.0 };
+    let width = if let Masks::Rows(width) = masks { width } else { n };
+    let rows = if n > 0 { rows_of(NAME, n, width)? } else { 0 };
     // A thread for two of 32 elements.
-    let mut grid = Grid::each(NAME, n.div_ceil(32) * 16)?;
+    let mut grid = Grid::each(NAME, rows * width.div_ceil(32) * 16)?;
     grid.grid[1] = count as u32;
-    let args = args![xs, &ys, n as u64, seed, rows.is_some(), threshold, scale];
+    let args = args![xs, &ys, n as u64, width as u64, seed, matches!(masks, Masks::Seeds(_)), threshold, scale];
     run(device, source::<E>(Subject::Dropout, 1), NAME, grid, args)
 }
 
-/// `d_xs = d_ys * mask / (1 - p)` with the mask of [`forward`] for the same `p`, `seed` and `rows`.
+/// From which random number on an element is kept, and what it is then multiplied by.
+fn threshold_and_scale(function: &'static str, p: f64) -> Result<(u64, f32), Misfit> {
+    if !(0.0..=1.0).contains(&p) {
+        let value = p.to_string();
+        return Err(Misfit::Value { function, what: "drop probability", value, expected: "0 to 1" });
+    }
+    let scale = if p < 1.0 { (1.0 / (1.0 - p)) as f32 } else { 0.0 };
+    Ok(((p * 2f64.powi(32)).round() as u64, scale))
+}
+
+/// `d_xs = d_ys * mask / (1 - p)` with the mask of [`forward`] for the same `p`, `seed` and `masks`.
 ///
 /// # Errors
 /// As [`forward`].
@@ -47,9 +64,68 @@ pub fn backward<D: Device, E: Stored>(
     device: &D,
     p: f64,
     seed: u64,
-    rows: Option<usize>,
+    masks: Masks,
     d_ys: View<'_, D, E>,
     d_xs: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
-    forward(device, p, seed, rows, d_ys, d_xs)
+    forward(device, p, seed, masks, d_ys, d_xs)
+}
+
+/// Dropout of rows on their way to a sum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowDropout {
+    /// Elements of a row.
+    pub width: usize,
+    /// Probability that an element is dropped.
+    pub p: f64,
+    /// Of the masks, which are those of [`Masks::Rows`].
+    pub seed: u64,
+}
+
+impl RowDropout {
+    fn grid(&self, function: &'static str, n: usize) -> Result<Grid, Misfit> {
+        Grid::each(function, rows_of(function, n, self.width)? * self.width.div_ceil(32) * 16)
+    }
+}
+
+/// `ys = residual + (xs + bias) * mask / (1 - p)`, all (rows, width).
+///
+/// # Errors
+/// Lengths that disagree, `p` out of range, and the device's.
+pub fn residual_forward<D: Device, E: Stored>(
+    device: &D,
+    dropout: RowDropout,
+    xs: View<'_, D, E>,
+    bias: Option<View<'_, D, f32>>,
+    residual: View<'_, D, f32>,
+    ys: ViewMut<'_, D, f32>,
+) -> Result<(), D::Error> {
+    const NAME: &str = "residual_forward";
+    let (RowDropout { width, p, seed }, n) = (dropout, xs.len());
+    let (threshold, scale) = threshold_and_scale(NAME, p)?;
+    let grid = dropout.grid(NAME, n)?;
+    fits(NAME, "bias", bias.map_or(width, |bias| bias.len()), width)?;
+    fits(NAME, "residual", residual.len(), n)?;
+    fits(NAME, "ys", ys.len(), n)?;
+    let args = args![xs, bias, residual, &ys, n as u64, width as u64, seed, threshold, scale];
+    run(device, source::<E>(Subject::Dropout, 1), NAME, grid, args)
+}
+
+/// The gradient of the `xs` of [`residual_forward`], whose column sums are that of its bias; that of `residual` is `d_ys`.
+///
+/// # Errors
+/// As [`residual_forward`].
+pub fn residual_backward<D: Device, E: Stored>(
+    device: &D,
+    dropout: RowDropout,
+    d_ys: View<'_, D, f32>,
+    d_xs: ViewMut<'_, D, E>,
+) -> Result<(), D::Error> {
+    const NAME: &str = "residual_backward";
+    let (RowDropout { width, p, seed }, n) = (dropout, d_ys.len());
+    let (threshold, scale) = threshold_and_scale(NAME, p)?;
+    let grid = dropout.grid(NAME, n)?;
+    fits(NAME, "d_xs", d_xs.len(), n)?;
+    let args = args![d_ys, &d_xs, n as u64, width as u64, seed, threshold, scale];
+    run(device, source::<E>(Subject::Dropout, 1), NAME, grid, args)
 }

@@ -57,7 +57,7 @@ impl<D: Device> Tokens<D> {
     }
 }
 
-/// `ys` (tokens, width) = scale * rows of `table` (vocabulary, width).
+/// `ys` (tokens, width) = scale * rows of `table` (vocabulary, width) + `signal` (positions, width), which begins again where it ends.
 ///
 /// # Errors
 /// Lengths that disagree, an id beyond the table, and the device's.
@@ -67,12 +67,19 @@ pub fn forward<D: Device, E: Stored>(
     scale: f64,
     tokens: &Tokens<D>,
     table: View<'_, D, f32>,
+    signal: Option<View<'_, D, f32>>,
     ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "embedding_forward";
     tokens.check(NAME, table.len(), ys.len(), width)?;
     let padding = tokens.padding.unwrap_or(NO_PADDING);
-    let args = args![tokens.ids.view(), table, &ys, int(NAME, "width", width)?, scale as f32, padding];
+    let positions = signal.map_or(Ok(1), |signal| rows_of(NAME, signal.len(), width))?;
+    if positions == 0 {
+        let (what, value) = ("the signal", "empty".into());
+        return Err(Misfit::Value { function: NAME, what, value, expected: "one position at least" }.into());
+    }
+    let (positions, width) = (int(NAME, "positions", positions)?, int(NAME, "width", width)?);
+    let args = args![tokens.ids.view(), table, signal, &ys, positions, width, scale as f32, padding];
     run(device, source::<E>(Subject::Embedding, 1), NAME, Grid::blocks(NAME, tokens.ids.len())?, args)
 }
 

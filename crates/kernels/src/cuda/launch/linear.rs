@@ -17,7 +17,7 @@ pub fn forward<D: Engine, E: Stored>(
     bias: Option<View<'_, D, f32>>,
     mut ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
-    let product = Matrices { rows: n, columns: c_out, inner: c_in, a_transposed: false, b_transposed: true };
+    let product = Matrices { batch: 1, rows: n, columns: c_out, inner: c_in, a_transposed: false, b_transposed: true };
     device.multiply(&product, precision, xs, weight, ys.reborrow(), false)?;
     match bias {
         Some(bias) => layout::add_bias(device, bias, ys),
@@ -54,10 +54,11 @@ pub fn backward<D: Engine, E: Stored>(
     grads: Grads<'_, D, E>,
 ) -> Result<(), D::Error> {
     if let Some(d_xs) = grads.d_xs {
-        let product = Matrices { rows: n, columns: c_in, inner: c_out, a_transposed: false, b_transposed: false };
+        let product =
+            Matrices { batch: 1, rows: n, columns: c_in, inner: c_out, a_transposed: false, b_transposed: false };
         device.multiply(&product, precision, d_ys, weight, d_xs, grads.add)?;
     }
-    let product = Matrices { rows: c_out, columns: c_in, inner: n, a_transposed: true, b_transposed: false };
+    let product = Matrices { batch: 1, rows: c_out, columns: c_in, inner: n, a_transposed: true, b_transposed: false };
     device.multiply(&product, precision, d_ys, xs, grads.d_weight, false)?;
     match grads.d_bias {
         Some(d_bias) => sums::column_sums(device, scratch, d_ys, d_bias),

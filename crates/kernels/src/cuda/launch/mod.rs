@@ -8,6 +8,7 @@ pub mod attention;
 pub mod depthwise;
 pub mod dropout;
 pub mod embedding;
+pub mod heads;
 pub mod images;
 pub mod layer_norm;
 pub mod layout;

@@ -1,0 +1,148 @@
+//! Passes of images through a [`Network`] on a device.
+
+use super::buffers::Ready;
+use super::network::{DeviceNetwork, Head, Kind, on_device};
+use crate::nn::graph::{Graph, Value};
+use crate::nn::{Error, LossAndGradient, LossConfig, Network, Pass, Result};
+use candle_core::{Device as Host, Tensor};
+use std::rc::Rc;
+use swish_kernels::cuda::{Engine, Precision, Stored};
+
+/// What a training step started from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Losses {
+    /// The loss: `main`, and `aux` times its weight.
+    pub loss: f64,
+    /// Mean softmax cross-entropy of the batch.
+    pub main: f64,
+    /// That of the auxiliary head, where it was run.
+    pub aux: Option<f64>,
+}
+
+impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
+    /// Brings a network with f32 parameters to a device. `image` is (h, w, c) of what it is made for; other sizes can be run too where the
+    /// network takes them.
+    ///
+    /// # Errors
+    /// Images that the network does not take, parameters that are not f32, and the device's.
+    pub fn new(device: &Rc<D>, network: &Network, [h, w, c]: [usize; 3], precision: Precision) -> Result<Self> {
+        let graph = network.graph([1, h, w, c])?;
+        Self::made(device, network.clone(), &network.params, &graph, precision)
+    }
+
+    /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
+    ///
+    /// # Errors
+    /// [`Error::NotEvaluating`] in a training pass, [`Error::BadInput`] for images that the network does not take, and the device's.
+    pub fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
+        if pass.train {
+            return Err(Error::NotEvaluating);
+        }
+        let (n, h, w, c) = xs.dims4()?;
+        let kind = Kind { shape: [n, h, w, c], train: false, auxiliary: false };
+        self.prepare(kind, &xs.flatten_all()?.to_vec1()?, &[])?;
+        let ready = self.ready(kind)?;
+        self.run_forward(ready, pass).map_err(on_device)?;
+        self.logits(ready, ready.plan.graph.logits)
+    }
+
+    /// The loss of a training pass, its logits and its gradient, as [`Network::loss_and_gradient`].
+    ///
+    /// # Errors
+    /// As [`DeviceNetwork::train`].
+    pub fn loss_and_gradient(
+        &mut self,
+        xs: &Tensor,
+        targets: &[u32],
+        config: &LossConfig,
+        pass: &Pass,
+    ) -> Result<LossAndGradient> {
+        let (n, h, w, c) = xs.dims4()?;
+        let shape = [n, h, w, c];
+        self.train(shape, &xs.flatten_all()?.to_vec1::<f32>()?, targets, config, pass)?;
+        let Losses { loss, main, aux } = self.losses(config)?;
+        let ready = self.ready(Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 })?;
+        let graph = &ready.plan.graph;
+        let aux_logits = graph.aux_logits.filter(|_| aux.is_some());
+        let aux_logits = aux_logits.map(|logits| self.logits(ready, logits)).transpose()?;
+        let gradient = self.gradient_of(loss)?;
+        Ok(LossAndGradient { loss, main, aux, logits: self.logits(ready, graph.logits)?, aux_logits, gradient })
+    }
+
+    /// Logits of the last pass, (n, classes).
+    fn logits(&self, ready: &Ready<D, E>, logits: Value) -> Result<Tensor> {
+        let [n, _, _, classes] = ready.plan.graph.steps[logits].shape;
+        Ok(Tensor::from_vec(self.read(ready, logits)?, (n, classes), &Host::Cpu)?)
+    }
+
+    /// A training pass: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient for the optimizer.
+    ///
+    /// # Errors
+    /// [`Error::NotTraining`] in an evaluation pass, [`Error::BadInput`] for images that the network does not take, another number of
+    /// targets or one that is no class, and the device's.
+    pub fn train(
+        &mut self,
+        shape: [usize; 4],
+        xs: &[f32],
+        targets: &[u32],
+        config: &LossConfig,
+        pass: &Pass,
+    ) -> Result<()> {
+        if !pass.train {
+            return Err(Error::NotTraining);
+        }
+        if targets.len() != shape[0] {
+            let expected = format!("one target for each of {} images", shape[0]);
+            return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![targets.len()], expected });
+        }
+        let kind = Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 };
+        self.prepare(kind, xs, targets)?;
+        let classes = self.ready(kind)?.classes();
+        if let Some(&wrong) = targets.iter().find(|&&target| target as usize >= classes) {
+            let expected = format!("targets below {classes}");
+            return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![wrong as usize], expected });
+        }
+        if self.with_auxiliary && !kind.auxiliary {
+            // Nothing is written where the head's part was.
+            self.clear_gradient()?;
+        }
+        self.with_auxiliary = kind.auxiliary;
+        let ready = self.ready(kind)?;
+        let Graph { logits, aux_logits, .. } = ready.plan.graph;
+        let (smoothing, count) = (config.smoothing, shape[0] as f64);
+        let mut heads = vec![Head { logits, place: 0, smoothing, count, weight: 1.0 }];
+        let auxiliary = aux_logits.filter(|&logits| ready.plan.wanted[logits]);
+        heads.extend(auxiliary.map(|logits| Head { logits, place: 1, smoothing, count, weight: config.aux_weight }));
+        self.train_pass(ready, pass, &heads)
+    }
+
+    /// The losses of the last training pass with this configuration; waits for the device.
+    ///
+    /// # Errors
+    /// The device's, also those of what was launched before.
+    pub fn losses(&self, config: &LossConfig) -> Result<Losses> {
+        let both = self.read_losses()?;
+        let main = f64::from(both[0]);
+        let aux = self.has_auxiliary(config).then(|| f64::from(both[1]));
+        Ok(Losses { loss: main + aux.map_or(0.0, |aux| config.aux_weight * aux), main, aux })
+    }
+
+    fn has_auxiliary(&self, config: &LossConfig) -> bool {
+        config.aux_weight != 0.0 && self.model.params.params.iter().any(|param| param.auxiliary)
+    }
+
+    /// Plans passes of a kind that has not been run yet, and brings its images and, in training, their targets.
+    fn prepare(&mut self, kind: Kind, xs: &[f32], targets: &[u32]) -> Result<()> {
+        let expected: usize = kind.shape.iter().product();
+        if xs.len() != expected {
+            let expected = format!("{expected} values, for images {:?}", kind.shape);
+            return Err(Error::BadInput { layer: "network".into(), found: vec![xs.len()], expected });
+        }
+        let (device, ready) = self.planned(kind, |network| network.graph(kind.shape))?;
+        ready.images.view_mut().write(device, xs).map_err(on_device)?;
+        if kind.train {
+            ready.targets.view_mut().write(device, targets).map_err(on_device)?;
+        }
+        Ok(())
+    }
+}
