@@ -13,7 +13,7 @@
 mod data;
 mod evaluate;
 mod export;
-mod on_device;
+pub mod on_device;
 mod recipe;
 mod session;
 mod translator;

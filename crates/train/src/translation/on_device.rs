@@ -40,7 +40,7 @@ impl<D: Engine, E: Stored> DeviceLearner<D, E, Transformer> {
 ///
 /// # Errors
 /// A GPU that is not there, or a build without CUDA; as [`DeviceLearner::of`].
-pub(super) fn open(
+pub fn open(
     compute: Compute,
     net: &Transformer,
     learner: &Learner,

@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
     #[command(flatten)]
-    compute: ComputeArgs,
+    pub compute: ComputeArgs,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -54,7 +54,6 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => info,
         AnyModel::Text(info) => {
-            device.cpu_only()?;
             return text::step(args, info, threads);
         }
     };

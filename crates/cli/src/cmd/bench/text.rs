@@ -13,7 +13,9 @@ use swish_core::models::transformer::{Beam, EOS, TextBatch, Transformer, Transfo
 use swish_core::nn::{Pass, Stored};
 use swish_kernels::rng::Rng;
 use swish_record::provenance;
-use swish_train::optimizer::{DecayOn, Optimizer, OptimizerConfig};
+use swish_train::learner::Learner;
+use swish_train::optimizer::{DecayOn, OptimizerConfig};
+use swish_train::translation::on_device;
 
 /// Tokens of a sentence, its end included.
 const TOKENS: usize = 32;
@@ -29,7 +31,9 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
     let activation: Activation = args.activation.parse()?;
     let model = Transformer::new(&info.config, &activation, 1, DType::F32, &Device::Cpu)?;
     let config = OptimizerConfig { rule: "adam".parse()?, weight_decay: 0.0, decay_on: DecayOn::All, clip_norm: None };
-    let mut optimizer = Optimizer::new(&model.params, &config);
+    let mut learner = Learner::new(&model.params, &config, None);
+    let device = args.compute.device();
+    let mut on_device = on_device::open(device, &model, &learner, args.precision)?;
     let n = args.batch.div_ceil(TOKENS);
     let mut rng = Rng::new(1);
     let [src, tgt] = [(); 2].map(|()| sentences(&mut rng, info.config.vocab, n));
@@ -38,11 +42,23 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
     for i in 0..args.steps + 2 {
         let pass = Pass { operands: args.precision.operands(), dropout_seed: Some(i as u64), ..Pass::train() };
         let start = Instant::now();
-        let done = model.loss_and_gradient(&batch, 0.1, &pass)?;
-        let Some(gradient) = &done.gradient else {
-            bail!("the loss became {}: these times would mean nothing", done.loss);
+        let loss = match &mut on_device {
+            Some(device) => {
+                let loss = device.batch(&batch, 0.1, &pass)?;
+                device.update(1e-4)?;
+                loss
+            }
+            None => {
+                let done = model.loss_and_gradient(&batch, 0.1, &pass)?;
+                if let Some(gradient) = &done.gradient {
+                    learner.optimizer.step(f32::of(gradient)?, 1e-4)?;
+                }
+                done.loss
+            }
         };
-        optimizer.step(f32::of(gradient)?, 1e-4)?;
+        if !loss.is_finite() {
+            bail!("the loss became {loss}: these times would mean nothing");
+        }
         if i >= 2 {
             milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
         }
@@ -52,7 +68,7 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
     say(json!({
         "model": info.name, "activation": activation.to_string(), "batch": tokens, "steps": args.steps,
         "precision": args.precision.to_string(), "params": model.params.count(),
-        "device": "cpu", "threads": threads,
+        "device": on_device.map_or_else(|| device.to_string(), |device| device.name()), "threads": threads,
         "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80,
         "tokens_per_second": tokens as f64 / (ms.median / 1e3), "peak_rss_mib": peak_rss_mib()?,
         "cpu": cpu(), "simd": simd(),
