@@ -90,7 +90,7 @@ data-wmt: ## WMT 2014 English-German and the newstests of 2013 to 2016, 0.8 GB f
 test: ## formatting, clippy with warnings as errors, all tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p swish-kernels -p swish-train -p swish -p swish-experiments --all-targets --features swish-kernels/cuda,swish-train/cuda,swish/cuda,swish-experiments/cuda -- -D warnings
+	cargo clippy -p swish-kernels -p swish --all-targets --features swish-kernels/cuda,swish/cuda -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace
 
