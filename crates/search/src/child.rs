@@ -8,7 +8,6 @@ use swish_core::activation::Activation;
 use swish_core::nn::Compute;
 use swish_data::Data;
 use swish_record::provenance;
-use swish_train::Cell;
 use swish_train::Training;
 use swish_train::session::Session;
 
@@ -72,7 +71,8 @@ impl Child {
         }
         let cell = self.config.cell(activation)?;
         let (started, clock) = (provenance::utc_now(), Instant::now());
-        let end = self.train(&cell)?;
+        let mut session = Session::new(&cell, &self.data, self.device)?;
+        let end = train(&mut session, cell.recipe.steps)?;
         let (top1, train_loss, err) = match end {
             End::Finished { top1, train_loss } => (Some(top1), Some(train_loss), None),
             End::Failed(why) => (None, None, Some(why)),
@@ -83,43 +83,42 @@ impl Child {
             train_loss,
             seconds: clock.elapsed().as_secs_f64(),
             started,
-            device: self.config.device.clone(),
+            device: session.device(),
             commit: provenance::commit().into(),
             dirty: provenance::dirty(),
             err,
         })
     }
+}
 
-    fn train(&self, cell: &Cell) -> Result<End> {
-        let steps = cell.recipe.steps;
-        let mut session = Session::new(cell, &self.data, self.device)?;
-        let blind = (session.net.classes as f64).ln();
-        let mut batches = session.batches(0)?;
-        let (quarter, last) = (steps.div_ceil(4), steps.div_ceil(10));
-        let (mut sum, mut end_sum) = (0.0, 0.0);
-        let mut means: Vec<f64> = Vec::new();
-        for step in 0..steps {
-            let loss = session.step(&mut batches, step)?;
-            if !loss.is_finite() {
-                return Ok(End::Failed(format!("diverged: training loss is {loss} at step {step}")));
-            }
-            sum += loss;
-            if (step + 1).is_multiple_of(quarter) {
-                means.push(std::mem::take(&mut sum) / quarter as f64);
-                if let Some(why) = hopeless(&means, blind) {
-                    return Ok(End::Failed(format!("{why} in the steps before {}", step + 1)));
-                }
-            }
-            if step >= steps - last {
-                end_sum += loss;
+/// Steps, then the evaluation, unless it is hopeless before.
+fn train(session: &mut Session<'_>, steps: u64) -> Result<End> {
+    let blind = (session.net.classes as f64).ln();
+    let mut batches = session.batches(0)?;
+    let (quarter, last) = (steps.div_ceil(4), steps.div_ceil(10));
+    let (mut sum, mut end_sum) = (0.0, 0.0);
+    let mut means: Vec<f64> = Vec::new();
+    for step in 0..steps {
+        let loss = session.step(&mut batches, step)?;
+        if !loss.is_finite() {
+            return Ok(End::Failed(format!("diverged: training loss is {loss} at step {step}")));
+        }
+        sum += loss;
+        if (step + 1).is_multiple_of(quarter) {
+            means.push(std::mem::take(&mut sum) / quarter as f64);
+            if let Some(why) = hopeless(&means, blind) {
+                return Ok(End::Failed(format!("{why} in the steps before {}", step + 1)));
             }
         }
-        let evaluation = session.evaluate(true)?;
-        if !evaluation.loss.is_finite() {
-            return Ok(End::Failed(format!("diverged: validation loss is {} after the last step", evaluation.loss)));
+        if step >= steps - last {
+            end_sum += loss;
         }
-        Ok(End::Finished { top1: evaluation.top1, train_loss: end_sum / last as f64 })
     }
+    let evaluation = session.evaluate(true)?;
+    if !evaluation.loss.is_finite() {
+        return Ok(End::Failed(format!("diverged: validation loss is {} after the last step", evaluation.loss)));
+    }
+    Ok(End::Finished { top1: evaluation.top1, train_loss: end_sum / last as f64 })
 }
 
 /// Why it is not worth going on, from the mean training losses of the quarters so far; `blind` is the loss of guessing.
