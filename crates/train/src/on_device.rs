@@ -7,7 +7,7 @@ use crate::learner::Learner;
 use crate::optimizer::{OptimizerConfig, Rule};
 use candle_core::Tensor;
 use std::rc::Rc;
-use swish_core::device::{self, DeviceNetwork};
+use swish_core::device::{self, DeviceNetwork, Make};
 use swish_core::models::Net;
 use swish_core::nn::{Compute, LossConfig, Network, Pass};
 use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
@@ -83,24 +83,21 @@ pub fn open(
     learner: &Learner,
     precision: cell::Precision,
 ) -> Result<Option<Box<dyn OnImages>>> {
-    match compute {
-        Compute::Cpu => Ok(None),
-        Compute::Cuda(number) => cuda(number, net, learner, precision).map(Some),
+    device::make(compute, precision.operands(), OfImages { net, learner })
+}
+
+struct OfImages<'a> {
+    net: &'a Net,
+    learner: &'a Learner,
+}
+
+impl Make for OfImages<'_> {
+    type Made = Box<dyn OnImages>;
+    type Error = Error;
+
+    fn make<D: Engine + 'static, E: Stored>(self, device: &Rc<D>, precision: Precision) -> Result<Box<dyn OnImages>> {
+        Ok(Box::new(DeviceLearner::<D, E>::new(device, self.net, self.learner, precision)?))
     }
-}
-
-#[cfg(feature = "cuda")]
-fn cuda(number: usize, net: &Net, learner: &Learner, precision: cell::Precision) -> Result<Box<dyn OnImages>> {
-    let (gpu, products) = (device::gpu(number)?, device::products(precision.operands()));
-    Ok(match precision {
-        cell::Precision::F32 => Box::new(DeviceLearner::<_, f32>::new(&gpu, net, learner, products)?),
-        cell::Precision::Bf16 => Box::new(DeviceLearner::<_, half::bf16>::new(&gpu, net, learner, products)?),
-    })
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(number: usize, _: &Net, _: &Learner, _: cell::Precision) -> Result<Box<dyn OnImages>> {
-    Err(device::no_cuda(number).into())
 }
 
 /// A learner on a device; maps are stored as `E`. `M` is the model.

@@ -32,29 +32,53 @@ pub use network::DeviceNetwork;
 pub use runner::{Runner, runner};
 pub use text::DeviceTransformer;
 
-use crate::nn::Error;
+use crate::nn::{Compute, Error};
+use std::rc::Rc;
+use swish_kernels::conv::Operands;
+use swish_kernels::cuda::{Engine, Precision, Stored};
 
-/// The error of a build without CUDA that is asked for a GPU.
-pub fn no_cuda(number: usize) -> Error {
-    let reason = "this is a CPU build; use `cpu`, or build with CUDA (`make build-cuda`)";
-    Error::BadDevice { name: crate::nn::Compute::Cuda(number).to_string(), reason }
+/// What is to be made on a device, whichever it is.
+pub trait Make {
+    /// What is made.
+    type Made;
+    /// Why it cannot be.
+    type Error: From<Error>;
+
+    /// Makes it on `device`, with maps stored as `E`.
+    ///
+    /// # Errors
+    /// Its own, among them the device's.
+    fn make<D: Engine + 'static, E: Stored>(
+        self,
+        device: &Rc<D>,
+        precision: Precision,
+    ) -> Result<Self::Made, Self::Error>;
 }
 
-/// GPU number `number`.
+/// Makes something on the device asked for, for maps in this precision; `None` for the CPU, where the host's own serves.
 ///
 /// # Errors
-/// [`Error::OnDevice`] with what is missing.
-#[cfg(feature = "cuda")]
-pub fn gpu(number: usize) -> crate::nn::Result<std::rc::Rc<swish_kernels::cuda::gpu::Gpu>> {
-    let gpu = swish_kernels::cuda::gpu::Gpu::new(number).map_err(|error| Error::OnDevice(Box::new(error)))?;
-    Ok(std::rc::Rc::new(gpu))
+/// [`Error::OnDevice`] for a GPU that is not there, [`Error::BadDevice`] in a build without CUDA; those of `make`.
+pub fn make<M: Make>(compute: Compute, operands: Operands, make: M) -> Result<Option<M::Made>, M::Error> {
+    match compute {
+        Compute::Cpu => Ok(None),
+        Compute::Cuda(number) => on_gpu(number, operands, make).map(Some),
+    }
 }
 
-/// How exact products of f32 are for maps in this precision: the features behind maps in bf16 need be no better than these.
+/// Features behind maps in bf16 need products no better than these.
 #[cfg(feature = "cuda")]
-pub fn products(operands: swish_kernels::conv::Operands) -> swish_kernels::cuda::Precision {
+fn on_gpu<M: Make>(number: usize, operands: Operands, make: M) -> Result<M::Made, M::Error> {
+    let gpu = swish_kernels::cuda::gpu::Gpu::new(number).map_err(|error| Error::OnDevice(Box::new(error)))?;
+    let gpu = Rc::new(gpu);
     match operands {
-        swish_kernels::conv::Operands::Exact => swish_kernels::cuda::Precision::Exact,
-        swish_kernels::conv::Operands::Bf16 => swish_kernels::cuda::Precision::Tf32,
+        Operands::Exact => make.make::<_, f32>(&gpu, Precision::Exact),
+        Operands::Bf16 => make.make::<_, half::bf16>(&gpu, Precision::Tf32),
     }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn on_gpu<M: Make>(number: usize, _: Operands, _: M) -> Result<M::Made, M::Error> {
+    let reason = "this is a CPU build; use `cpu`, or build with CUDA (`make build-cuda`)";
+    Err(Error::BadDevice { name: Compute::Cuda(number).to_string(), reason }.into())
 }

@@ -1,10 +1,11 @@
 //! [`Runner`]: a network on whichever device was asked for.
 
-use super::DeviceNetwork;
-use crate::nn::{Compute, LossAndGradient, LossConfig, Network, Pass, Result};
+use super::{DeviceNetwork, Make};
+use crate::nn::{Compute, Error, LossAndGradient, LossConfig, Network, Pass, Result};
 use candle_core::Tensor;
+use std::rc::Rc;
 use swish_kernels::conv::Operands;
-use swish_kernels::cuda::{Engine, Stored};
+use swish_kernels::cuda::{Engine, Precision, Stored};
 
 /// What [`Network`] does, on a device.
 pub trait Runner {
@@ -63,24 +64,19 @@ pub fn runner(
     image: [usize; 3],
     operands: Operands,
 ) -> Result<Option<Box<dyn Runner>>> {
-    match compute {
-        Compute::Cpu => Ok(None),
-        Compute::Cuda(number) => cuda(number, network, image, operands).map(Some),
+    super::make(compute, operands, OfImages { network, image })
+}
+
+struct OfImages<'a> {
+    network: &'a Network,
+    image: [usize; 3],
+}
+
+impl Make for OfImages<'_> {
+    type Made = Box<dyn Runner>;
+    type Error = Error;
+
+    fn make<D: Engine + 'static, E: Stored>(self, device: &Rc<D>, precision: Precision) -> Result<Box<dyn Runner>> {
+        Ok(Box::new(DeviceNetwork::<D, E>::new(device, self.network, self.image, precision)?))
     }
-}
-
-#[cfg(feature = "cuda")]
-fn cuda(number: usize, network: &Network, image: [usize; 3], operands: Operands) -> Result<Box<dyn Runner>> {
-    let gpu = super::gpu(number)?;
-    Ok(match operands {
-        Operands::Exact => Box::new(DeviceNetwork::<_, f32>::new(&gpu, network, image, super::products(operands))?),
-        Operands::Bf16 => {
-            Box::new(DeviceNetwork::<_, half::bf16>::new(&gpu, network, image, super::products(operands))?)
-        }
-    })
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(number: usize, _: &Network, _: [usize; 3], _: Operands) -> Result<Box<dyn Runner>> {
-    Err(super::no_cuda(number))
 }

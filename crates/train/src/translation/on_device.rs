@@ -1,11 +1,11 @@
 //! A Transformer that learns on another device.
 
 use crate::cell;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::on_device::{DeviceLearner, OnDevice};
 use std::rc::Rc;
-use swish_core::device::{self, DeviceTransformer};
+use swish_core::device::{self, DeviceTransformer, Make};
 use swish_core::models::transformer::{TextBatch, Transformer};
 use swish_core::nn::{Compute, Pass};
 use swish_kernels::cuda::{Engine, Precision, Stored};
@@ -46,22 +46,19 @@ pub fn open(
     learner: &Learner,
     precision: cell::Precision,
 ) -> Result<Option<Box<dyn OnText>>> {
-    match compute {
-        Compute::Cpu => Ok(None),
-        Compute::Cuda(number) => cuda(number, net, learner, precision).map(Some),
+    device::make(compute, precision.operands(), OfText { net, learner })
+}
+
+struct OfText<'a> {
+    net: &'a Transformer,
+    learner: &'a Learner,
+}
+
+impl Make for OfText<'_> {
+    type Made = Box<dyn OnText>;
+    type Error = Error;
+
+    fn make<D: Engine + 'static, E: Stored>(self, device: &Rc<D>, precision: Precision) -> Result<Box<dyn OnText>> {
+        Ok(Box::new(DeviceLearner::<D, E, _>::of(device, self.net, self.learner, precision)?))
     }
-}
-
-#[cfg(feature = "cuda")]
-fn cuda(number: usize, net: &Transformer, learner: &Learner, precision: cell::Precision) -> Result<Box<dyn OnText>> {
-    let (gpu, products) = (device::gpu(number)?, device::products(precision.operands()));
-    Ok(match precision {
-        cell::Precision::F32 => Box::new(DeviceLearner::<_, f32, _>::of(&gpu, net, learner, products)?),
-        cell::Precision::Bf16 => Box::new(DeviceLearner::<_, half::bf16, _>::of(&gpu, net, learner, products)?),
-    })
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(number: usize, _: &Transformer, _: &Learner, _: cell::Precision) -> Result<Box<dyn OnText>> {
-    Err(device::no_cuda(number).into())
 }
