@@ -58,7 +58,7 @@ search: ## a search: all functions of one core unit, or STRATEGY=ppo ARGS="--uni
 	if test -e "$(SEARCH)/search.json"; then target/release/swish search resume "$(SEARCH)"; \
 	else target/release/swish search run "$(SEARCH)" --strategy $(STRATEGY) $(FLAGS); fi
 
-bench-cpu: ## training steps and activations beside PyTorch's: results/bench/cpu.csv, .md, .svg, .png
+bench-cpu: ## training steps, beam search and activations beside PyTorch's: results/bench/cpu.csv, .md, .svg, .png
 	cargo build --release -p swish
 	@$(MAKE) --no-print-directory $(VENV)/ready || echo "PyTorch could not be installed into $(VENV)" >&2
 	cargo run --release --quiet -p swish --bin swish -- bench compare --python $(VENV)/bin/python --rounds $(ROUNDS) $(ARGS)

@@ -1,12 +1,14 @@
-"""Training steps and activation functions in PyTorch, timed as `swish bench` times ours: one JSON line on standard output.
+"""Training steps, beam search and activation functions in PyTorch, timed as `swish bench` times ours: one JSON line on standard output.
 
     python bench/peer.py version
     python bench/peer.py step --model resnet20 --activation swish --batch 128 --precision bf16 --mode compile
+    python bench/peer.py translate --model transformer_base --batch 32 --precision bf16 --mode compile
     python bench/peer.py activation 'max(x, sin(x))' --elements 10000000 --mode compile
     python bench/peer.py params --activation swish
 
 A step is what `swish bench step` does: forward, cross-entropy (and 0.4 times that of the auxiliary head, where the network has one),
 backward, SGD with Nesterov momentum and weight decay; for a Transformer the smoothed cross-entropy of random sentences, and Adam.
+Beam search translates random sentences with random weights; compiled, it is one step of the decoder that is.
 PyTorch gets what makes it fast and changes no result: the fused optimizer, and the loss compiled with the network.
 A failure is a JSON line too, with its reason in `err`, and exit code 1.
 """
@@ -25,6 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import torch
 import torch.nn.functional as F
 
+import beam
 import cifar_models
 import imagenet_models
 import transformer
@@ -41,7 +44,8 @@ MODES = {
     "compile_channels_last": (torch.channels_last, {}),
     "max_autotune": (torch.channels_last, {"mode": "max-autotune"}),
 }
-ACTIVATION_MODES = ["eager", "compile"]
+# Of what has no channels to come last.
+FLAT_MODES = ["eager", "compile"]
 
 
 def timed(run, repeats, warm_up):
@@ -127,14 +131,20 @@ def step(args):
     }  # fmt: skip
 
 
+def sentences(n):
+    """Random ids (n, TOKENS) that end as sentences do."""
+    ids = torch.randint(2, transformer.VOCABULARY, (n, transformer.TOKENS))
+    ids[:, -1] = beam.EOS
+    return ids
+
+
 def text_step(args):
     """A step of a Transformer: forward, smoothed cross-entropy, backward, Adam; as many target tokens as the batch has, in sentences."""
     options = MODES[args.mode][1]
     torch.manual_seed(1)
     net = transformer.MODELS[args.model](args.activation).to(args.device).train()
     n = -(-args.batch // transformer.TOKENS)
-    src, tgt = torch.randint(2, transformer.VOCABULARY, (2, n, transformer.TOKENS)).to(args.device)
-    src[:, -1] = tgt[:, -1] = 1
+    src, tgt = sentences(n).to(args.device), sentences(n).to(args.device)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, betas=(0.9, 0.98), eps=1e-9, fused=True)
     forward = compiled(lambda src, tgt: transformer.loss_of(net(src, tgt), tgt), options)
 
@@ -153,6 +163,27 @@ def text_step(args):
         "model": args.model, "activation": args.activation, "batch": tokens, "steps": args.steps,
         "precision": args.precision, "params": count(net),
         **times, "tokens_per_second": tokens / (times["ms_median"] / 1e3),
+    }  # fmt: skip
+
+
+def translate(args):
+    """Beam search of random sentences, whose translations may be as long as they are."""
+    options = MODES[args.mode][1]
+    torch.manual_seed(1)
+    net = transformer.MODELS[args.model](args.activation).eval()
+    src = sentences(args.batch)
+    # The place of a token and the number of those before it change with every call.
+    step = beam.step if options is None else torch.compile(beam.step, dynamic=True, **options)
+
+    def run():
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16"):
+            beam.translate(net, src, width=args.beam, longest=transformer.TOKENS, step=step)
+
+    times = spread("ms", timed(run, args.steps, warm_up=1), 1e3)
+    return {
+        "model": args.model, "activation": args.activation, "batch": args.batch, "beam": args.beam, "steps": args.steps,
+        "precision": args.precision, "params": count(net),
+        **times, "sentences_per_second": args.batch / (times["ms_median"] / 1e3),
     }  # fmt: skip
 
 
@@ -196,14 +227,22 @@ def arguments():
     one.add_argument("--steps", type=int, default=10)
     one.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     one.add_argument("--mode", default="eager", choices=MODES)
+    search = commands.add_parser("translate", help="time beam search")
+    search.add_argument("--model", required=True, choices=transformer.MODELS)
+    search.add_argument("--activation", default="swish")
+    search.add_argument("--batch", type=int, default=32, help="sentences")
+    search.add_argument("--beam", type=int, default=4)
+    search.add_argument("--steps", type=int, default=3)
+    search.add_argument("--precision", default="f32", choices=["f32", "bf16"])
+    search.add_argument("--mode", default="eager", choices=FLAT_MODES)
     alone = commands.add_parser("activation", help="time an activation function")
     alone.add_argument("expr")
     alone.add_argument("--elements", type=int, default=10_000_000)
     alone.add_argument("--channels", type=int, default=16)
     alone.add_argument("--repeats", type=int, default=20)
-    alone.add_argument("--mode", default="eager", choices=ACTIVATION_MODES)
+    alone.add_argument("--mode", default="eager", choices=FLAT_MODES)
     one.add_argument("--device", default="cpu", help="cpu or cuda:N; every step waits for the device")
-    for command in (one, alone):
+    for command in (one, search, alone):
         command.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args()
 
@@ -217,7 +256,7 @@ def main():
     args = arguments()
     code = 0
     if args.command == "version":
-        result = {"torch": torch.__version__, "step": list(MODES), "activation": ACTIVATION_MODES}
+        result = {"torch": torch.__version__, "step": list(MODES), "activation": FLAT_MODES}
     elif args.command == "params":
         result = {name: count(make(args.activation)) for name, make in (MODELS | transformer.MODELS).items()}
     else:
@@ -226,7 +265,7 @@ def main():
         torch.backends.cudnn.allow_tf32 = False
         result = {"mode": args.mode, "torch": torch.__version__, "threads": args.threads, "device": device_name(args)}
         try:
-            result |= {"step": step, "activation": activation}[args.command](args)
+            result |= {"step": step, "translate": translate, "activation": activation}[args.command](args)
             result["peak_rss_mib"] = peak_rss_mib()
         except Exception as error:  # whatever a mode cannot do is a result
             result["err"] = f"{type(error).__name__}: {error}".strip().splitlines()[0]

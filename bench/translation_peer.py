@@ -1,11 +1,13 @@
 """A run of `swish train` on text trained in PyTorch, as a yardstick of losses and BLEU: JSON lines.
 
     swish train --model transformer-small --activation swish --dataset wmt-en-de --data-dir TEXT --export DIR
-    python bench/translation_peer.py DIR --swish target/release/swish
+    python bench/translation_peer.py DIR --swish target/release/swish > DIR/peer.jsonl
 
 DIR holds what both share: recipe, tokenizer, batches, evaluation sets and the weights before the first step. The peer draws its own
 weights by the same rule unless `--same-weights`, and has dropout unless `--dropout 0`, with which the losses of the first steps agree.
-A line every so many steps has the mean loss since the last one; the last lines have the BLEU of every evaluation set by `swish bleu`.
+A line every so many steps has the mean loss since the last one; the last lines have the BLEU of every evaluation set by `swish bleu`,
+of the weights left in `peer.safetensors` and the translations left in `SET.peer.de`. `--weights FILE` translates with trained weights,
+swish's or these, and trains nothing.
 """
 
 import argparse
@@ -18,18 +20,19 @@ import time
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
 import transformer
+from beam import EOS, PAD, translate
 from transformer import Transformer, loss_of
 
-PAD, EOS = 0, 1
+GROUP = 32  # sentences that are translated together
 
 
 class Peer(Transformer):
-    """The benchmark's Transformer, drawn as swish draws it, with its two halves apart for beam search."""
+    """The benchmark's Transformer, drawn as swish draws it."""
 
     def __init__(self, config, activation):
         sizes = [config[name] for name in ("hidden", "heads", "filter")]
@@ -40,20 +43,6 @@ class Peer(Transformer):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-
-    def encode(self, src):
-        """What the source says, and which of its tokens are none."""
-        mask, x = (src != PAD)[:, None, None, :], self.embed(src)
-        for layer in self.encoder:
-            x = layer(x, mask)
-        return x, mask
-
-    def decode(self, tgt, source, mask):
-        """Logits (n, tgt_len, vocab) of targets given those before."""
-        y = self.embed(tgt, shift=True)
-        for layer in self.decoder:
-            y = layer(y, mask, source)
-        return F.linear(y, self.shared.weight)
 
 
 def least_loss(smoothing, vocabulary):
@@ -71,62 +60,23 @@ def batches_of(folder):
         src, tgt = src[n * src_len :], tgt[n * tgt_len :]
 
 
-@torch.no_grad()
-def beam_search(net, src, search):
-    """Ids of the best hypothesis of one sentence (1, src_len): width, length penalty and longest as in the recipe."""
-    memory, mask = net.encode(src)
-    penalty = lambda length: ((5 + length) / 6) ** search["alpha"]
-    alive, done = [([], 0.0)], []
-    for length in range(1, src.shape[1] + search["extra"] + 1):
-        tgt = torch.tensor([ids + [PAD] for ids, _ in alive])
-        logits = net.decode(tgt, memory.expand(len(alive), -1, -1), mask.expand(len(alive), -1, -1, -1))[:, -1]
-        log = torch.log_softmax(logits.float(), -1)
-        log[:, PAD] = -math.inf
-        scores = log + torch.tensor([score for _, score in alive])[:, None]
-        best = scores.flatten().topk(2 * search["width"])
-        grown = []
-        for score, place in zip(best.values.tolist(), best.indices.tolist()):
-            row, token = divmod(place, log.shape[1])
-            if token == EOS:
-                done.append((alive[row][0], score / penalty(length)))
-            elif len(grown) < search["width"]:
-                grown.append((alive[row][0] + [token], score))
-        done = sorted(done, key=lambda hypothesis: -hypothesis[1])[: search["width"]]
-        alive = grown
-        # No hypothesis that is alive can still become the best.
-        if done and done[0][1] >= alive[0][1] / penalty(src.shape[1] + search["extra"]):
-            break
-    return done[0][0] if done else alive[0][0]
-
-
 def translated(net, tokenizer, lines, search):
-    """Translations of sentences, in order."""
-    ids = [torch.tensor([tokenizer.encode(line).ids + [EOS]]) for line in lines]
-    return [tokenizer.decode(beam_search(net, src, search)).replace("\n", " ") for src in ids]
+    """Translations of sentences, in order; those of like length are translated together."""
+    ids = [tokenizer.encode(line).ids + [EOS] for line in lines]
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    found = [""] * len(ids)
+    for start in range(0, len(order), GROUP):
+        group = order[start : start + GROUP]
+        src = nn.utils.rnn.pad_sequence([torch.tensor(ids[i]) for i in group], batch_first=True, padding_value=PAD)
+        for i, best in zip(group, translate(net, src, **search)):
+            found[i] = tokenizer.decode(best).replace("\n", " ")
+    return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dir", type=pathlib.Path)
-    parser.add_argument("--steps", type=int, help="those of the recipe unless given")
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--same-weights", action="store_true")
-    parser.add_argument("--dropout", type=float, help="that of the recipe unless given")
-    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
-    parser.add_argument("--compile", action="store_true", help="torch.compile the loss")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--swish", type=pathlib.Path, help="the tool that scores; without it nothing is translated")
-    args = parser.parse_args()
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    told = json.loads((args.dir / "export.json").read_text(encoding="utf-8"))
+def trained(net, told, args):
+    """Trains the network; lines tell of it. It ends with the mean of the recipe's last checkpoints."""
     recipe, config = told["recipe"], told["config"]
-    transformer.DROPOUT = recipe["dropout"] if args.dropout is None else args.dropout
     steps = args.steps or recipe["steps"]
-    net = Peer(config, told["activation"]).train()
-    if args.same_weights:
-        net.load_state_dict(load_file(args.dir / "initial.safetensors"))
     adam = recipe["optimizer"]["adam"]
     optimizer = torch.optim.Adam(net.parameters(), betas=(adam["beta1"], adam["beta2"]), eps=adam["epsilon"])
     noam = recipe["schedule"]["shape"]["noam"]
@@ -135,7 +85,6 @@ def main():
     least = least_loss(smoothing, config["vocab"])
     call = lambda src, tgt: loss_of(net(src, tgt).float(), tgt, smoothing) - least
     call = torch.compile(call, dynamic=True) if args.compile else call
-    autocast = lambda: torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16")
     average = recipe["average"] or {"checkpoints": 1, "every": steps}
     last = collections.deque(maxlen=average["checkpoints"])
 
@@ -147,7 +96,7 @@ def main():
         total = 0.0
         for _ in range(recipe["replicas"]):
             src, tgt = next(batches)
-            with autocast():
+            with autocast(args):
                 loss = call(src, tgt) / recipe["replicas"]
             loss.backward()
             total += loss.item()
@@ -161,20 +110,57 @@ def main():
             line = {"step": step, "train_loss": sum(losses) / len(losses), "tokens_per_second": tokens / seconds}
             print(json.dumps(line), flush=True)
             losses = []
-    if args.swish is None:
-        return
     if last:
         net.load_state_dict({name: sum(each[name] for each in last) / len(last) for name in last[0]})
+
+
+def autocast(args):
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16")
+
+
+def score(net, told, args):
+    """Translates every evaluation set; a line of each has its BLEU."""
     net.eval()
     tokenizer = Tokenizer.from_file(str(args.dir / "tokenizer.json"))
     for name in told["eval"]:
         lines = (args.dir / f"{name}.en").read_bytes().decode("utf-8").split("\n")[:-1]
         ours = args.dir / f"{name}.peer.de"
-        with autocast():
-            ours.write_text("".join(line + "\n" for line in translated(net, tokenizer, lines, recipe["search"])), encoding="utf-8")
+        with autocast(args):
+            translations = translated(net, tokenizer, lines, told["recipe"]["search"])
+        ours.write_text("".join(line + "\n" for line in translations), encoding="utf-8")
         command = [args.swish, "bleu", ours, args.dir / f"{name}.de", "--json"]
-        score = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(json.dumps({"set": name, "torch": torch.__version__, **score}), flush=True)
+        bleu = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(json.dumps({"set": name, "torch": torch.__version__, "precision": args.precision, **bleu}), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", type=pathlib.Path)
+    parser.add_argument("--steps", type=int, help="those of the recipe unless given")
+    parser.add_argument("--log-every", type=int, default=50)
+    parser.add_argument("--same-weights", action="store_true")
+    parser.add_argument("--dropout", type=float, help="that of the recipe unless given")
+    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
+    parser.add_argument("--compile", action="store_true", help="torch.compile the loss")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--weights", type=pathlib.Path, help="trained weights, with which is only translated")
+    parser.add_argument("--swish", type=pathlib.Path, help="the tool that scores; without it nothing is translated")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    told = json.loads((args.dir / "export.json").read_text(encoding="utf-8"))
+    transformer.DROPOUT = told["recipe"]["dropout"] if args.dropout is None else args.dropout
+    net = Peer(told["config"], told["activation"]).train()
+    if args.weights is not None:
+        net.load_state_dict(load_file(args.weights))
+    else:
+        if args.same_weights:
+            net.load_state_dict(load_file(args.dir / "initial.safetensors"))
+        trained(net, told, args)
+        save_file(net.state_dict(), args.dir / "peer.safetensors")
+    if args.swish is not None:
+        score(net, told, args)
 
 
 if __name__ == "__main__":

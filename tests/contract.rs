@@ -123,8 +123,8 @@ fn transformers_are_timed_by_tokens() {
     let v = json(&step);
     assert_eq!(v["batch"], 64, "whole sentences of 32 tokens");
     assert!(v["ms_median"].as_f64().unwrap() > 0.0 && v["tokens_per_second"].as_f64().unwrap() > 0.0);
-    let v = json(&["bench", "translate", "--model", "transformer_tiny", "--sentences", "3", "--beam", "2"]);
-    assert!(v["sentences"] == 3 && v["tokens"].as_u64().unwrap() > 0 && v["tokens_per_second"].as_f64().unwrap() > 0.0);
+    let v = json(&["bench", "translate", "--model", "transformer_tiny", "--batch", "3", "--beam", "2", "--steps", "1"]);
+    assert!(v["batch"] == 3 && v["tokens"].as_u64().unwrap() > 0 && v["tokens_per_second"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

@@ -13,10 +13,10 @@ function figureCard(view) {
 function speedCard(view) {
   if (!view.rows.length) return h("article", { class: "card" }, missing(view.command));
   const peers = [["eager", "eager"], ["channels_last", "channels_last"], ["compile", "compile"], ["compile_channels_last", "compile + channels_last"], ["max_autotune", "max-autotune"]];
+  const kinds = { step: "Training step", translate: "Beam search", activation: "Activation alone, forward and backward" };
   const groups = new Map();
   for (const row of view.rows) {
-    const what = row.what === "step" ? "Training step" : "Activation alone, forward and backward";
-    const name = `${what} · ${row.cpu} · ${row.simd} · ${row.threads} threads`;
+    const name = `${kinds[row.what] || row.what} · ${row.cpu} · ${row.simd} · ${row.threads} threads`;
     groups.set(name, [...(groups.get(name) || []), row]);
   }
   const widest = largest(view.rows.map((row) => row.ratio));
@@ -28,18 +28,18 @@ function speedCard(view) {
       ["ratio", row.ratio === null ? "" : `${number(row.ratio)} [${number(row.ratio_min)}, ${number(row.ratio_max)}] over ${row.rounds} rounds of ${row.steps}`],
       ["PyTorch", row.torch], ["fastest mode", row.fastest_peer], ["failed", row.failed], ["date", row.date.slice(0, 10)], ["commit", commit(row.commit) + (row.dirty ? ", changed sources" : "")]])];
     return [h("h4", {}, name), h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, h("th", { class: "name" }, rows[0].what === "step" ? "model" : "activation"), rows[0].what === "step" ? [h("th", {}, "batch"), h("th", { class: "left" }, "activation")] : null,
+      h("thead", {}, h("tr", {}, h("th", { class: "name" }, rows[0].model ? "model" : "activation"), rows[0].model ? [h("th", {}, "batch"), h("th", { class: "left" }, "activation")] : null,
         h("th", {}, "precision"), h("th", {}, `ours, ${rows[0].unit}`), shown.map(([, label]) => h("th", {}, label.split(" + ")[0], label.includes(" + ") ? h("span", { class: "sub" }, label.split(" + ")[1]) : null)), h("th", { class: "left" }, "PyTorch / ours", h("span", { class: "sub" }, "its fastest mode")), h("th", {}, "MiB", h("span", { class: "sub" }, "ours / eager")))),
       h("tbody", { keydown: arrows }, rows.map((row, r) => {
         const show = (event) => showTip(tipOf(row), event.currentTarget.getBoundingClientRect());
-        return h("tr", {}, rowName(row.what === "step" ? row.model : row.activation), row.what === "step" ? [h("td", {}, row.batch), h("td", { class: "left formula" }, row.activation)] : null,
+        return h("tr", {}, rowName(row.model || row.activation), row.model ? [h("td", {}, row.batch), h("td", { class: "left formula" }, row.activation)] : null,
           h("td", {}, row.precision), h("td", {}, number(row.ours, digits)), shown.map(([key]) => h("td", { class: key === row.fastest_peer ? "best" : "" }, number(row[key], digits))),
           h("td", { class: "bar-cell", "data-cell": true, tabindex: r === 0 ? 0 : -1, mouseenter: show, focus: show, mouseleave: hideTip, blur: hideTip },
             row.ratio === null ? "–" : [h("i", { style: `width:${(4 * row.ratio / widest).toFixed(2)}rem` }), number(row.ratio)]),
           h("td", {}, memory(row)));
       }))))];
   };
-  return h("article", { class: "card" }, h("p", { class: "note" }, "Times beside PyTorch's on the same machine, the same step on the same model; above 1 ours is faster."),
+  return h("article", { class: "card" }, h("p", { class: "note" }, "Times beside PyTorch's on the same machine, the same work with the same model; above 1 ours is faster."),
     [...groups].map(table), view.picture ? h("details", {}, h("summary", {}, "As a plot"), picture(view.picture)) : null, h("p", { class: "note" }, "Measured by ", h("code", {}, view.command)));
 }
 

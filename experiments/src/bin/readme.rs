@@ -1,4 +1,5 @@
-//! Puts the Markdown of every table in `results/tables`, of the search and of the benchmark between the markers of README.md.
+//! Puts the Markdown of every table in `results/tables`, of the search, of the benchmark and of translation beside PyTorch's between the
+//! markers of README.md.
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -36,6 +37,11 @@ fn run(args: &Args) -> Result<()> {
     let speed = args.results.join("bench/cpu.md");
     let text = match speed.exists() {
         true => swish_record::splice(&text, "speed", &format!("{}{}", speed_plot(&args.results), read(&speed)?))?,
+        false => text,
+    };
+    let translation = args.results.join("bench/translation.md");
+    let text = match translation.exists() {
+        true => swish_record::splice(&text, "translation", &read(&translation)?)?,
         false => text,
     };
     let search = args.results.join("search/one-unit");

@@ -16,7 +16,7 @@ use swish_record::provenance;
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 use swish_train::learner::Learner;
-use swish_train::on_device::{self, Images};
+use swish_train::on_device::{self, Examples};
 use swish_train::optimizer::Rule;
 use swish_train::recipes;
 use swish_train::session::train_step;
@@ -73,7 +73,7 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     let shape = [args.batch, h, w, c];
     let labels: Vec<u32> = (0..args.batch).map(|_| rng.below(classes as u64) as u32).collect();
     let xs = Tensor::from_slice(&pixels, &shape, &Device::Cpu)?;
-    let images = Images { shape, xs: &pixels, labels: &labels };
+    let images = Examples::Images { shape, xs: &pixels, labels: &labels };
     let config = LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight };
     let pass = Pass { operands: args.precision.operands(), ..Pass::train() };
     let mut milliseconds = Vec::new();
@@ -81,9 +81,9 @@ fn step(args: &Args, threads: usize) -> Result<()> {
         let start = Instant::now();
         let loss = match &mut on_device {
             Some(device) => {
-                let loss = device.batch(&images, &config, &pass)?;
+                device.batch(&images, &config, &pass)?;
                 device.update(0.01)?;
-                loss
+                device.losses()?.pop().unwrap_or(f64::NAN)
             }
             None => train_step(&net, &mut learner.optimizer, &recipe, (&xs, &labels), 0.01, &pass)?,
         };

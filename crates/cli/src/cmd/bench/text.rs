@@ -44,9 +44,9 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
         let start = Instant::now();
         let loss = match &mut on_device {
             Some(device) => {
-                let loss = device.batch(&batch, 0.1, &pass)?;
+                device.batch(&batch, 0.1, &pass)?;
                 device.update(1e-4)?;
-                loss
+                device.losses()?.pop().unwrap_or(f64::NAN)
             }
             None => {
                 let done = model.loss_and_gradient(&batch, 0.1, &pass)?;
@@ -81,17 +81,25 @@ pub fn translate(args: &translate::Args, threads: usize) -> Result<()> {
     let info = find(&args.model)?;
     let activation: Activation = args.activation.parse()?;
     let model = Transformer::new(&info.config, &activation, 1, DType::F32, &Device::Cpu)?;
-    let src = sentences(&mut Rng::new(1), info.config.vocab, args.sentences);
+    let src = sentences(&mut Rng::new(1), info.config.vocab, args.batch);
     let beam = Beam { width: args.beam, max_len: TOKENS, ..Beam::default() };
     let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };
-    let start = Instant::now();
-    let found = model.translate(&src, &beam, &pass)?;
-    let seconds = start.elapsed().as_secs_f64();
-    let tokens: usize = found.iter().map(|hypothesis| hypothesis.ids.len()).sum();
+    let (mut milliseconds, mut tokens) = (Vec::new(), 0);
+    for i in 0..args.steps + 1 {
+        let start = Instant::now();
+        let found = model.translate(&src, &beam, &pass)?;
+        if i >= 1 {
+            milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        tokens = found.iter().map(|hypothesis| hypothesis.ids.len()).sum();
+    }
+    let ms = Times::of(milliseconds);
+    let seconds = ms.median / 1e3;
     say(json!({
-        "model": info.name, "activation": activation.to_string(), "sentences": src.len(), "beam": beam.width,
-        "precision": args.precision.to_string(), "device": "cpu", "threads": threads,
-        "seconds": seconds, "tokens": tokens, "tokens_per_second": tokens as f64 / seconds,
+        "model": info.name, "activation": activation.to_string(), "batch": src.len(), "beam": beam.width,
+        "steps": args.steps, "precision": args.precision.to_string(), "params": model.params.count(), "device": "cpu",
+        "threads": threads, "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80, "tokens": tokens,
+        "tokens_per_second": tokens as f64 / seconds, "sentences_per_second": src.len() as f64 / seconds,
         "peak_rss_mib": peak_rss_mib()?, "cpu": cpu(), "simd": simd(),
         "commit": provenance::commit(), "dirty": provenance::dirty(),
     }))

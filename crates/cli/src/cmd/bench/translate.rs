@@ -8,7 +8,7 @@ use swish_train::jobs::with_threads;
 
 /// Time the translation of random sentences of 32 tokens: one JSON line
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish bench translate --model transformer_base --sentences 64 --precision bf16")]
+#[command(after_help = "Example:\n  swish bench translate --model transformer_base --batch 64 --precision bf16")]
 pub struct Args {
     /// Transformer, as `swish models` lists them
     #[arg(long)]
@@ -18,7 +18,10 @@ pub struct Args {
     pub activation: String,
     /// Sentences
     #[arg(long, default_value_t = 32, value_parser = Whole(1..=1_000_000))]
-    pub sentences: usize,
+    pub batch: usize,
+    /// How often they are translated and timed, after once that is not
+    #[arg(long, default_value_t = 3, value_parser = Whole(1..=1_000_000))]
+    pub steps: usize,
     /// Hypotheses kept a sentence; 1 is greedy
     #[arg(long, default_value_t = 4, value_parser = Whole(1..=64))]
     pub beam: usize,

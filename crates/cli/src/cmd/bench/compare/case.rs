@@ -1,4 +1,4 @@
-//! What is compared: training steps of models, and activation functions alone.
+//! What is compared: training steps of models, beam search, and activation functions alone.
 
 use serde::{Deserialize, Serialize};
 use swish_core::activation::Activation;
@@ -35,6 +35,10 @@ pub const MODELS: [ModelCase; 9] = [
     model("transformer_base", 2048, 5, &["swish"]),
 ];
 
+/// Sentences that a beam search translates at a time, and how often a process times it, unless told otherwise.
+const SENTENCES: usize = 32;
+const SEARCHES: usize = 3;
+
 /// Whether a model reads sentences.
 pub fn is_text(model: &str) -> bool {
     transformer::find(model).is_ok()
@@ -56,6 +60,8 @@ const CHANNELS: usize = 16;
 pub enum What {
     /// A training step of a model, in milliseconds
     Step,
+    /// Beam search of a batch of sentences, in milliseconds
+    Translate,
     /// An activation function forward and backward, in nanoseconds an element
     Activation,
 }
@@ -66,14 +72,14 @@ impl What {
         match self {
             What::Step if !is_text(model) => &MODES,
             // Numbers in a row, and tokens, have no channels to come last.
-            What::Step | What::Activation => &["eager", "compile"],
+            What::Step | What::Translate | What::Activation => &["eager", "compile"],
         }
     }
 
     /// Unit of its times.
     pub fn unit(self) -> &'static str {
         match self {
-            What::Step => "ms",
+            What::Step | What::Translate => "ms",
             What::Activation => "ns",
         }
     }
@@ -88,11 +94,11 @@ pub struct Case {
     pub model: String,
     /// Activation as the table shows it.
     pub activation: String,
-    /// Examples a step, or elements.
+    /// Examples a step, sentences, or elements.
     pub batch: usize,
     /// `f32` or `bf16`.
     pub precision: String,
-    /// Steps, or repeats of a function, that a process times.
+    /// Steps, searches, or repeats of a function, that a process times.
     pub steps: usize,
 }
 
@@ -102,6 +108,12 @@ impl Case {
         let ModelCase { name, batch, steps, .. } = model;
         let (activation, precision) = (activation.to_string(), precision.to_string());
         Self { what: What::Step, model: name.into(), activation, batch, precision, steps }
+    }
+
+    /// Beam search with a Transformer.
+    pub fn translate(model: ModelCase, activation: &Activation, precision: Precision) -> Self {
+        let searched = ModelCase { batch: SENTENCES, steps: SEARCHES, ..model };
+        Self { what: What::Translate, ..Self::step(searched, activation, precision) }
     }
 
     /// A function alone.
@@ -116,8 +128,8 @@ impl Case {
         let (batch, steps, threads) = (self.batch.to_string(), self.steps.to_string(), threads.to_string());
         let channels = CHANNELS.to_string();
         let words: &[&str] = match self.what {
-            What::Step => &[
-                "step",
+            What::Step | What::Translate => &[
+                if self.what == What::Step { "step" } else { "translate" },
                 "--model",
                 &self.model,
                 "--activation",
@@ -149,13 +161,13 @@ impl Case {
 
     /// What it is, for people.
     pub fn label(&self) -> String {
-        match self.what {
-            What::Step => {
-                let unit = if is_text(&self.model) { "tokens" } else { "images" };
-                format!("{}, {}, {} {unit}, {}", self.model, self.activation, self.batch, self.precision)
-            }
-            What::Activation => format!("{} alone", self.activation),
-        }
+        let unit = match self.what {
+            What::Step if is_text(&self.model) => "tokens",
+            What::Step => "images",
+            What::Translate => "sentences translated",
+            What::Activation => return format!("{} alone", self.activation),
+        };
+        format!("{}, {}, {} {unit}, {}", self.model, self.activation, self.batch, self.precision)
     }
 }
 

@@ -16,7 +16,7 @@ mod table;
 
 use crate::args::{Whole, say};
 use anyhow::{Context, Result};
-use case::{Case, MODELS, MODES, ModelCase, What};
+use case::{Case, MODELS, MODES, ModelCase, What, is_text};
 use clap::builder::PossibleValuesParser;
 use process::Programs;
 use rounds::{Effort, Rounds};
@@ -28,7 +28,7 @@ use swish_record::write_atomic;
 use swish_train::cell::Precision;
 use table::{Key, Row};
 
-/// Time training steps and activations beside PyTorch: rows of results/bench/cpu.csv, a table and a plot
+/// Time training steps, beam search and activations beside PyTorch: rows of results/bench/cpu.csv, a table and a plot
 ///
 /// Ours and PyTorch's modes run in turn, each in a process of its own, and a row is written as soon as it is measured. Rows that this
 /// program has measured before on this machine are kept, so that an interrupted run goes on where it was. Without PyTorch ours is
@@ -39,7 +39,7 @@ use table::{Key, Row};
 )]
 pub struct Args {
     /// Only these kinds of rows
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "step,activation", value_name = "W,W")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "step,translate,activation", value_name = "W,W,..")]
     what: Vec<What>,
     /// Models of the training steps
     #[arg(long, value_delimiter = ',', value_name = "M,M,..", value_parser = PossibleValuesParser::new(MODELS.map(|m| m.name)),
@@ -59,7 +59,8 @@ pub struct Args {
     /// Precisions of the training steps
     #[arg(long, value_delimiter = ',', value_name = "P,P", default_value = "f32,bf16")]
     precisions: Vec<Precision>,
-    /// Examples a step, of Transformers tokens; unless given 8 to 128 examples, by the size of the model, and 2048 tokens
+    /// Examples a step, of Transformers tokens, of beam search sentences; unless given 8 to 128 examples, by the size of the model, 2048
+    /// tokens and 32 sentences
     #[arg(long, value_parser = Whole(1..=65_536))]
     batch: Option<usize>,
     /// Modes of PyTorch
@@ -69,7 +70,7 @@ pub struct Args {
     /// Rounds: ours, then each mode of PyTorch
     #[arg(long, default_value_t = 3, value_parser = Whole(1..=1000))]
     rounds: usize,
-    /// Steps, or repeats of a function, that each process times; unless given 10, and 3 where they take seconds
+    /// Steps, searches, or repeats of a function, that each process times; unless given 10, and 3 where they take seconds
     #[arg(long, value_parser = Whole(1..=1_000_000))]
     steps: Option<usize>,
     /// To save time: after the first round, of PyTorch's modes only the fastest
@@ -156,19 +157,36 @@ impl Args {
             cases.extend(self.functions.iter().map(Case::activation));
         }
         if self.what.contains(&What::Step) {
-            for model in MODELS.into_iter().filter(|model| self.models.iter().any(|name| name == model.name)) {
-                let model = ModelCase { batch: self.batch.unwrap_or(model.batch), ..model };
-                let mut activations = self.activations.clone();
-                if activations.is_empty() {
-                    activations = model.activations.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
-                }
-                for activation in &activations {
-                    cases.extend(self.precisions.iter().map(|&precision| Case::step(model, activation, precision)));
-                }
-            }
+            cases.extend(self.of_models(|_| true, Case::step)?);
+        }
+        if self.what.contains(&What::Translate) {
+            cases.extend(self.of_models(is_text, Case::translate)?);
         }
         for case in &mut cases {
             case.steps = self.steps.unwrap_or(case.steps);
+            if case.what != What::Activation {
+                case.batch = self.batch.unwrap_or(case.batch);
+            }
+        }
+        Ok(cases)
+    }
+
+    /// Of those models asked for that `some` are: a case for each activation and precision.
+    fn of_models(
+        &self,
+        some: impl Fn(&str) -> bool,
+        case: impl Fn(ModelCase, &Activation, Precision) -> Case,
+    ) -> Result<Vec<Case>> {
+        let mut cases = Vec::new();
+        let asked = |name: &str| self.models.iter().any(|model| model == name);
+        for model in MODELS.into_iter().filter(|model| asked(model.name) && some(model.name)) {
+            let mut activations = self.activations.clone();
+            if activations.is_empty() {
+                activations = model.activations.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+            }
+            for activation in &activations {
+                cases.extend(self.precisions.iter().map(|&precision| case(model, activation, precision)));
+            }
         }
         Ok(cases)
     }
@@ -224,6 +242,17 @@ mod tests {
     fn transformers_are_timed_by_tokens() {
         let some = labels(&["--what", "step", "--models", "transformer_base"]);
         assert_eq!(some, ["transformer_base, swish, 2048 tokens, f32", "transformer_base, swish, 2048 tokens, bf16"]);
+    }
+
+    #[test]
+    fn transformers_translate_too() {
+        let some = labels(&["--what", "translate", "--precisions", "bf16"]);
+        assert_eq!(some, ["transformer_base, swish, 32 sentences translated, bf16"]);
+        assert_eq!(labels(&["--what", "translate", "--models", "resnet20"]), Vec::<String>::new());
+        let [case] = &cases(&["--what", "translate", "--precisions", "f32", "--batch", "8"])[..] else { panic!() };
+        let expected =
+            "translate --model transformer_base --activation swish --batch 8 --precision f32 --steps 3 --threads 2";
+        assert_eq!(case.arguments("swish", 2).join(" "), expected);
     }
 
     #[test]

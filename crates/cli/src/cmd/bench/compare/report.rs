@@ -26,6 +26,7 @@ fn heading(row: &Row) -> String {
         What::Step if is_text(&key.model) => "Training step, translation",
         What::Step if imagenet(row) => "Training step, ImageNet",
         What::Step => "Training step, CIFAR-10",
+        What::Translate => "Beam search",
         What::Activation => "Activation alone, forward and backward",
     };
     let s = if key.threads == 1 { "" } else { "s" };
@@ -44,13 +45,13 @@ pub fn markdown(rows: &[Row]) -> String {
 /// The columns of a section: a heading, then a text a row. Modes that no row has are left out.
 fn columns(section: &[Row]) -> Vec<Vec<String>> {
     let (what, unit) = (section[0].key.what, &section[0].unit);
-    let decimals = if what == What::Step { 1 } else { 2 };
+    let decimals = if what == What::Activation { 2 } else { 1 };
     let number = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |v| format!("{v:.decimals$}"));
     let mut columns = Vec::new();
     let mut column = |heading: &str, text: &dyn Fn(&Row) -> String| {
         columns.push(std::iter::once(heading.to_owned()).chain(section.iter().map(text)).collect());
     };
-    if what == What::Step {
+    if what != What::Activation {
         column("model", &|r| r.key.model.clone());
         column("batch", &|r| r.key.batch.to_string());
     }
@@ -63,7 +64,7 @@ fn columns(section: &[Row]) -> Vec<Vec<String>> {
         }
     }
     column("fastest / ours", &ratio);
-    if what == What::Step {
+    if what != What::Activation {
         let whole = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |v| format!("{v:.0}"));
         column("MiB, ours / eager", &|r| format!("{} / {}", whole(r.rss_mib_ours), whole(r.rss_mib_eager)));
     }
@@ -101,6 +102,9 @@ fn notes(section: &[Row]) -> String {
             format!(
                 "Milliseconds of a training step on random images of {sizes}, {classes} classes (forward, loss, backward, SGD{head})"
             )
+        }
+        What::Translate => {
+            "Milliseconds in which a batch of random sentences of 32 tokens is translated into sentences as long by random weights (beam of 4, keys and values kept)".into()
         }
         What::Activation => {
             let elements = joined(section, " or ", |r| r.key.batch.to_string());
@@ -177,7 +181,7 @@ fn panel(section: &[Row]) -> RatioPanel {
     for row in section {
         let key = &row.key;
         let label = match key.what {
-            What::Step => format!("{}, {}, batch {}", key.model, key.activation, key.batch),
+            What::Step | What::Translate => format!("{}, {}, batch {}", key.model, key.activation, key.batch),
             What::Activation => key.activation.clone(),
         };
         let series = usize::from(key.precision != "f32");
@@ -237,6 +241,16 @@ mod tests {
         let (images, sentences) = text.split_once("### Training step, translation").unwrap();
         assert!(images.contains("random images") && !images.contains("transformer"), "{images}");
         assert!(sentences.contains("random sentences") && sentences.contains("Adam"), "{sentences}");
+    }
+
+    #[test]
+    fn beam_search_has_a_section_of_its_own() {
+        let mut search = row("transformer_base", "f32", 100.0, Some(1.5));
+        (search.key.what, search.key.batch) = (What::Translate, 32);
+        let text = markdown(&[row("transformer_base", "f32", 100.0, Some(1.5)), search]);
+        let (steps, search) = text.split_once("### Beam search").unwrap();
+        assert!(steps.contains("Adam") && !steps.contains("beam"), "{steps}");
+        assert!(search.contains("| transformer_base | 32") && search.contains("beam of 4"), "{search}");
     }
 
     #[test]
