@@ -2,7 +2,7 @@
 //! evaluation.
 
 use crate::ahead::Ahead;
-use crate::stream::{AUGMENT, SHUFFLE, SPLIT, stream};
+use crate::stream::{AUGMENT, SHUFFLE, SPLIT, stream, stream_seed};
 use crate::{Augment, DataError, Images, Normalise};
 use std::sync::Arc;
 use swish_kernels::rng::Rng;
@@ -65,14 +65,10 @@ impl TrainBatches {
         seed: u64,
         start_step: u64,
     ) -> Result<Self, DataError> {
-        check_batch(&images, indices.as_deref(), batch)?;
         augment.check(images.h, images.w)?;
-        let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
-        check_size(batch, indices.len())?;
-        let steps_per_epoch = (indices.len() / batch) as u64;
-        let mut stream =
-            Stream { images, indices, batch, augment, seed, step: start_step, epoch: None, order: Vec::new() };
-        let batches = Ahead::start(AHEAD, move || Some(Ok(stream.next_batch())))?;
+        let mut drafts = Drafts::new(images.clone(), indices, batch, seed, start_step)?;
+        let steps_per_epoch = drafts.steps_per_epoch();
+        let batches = Ahead::start(AHEAD, move || Some(Ok(assemble(&images, drafts.draw(), &augment))))?;
         Ok(Self { batches, steps_per_epoch })
     }
 
@@ -91,21 +87,54 @@ impl Iterator for TrainBatches {
     }
 }
 
-/// The state of the preparing thread.
-struct Stream {
+/// Which images a batch has and how they are augmented, for whoever has the images already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Which of the images.
+    pub indices: Vec<u32>,
+    /// Of each the seed of the generator that [`Augment::apply`] draws from.
+    pub seeds: Vec<u64>,
+    /// Their classes.
+    pub labels: Vec<u32>,
+}
+
+/// The stream of [`TrainBatches`] before its images are fetched: the same batches.
+#[derive(Debug)]
+pub struct Drafts {
     images: Arc<Images>,
     indices: Arc<Vec<u32>>,
     batch: usize,
-    augment: Augment,
     seed: u64,
     step: u64,
     epoch: Option<u64>,
     order: Vec<u32>,
 }
 
-impl Stream {
-    fn next_batch(&mut self) -> Batch {
-        let steps = (self.indices.len() / self.batch) as u64;
+impl Drafts {
+    /// Starts at `start_step`; `indices` chooses among the images, `None` takes all.
+    ///
+    /// # Errors
+    /// A batch of 0 or of more images than there are, an index outside the images.
+    pub fn new(
+        images: Arc<Images>,
+        indices: Option<Arc<Vec<u32>>>,
+        batch: usize,
+        seed: u64,
+        start_step: u64,
+    ) -> Result<Self, DataError> {
+        check_batch(&images, indices.as_deref(), batch)?;
+        let indices = indices.unwrap_or_else(|| Arc::new(all(&images)));
+        check_size(batch, indices.len())?;
+        Ok(Self { images, indices, batch, seed, step: start_step, epoch: None, order: Vec::new() })
+    }
+
+    fn steps_per_epoch(&self) -> u64 {
+        (self.indices.len() / self.batch) as u64
+    }
+
+    /// The next batch.
+    pub fn draw(&mut self) -> Draft {
+        let steps = self.steps_per_epoch();
         let (epoch, step) = (self.step / steps, self.step % steps);
         if self.epoch != Some(epoch) {
             self.order.clone_from(&self.indices);
@@ -114,19 +143,26 @@ impl Stream {
         }
         self.step += 1;
         let first = step as usize * self.batch;
-        let chosen = &self.order[first..first + self.batch];
-        assemble(&self.images, chosen, &self.augment, |k| stream(self.seed, &[AUGMENT, epoch, (first + k) as u64]))
+        let indices = self.order[first..first + self.batch].to_vec();
+        let seeds =
+            (first..first + self.batch).map(|place| stream_seed(self.seed, &[AUGMENT, epoch, place as u64])).collect();
+        let labels = labels(&self.images, &indices);
+        Draft { indices, seeds, labels }
     }
 }
 
-fn assemble(images: &Images, chosen: &[u32], augment: &Augment, rng: impl Fn(usize) -> Rng) -> Batch {
+fn labels(images: &Images, indices: &[u32]) -> Vec<u32> {
+    indices.iter().map(|&index| u32::from(images.labels[index as usize])).collect()
+}
+
+fn assemble(images: &Images, draft: Draft, augment: &Augment) -> Batch {
+    let Draft { indices, seeds, labels } = draft;
     let size = images.h * images.w * 3;
-    let mut xs = vec![0.0; chosen.len() * size];
-    for (k, (index, out)) in chosen.iter().zip(xs.chunks_exact_mut(size)).enumerate() {
-        augment.apply(images.image(*index as usize), images.h, images.w, &mut rng(k), out);
+    let mut xs = vec![0.0; indices.len() * size];
+    for ((&index, seed), out) in indices.iter().zip(seeds).zip(xs.chunks_exact_mut(size)) {
+        augment.apply(images.image(index as usize), images.h, images.w, &mut Rng::new(seed), out);
     }
-    let labels = chosen.iter().map(|index| u32::from(images.labels[*index as usize])).collect();
-    Batch { xs, labels, n: chosen.len() }
+    Batch { xs, labels, n: indices.len() }
 }
 
 /// The evaluation pass: every chosen image once, in order, only normalised; the last batch may be smaller.
@@ -159,9 +195,11 @@ impl Iterator for EvalBatches {
 
     fn next(&mut self) -> Option<Batch> {
         let end = self.indices.len().min(self.done + self.batch);
-        let chosen = &self.indices[self.done..end];
+        let indices = self.indices[self.done..end].to_vec();
         self.done = end;
-        (!chosen.is_empty()).then(|| assemble(&self.images, chosen, &self.augment, |_| Rng::new(0)))
+        // Nothing is drawn.
+        let (seeds, labels) = (vec![0; indices.len()], labels(&self.images, &indices));
+        (!indices.is_empty()).then(|| assemble(&self.images, Draft { indices, seeds, labels }, &self.augment))
     }
 }
 

@@ -18,7 +18,7 @@
 //! | `embedded` | images made by the program |
 //! | `dataset` | [`Dataset`], [`Images`], class names |
 //! | `augment` | [`Normalise`], [`Augment`]: each recipe's own |
-//! | `batches` | [`TrainBatches`], [`eval_batches`], [`split`] |
+//! | `batches` | [`TrainBatches`], [`Drafts`] of them, [`eval_batches`], [`split`] |
 //! | `ahead` | batches made ahead, on a thread |
 //! | `digest` | content hashes |
 //! | `stream` | random streams by purpose, epoch and position |
@@ -49,7 +49,7 @@ pub mod text;
 mod whole;
 
 pub use augment::{Augment, Normalise, PadMode};
-pub use batches::{Batch, EvalBatches, TrainBatches, eval_batches, split};
+pub use batches::{Batch, Draft, Drafts, EvalBatches, TrainBatches, eval_batches, split};
 pub use dataset::{Dataset, IMAGE_BYTES, Images, SIDE};
 pub use error::DataError;
 pub use fetch::{Fetched, fetch};

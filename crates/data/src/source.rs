@@ -2,7 +2,9 @@
 
 use crate::imagenet::stream::{self, Undecodable};
 use crate::imagenet::{ImageNet, ImageNetTransform};
-use crate::{Augment, Batch, DataError, DataSource, Dataset, Images, LoadedData, TrainBatches, eval_batches, split};
+use crate::{
+    Augment, Batch, DataError, DataSource, Dataset, Drafts, Images, LoadedData, TrainBatches, eval_batches, split,
+};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError};
@@ -43,6 +45,11 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
     /// # Errors
     /// A batch of 0, threads.
     fn eval_batches(&self, batch: usize) -> Result<Batches, DataError>;
+
+    /// These images where all of them are in memory, for who keeps them elsewhere.
+    fn in_memory(&self) -> Option<&InMemory> {
+        None
+    }
 
     /// Training images that turned out to be damaged, a line each: what training batches so far showed another image for.
     fn damaged(&self) -> Vec<String> {
@@ -92,6 +99,20 @@ impl InMemory {
         let (dataset, source, version) = (data.dataset, data.source, data.version.clone());
         Ok(Self { dataset, source, version, augment, train, eval })
     }
+
+    /// The images that [`InMemory::drafts`] speak of, and what is done to them.
+    pub fn train_images(&self) -> (&Images, &Augment) {
+        (&self.train.images, &self.augment)
+    }
+
+    /// The batches of [`ImageSource::train_batches`] before their images are fetched.
+    ///
+    /// # Errors
+    /// A batch of 0 or of more images than there are.
+    pub fn drafts(&self, batch: usize, seed: u64, start_step: u64) -> Result<Drafts, DataError> {
+        let Part { images, indices } = self.train.clone();
+        Drafts::new(images, indices, batch, seed, start_step)
+    }
 }
 
 impl ImageSource for InMemory {
@@ -131,6 +152,10 @@ impl ImageSource for InMemory {
     fn eval_batches(&self, batch: usize) -> Result<Batches, DataError> {
         let Part { images, indices } = self.eval.clone();
         Ok(Box::new(eval_batches(images, indices, batch, self.augment.normalise)?.map(Ok)))
+    }
+
+    fn in_memory(&self) -> Option<&InMemory> {
+        Some(self)
     }
 }
 

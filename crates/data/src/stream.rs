@@ -10,5 +10,10 @@ pub(crate) const PHRASES: u64 = 4;
 
 /// The generator of a seed and a path of numbers, such as (purpose, epoch, position).
 pub(crate) fn stream(seed: u64, path: &[u64]) -> Rng {
-    Rng::new(path.iter().fold(seed, |state, part| at(state, *part)))
+    Rng::new(stream_seed(seed, path))
+}
+
+/// The seed of that generator.
+pub(crate) fn stream_seed(seed: u64, path: &[u64]) -> u64 {
+    path.iter().fold(seed, |state, part| at(state, *part))
 }

@@ -96,22 +96,26 @@ fn train(session: &mut Session<'_>, steps: u64) -> Result<End> {
     let blind = (session.net.classes as f64).ln();
     let mut batches = session.batches(0)?;
     let (quarter, last) = (steps.div_ceil(4), steps.div_ceil(10));
-    let (mut sum, mut end_sum) = (0.0, 0.0);
+    let (mut sum, mut end_sum, mut known) = (0.0, 0.0, 0);
     let mut means: Vec<f64> = Vec::new();
     for step in 0..steps {
-        let loss = session.step(&mut batches, step)?;
-        if !loss.is_finite() {
-            return Ok(End::Failed(format!("diverged: training loss is {loss} at step {step}")));
+        session.step(&mut batches, step)?;
+        let judged = (step + 1).is_multiple_of(quarter);
+        for loss in session.losses(judged || step + 1 == steps)? {
+            if !loss.is_finite() {
+                return Ok(End::Failed(format!("diverged: training loss is {loss} at step {known}")));
+            }
+            sum += loss;
+            if known >= steps - last {
+                end_sum += loss;
+            }
+            known += 1;
         }
-        sum += loss;
-        if (step + 1).is_multiple_of(quarter) {
+        if judged {
             means.push(std::mem::take(&mut sum) / quarter as f64);
             if let Some(why) = hopeless(&means, blind) {
                 return Ok(End::Failed(format!("{why} in the steps before {}", step + 1)));
             }
-        }
-        if step >= steps - last {
-            end_sum += loss;
         }
     }
     let evaluation = session.evaluate(true)?;

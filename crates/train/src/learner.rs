@@ -103,6 +103,14 @@ impl Learner {
     }
 }
 
+/// The mean loss of each step from the losses of its batches; one that is not finite is told instead.
+pub(crate) fn means(losses: &[f64], replicas: u64) -> impl Iterator<Item = f64> {
+    losses.chunks(replicas.max(1) as usize).map(|step| {
+        let broken = step.iter().copied().find(|loss| !loss.is_finite());
+        broken.unwrap_or_else(|| step.iter().sum::<f64>() / step.len() as f64)
+    })
+}
+
 /// The next of a stream of training batches, which has no end.
 pub(crate) fn next<T>(batches: &mut impl Iterator<Item = T>) -> Result<T> {
     let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };

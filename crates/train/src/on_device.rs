@@ -10,19 +10,32 @@ use std::rc::Rc;
 use swish_core::device::{self, DeviceNetwork, Make};
 use swish_core::models::Net;
 use swish_core::nn::{Compute, LossConfig, Network, Pass};
+use swish_data::{Augment, Draft, Normalise, PadMode};
+use swish_kernels::cuda::launch::images;
 use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
-use swish_kernels::cuda::{Engine, Precision, Scratch, Slice, Stored};
+use swish_kernels::cuda::{Engine, Precision, Scratch, Slice, Stored, ViewMut};
 use swish_kernels::optim::{AdamStep, RmsPropStep, SgdStep};
 
-/// A batch of images (n, h, w, c) with their classes.
+/// A batch for a device.
 #[derive(Clone, Copy, Debug)]
-pub struct Images<'a> {
-    /// (n, h, w, c).
-    pub shape: [usize; 4],
-    /// Their values.
-    pub xs: &'a [f32],
-    /// One class an image.
-    pub labels: &'a [u32],
+pub enum Examples<'a> {
+    /// Images with one class each.
+    Images {
+        /// (n, h, w, c).
+        shape: [usize; 4],
+        /// Their values.
+        xs: &'a [f32],
+        /// Their classes.
+        labels: &'a [u32],
+    },
+    /// Some of the images that the device keeps.
+    Kept(&'a Draft),
+}
+
+/// Training images on a device, as bytes.
+struct Kept<D: Engine> {
+    pixels: Slice<D, u8>,
+    augment: images::Augment,
 }
 
 /// What learns on a device, whichever it is and whatever is learned from.
@@ -30,14 +43,18 @@ pub trait OnDevice {
     /// What the device is.
     fn name(&self) -> String;
 
-    /// A step with the mean gradient of the batches since the last one.
+    /// A step with the mean gradient of the batches since the last one. Does not wait for the device. From the first loss on that is not
+    /// finite, nothing is changed any more until [`OnDevice::upload`].
     ///
     /// # Errors
     /// No batch since the last step, and the device's.
     fn update(&mut self, lr: f64) -> Result<()>;
 
-    /// Forgets the batches since the last step.
-    fn discard(&mut self);
+    /// The losses of the batches since the last call, in order; waits for the device.
+    ///
+    /// # Errors
+    /// The device's, also those of what was launched before.
+    fn losses(&mut self) -> Result<Vec<f64>>;
 
     /// Exchanges the parameters' values and their averages, where there are any: done twice, all is as before.
     ///
@@ -60,11 +77,17 @@ pub trait OnDevice {
 
 /// What learns from images.
 pub trait OnImages: OnDevice {
-    /// The gradient of one batch, added to those since the last update; returns the loss.
+    /// Brings all training images to the device, which augments them from then on.
     ///
     /// # Errors
-    /// Images that the network does not take, and the device's.
-    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64>;
+    /// The device's, such as memory.
+    fn keep(&mut self, images: &swish_data::Images, augment: &Augment) -> Result<()>;
+
+    /// The gradient of one batch, added to those since the last update. Does not wait for the device.
+    ///
+    /// # Errors
+    /// Images that the network does not take, a draft where none are kept, and the device's.
+    fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass) -> Result<()>;
 
     /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
     ///
@@ -110,11 +133,35 @@ pub struct DeviceLearner<D: Engine, E: Stored, M = Network> {
     state: [Slice<D, f32>; 2],
     averages: Option<Moving<D>>,
     clip: Slice<D, f32>,
+    losses: Losses<D>,
+    kept: Option<Rc<Kept<D>>>,
     scratch: Scratch<D>,
     /// Steps done.
     steps: u64,
     /// Batches since the last of them.
     batches: u64,
+}
+
+/// Losses that nobody has asked for yet.
+struct Losses<D: Engine> {
+    there: Slice<D, f32>,
+    /// How many of them there are.
+    len: usize,
+    /// Those before, which the device had no more room for.
+    here: Vec<f64>,
+    /// Not 0 once one was not finite.
+    stop: Slice<D, u32>,
+}
+
+/// Losses that a device keeps.
+const KEPT: usize = 256;
+
+impl<D: Engine> Losses<D> {
+    fn fetch(&mut self, device: &D) -> Result<(), D::Error> {
+        let losses = self.there.to_vec(device)?;
+        self.here.extend(losses.into_iter().take(std::mem::take(&mut self.len)).map(f64::from));
+        Ok(())
+    }
 }
 
 /// Moving averages.
@@ -163,9 +210,10 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
             let moving = |decay| Ok::<_, D::Error>(Moving { decay, weights: zeros(len)?, running: zeros(running)? });
             let second = if config.rule.state().len() > 1 { len } else { 0 };
             let groups = Groups::new(&**device, &decays)?;
-            Ok((groups, [zeros(len)?, zeros(second)?], decay.map(moving).transpose()?, zeros(1)?))
+            let losses = Losses { there: zeros(KEPT)?, len: 0, here: Vec::new(), stop: Slice::zeros(&**device, 1)? };
+            Ok((groups, [zeros(len)?, zeros(second)?], decay.map(moving).transpose()?, zeros(1)?, losses))
         };
-        let (groups, state, averages, clip) = build().map_err(on_device)?;
+        let (groups, state, averages, clip, losses) = build().map_err(on_device)?;
         let mut made = Self {
             net: on,
             device: device.clone(),
@@ -174,6 +222,8 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
             state,
             averages,
             clip,
+            losses,
+            kept: None,
             scratch: Scratch::default(),
             steps: 0,
             batches: 0,
@@ -182,12 +232,21 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
         Ok(made)
     }
 
-    /// Runs one batch, whose gradient is added to those since the last update.
-    pub(crate) fn add_batch(&mut self, run: impl FnOnce(&mut DeviceNetwork<D, E, M>) -> Result<()>) -> Result<()> {
+    /// Runs one batch, whose gradient is added to those since the last update. `run` puts its loss where it is told to, and sets the flag
+    /// where that is not finite.
+    pub(crate) fn add_batch(
+        &mut self,
+        run: impl FnOnce(&mut DeviceNetwork<D, E, M>, ViewMut<'_, D, f32>, ViewMut<'_, D, u32>) -> Result<()>,
+    ) -> Result<()> {
         if self.batches > 0 {
             self.net.keep_gradient()?;
         }
-        run(&mut self.net)?;
+        let Losses { there, len, stop, .. } = &mut self.losses;
+        run(&mut self.net, there.view_mut().range(*len..*len + 1), stop.view_mut())?;
+        *len += 1;
+        if *len == KEPT {
+            self.losses.fetch(&self.device).map_err(on_device)?;
+        }
         if self.batches > 0 {
             self.net.add_kept()?;
         }
@@ -195,14 +254,9 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
         Ok(())
     }
 
-    /// The network on the device.
-    pub(crate) fn net(&self) -> &DeviceNetwork<D, E, M> {
-        &self.net
-    }
-
     /// One step of the rule.
     fn apply(&mut self, lr: f64) -> Result<(), D::Error> {
-        let Self { net, config, groups, state: [first, second], averages, clip, scratch, steps, .. } = self;
+        let Self { net, config, groups, state: [first, second], averages, clip, losses, scratch, steps, .. } = self;
         let (steps, weight_decay) = (*steps, config.weight_decay);
         net.with_weights(|device, w, g| {
             let limit = match config.clip_norm {
@@ -213,7 +267,7 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
                 None => None,
             };
             let average = averages.as_mut().map(|moving| (moving.weights.view_mut(), decay_at(moving.decay, steps)));
-            let parameters = Parameters { w, g, clip: limit, average, copy: None };
+            let parameters = Parameters { w, g, clip: limit, average, stop: Some(losses.stop.view()) };
             let (first, second) = (first.view_mut(), second.view_mut());
             match config.rule {
                 Rule::Sgd { momentum, nesterov } => {
@@ -234,9 +288,44 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
 }
 
 impl<D: Engine, E: Stored> OnImages for DeviceLearner<D, E> {
-    fn batch(&mut self, images: &Images<'_>, config: &LossConfig, pass: &Pass) -> Result<f64> {
-        self.add_batch(|net| Ok(net.train(images.shape, images.xs, images.labels, config, pass)?))?;
-        Ok(self.net.losses(config)?.loss)
+    fn keep(&mut self, images: &swish_data::Images, augment: &Augment) -> Result<()> {
+        let normalise = match augment.normalise {
+            Normalise::Channel { mean, std } => images::Normalise::Channel { mean, std },
+            Normalise::PerImage => images::Normalise::PerImage,
+        };
+        let augment = images::Augment {
+            h: images.h,
+            w: images.w,
+            pad: augment.pad,
+            reflect: augment.pad_mode == PadMode::Reflect,
+            crop: augment.crop,
+            flip: augment.flip,
+            normalise,
+        };
+        let pixels = Slice::of(&*self.device, &images.pixels).map_err(on_device)?;
+        self.kept = Some(Rc::new(Kept { pixels, augment }));
+        Ok(())
+    }
+
+    fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass) -> Result<()> {
+        let kept = self.kept.clone();
+        self.add_batch(|net, loss, stop| {
+            match *examples {
+                Examples::Images { shape, xs, labels } => net.train(shape, xs, labels, config, pass)?,
+                Examples::Kept(Draft { indices, seeds, labels }) => {
+                    let Some(Kept { pixels, augment }) = kept.as_deref() else {
+                        let (value, expected) = ("none".into(), "those that a draft speaks of".into());
+                        return Err(Error::BadValue { what: "images on the device", value, expected });
+                    };
+                    let bring = |device: &D, to: ViewMut<'_, D, f32>| {
+                        let (indices, seeds) = (Slice::of(device, indices)?, Slice::of(device, seeds)?);
+                        images::augment(device, augment, pixels.view(), indices.view(), seeds.view(), to)
+                    };
+                    net.train_on([indices.len(), augment.h, augment.w, 3], bring, labels, config, pass)?;
+                }
+            }
+            Ok(net.put_loss(config, loss, stop)?)
+        })
     }
 
     fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {
@@ -263,13 +352,15 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         self.net.weights_changed()?;
         if let Some(Moving { decay, running, .. }) = &mut self.averages {
             let decay = decay_at(*decay, self.steps);
-            optim::ema(&*self.device, decay, self.net.running().view(), running.view_mut()).map_err(on_device)?;
+            let stop = Some(self.losses.stop.view());
+            optim::ema(&*self.device, decay, self.net.running().view(), running.view_mut(), stop).map_err(on_device)?;
         }
         Ok(())
     }
 
-    fn discard(&mut self) {
-        self.batches = 0;
+    fn losses(&mut self) -> Result<Vec<f64>> {
+        self.losses.fetch(&self.device).map_err(on_device)?;
+        Ok(std::mem::take(&mut self.losses.here))
     }
 
     fn swap_averages(&mut self) -> Result<()> {
@@ -300,6 +391,8 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         self.net.upload()?;
         let (state, steps) = learner.optimizer.state();
         (self.steps, self.batches) = (steps, 0);
+        (self.losses.len, self.losses.here) = (0, Vec::new());
+        self.losses.stop.view_mut().zero(device).map_err(on_device)?;
         for ((host, slice), name) in state.iter().zip(&mut self.state).zip(self.config.rule.state()) {
             let values = self.net.to_device_layout(host, gap(name));
             slice.view_mut().write(device, &values).map_err(on_device)?;

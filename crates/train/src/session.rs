@@ -2,10 +2,10 @@
 
 use crate::averages::{Averages, MovingAverages};
 use crate::cell::Cell;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{self, Evaluation};
-use crate::learner::{Learner, next};
-use crate::on_device::{self, Images, OnImages};
+use crate::learner::{Learner, means, next};
+use crate::on_device::{self, Examples, OnImages};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::task::{Task, Training};
@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use std::num::NonZeroUsize;
 use swish_core::models::{self, Net};
 use swish_core::nn::{Compute, LossAndGradient, LossConfig, Pass, Stored};
-use swish_data::{Batches, Data, ImageSource};
+use swish_data::{Batches, Data, Drafts, ImageSource};
 use swish_kernels::rng;
 
 /// What the recipe's loss is made of.
@@ -55,6 +55,16 @@ pub struct Session<'a> {
     images: Box<dyn ImageSource>,
     /// Where another device learns: the learner's state is then that of its last [`Training::settle`].
     on_device: Option<Box<dyn OnImages>>,
+    /// Losses that nobody has asked for yet.
+    losses: Vec<f64>,
+}
+
+/// The training batches of a session.
+pub enum TrainingBatches {
+    /// With their images.
+    Images(Batches),
+    /// For a device that has the images.
+    Drafts(Drafts),
 }
 
 impl<'a> Session<'a> {
@@ -82,8 +92,12 @@ impl<'a> Session<'a> {
         let net = Net::new(info, &cell.activation, images.classes(), cell.seed, DType::F32, &Device::Cpu)?;
         let averages = cell.recipe.ema_decay.map(|decay| MovingAverages::new(&net.params, decay)).transpose()?;
         let learner = Learner::new(&net.params, &cell.recipe.optimizer, averages.map(Averages::Moving));
-        let on_device = device(&net, &learner)?;
-        Ok(Self { net, learner, cell, images, on_device })
+        let mut on_device = device(&net, &learner)?;
+        if let (Some(device), Some(images)) = (&mut on_device, images.in_memory()) {
+            let (images, augment) = images.train_images();
+            device.keep(images, augment)?;
+        }
+        Ok(Self { net, learner, cell, images, on_device, losses: Vec::new() })
     }
 
     /// How batch number `batch` is run in training.
@@ -102,28 +116,26 @@ fn step_on(
     device: &mut dyn OnImages,
     cell: &Cell,
     (h, w): (usize, usize),
-    batches: &mut Batches,
+    batches: &mut TrainingBatches,
     step: u64,
-) -> Result<f64> {
+) -> Result<()> {
     let recipe = &cell.recipe;
-    let mut loss = 0.0;
     for replica in 0..recipe.replicas {
-        let batch = next(batches)??;
-        let images = Images { shape: [batch.n, h, w, 3], xs: &batch.xs, labels: &batch.labels };
-        let pass = Session::training_pass(cell, step * recipe.replicas + replica);
-        let of_batch = device.batch(&images, &loss_config(recipe), &pass)?;
-        if !of_batch.is_finite() {
-            device.discard();
-            return Ok(of_batch);
+        let (config, pass) = (loss_config(recipe), Session::training_pass(cell, step * recipe.replicas + replica));
+        match batches {
+            TrainingBatches::Images(batches) => {
+                let batch = next(batches)??;
+                let images = Examples::Images { shape: [batch.n, h, w, 3], xs: &batch.xs, labels: &batch.labels };
+                device.batch(&images, &config, &pass)?;
+            }
+            TrainingBatches::Drafts(drafts) => device.batch(&Examples::Kept(&drafts.draw()), &config, &pass)?,
         }
-        loss += of_batch;
     }
-    device.update(recipe.schedule.at(step, recipe.steps))?;
-    Ok(loss / recipe.replicas as f64)
+    device.update(recipe.schedule.at(step, recipe.steps))
 }
 
 impl Training for Session<'_> {
-    type Batches = Batches;
+    type Batches = TrainingBatches;
     type Evaluation = Evaluation;
 
     fn learner(&self) -> &Learner {
@@ -134,24 +146,40 @@ impl Training for Session<'_> {
         &mut self.learner
     }
 
-    fn batches(&self, step: u64) -> Result<Batches> {
-        let recipe = &self.cell.recipe;
-        Ok(self.images.train_batches(recipe.batch, self.cell.seed, step * recipe.replicas)?)
+    fn batches(&self, step: u64) -> Result<TrainingBatches> {
+        let Recipe { batch, replicas, .. } = self.cell.recipe;
+        let (seed, start) = (self.cell.seed, step * replicas);
+        Ok(match self.images.in_memory().filter(|_| self.on_device.is_some()) {
+            Some(images) => TrainingBatches::Drafts(images.drafts(batch, seed, start)?),
+            None => TrainingBatches::Images(self.images.train_batches(batch, seed, start)?),
+        })
     }
 
-    fn step(&mut self, batches: &mut Batches, step: u64) -> Result<f64> {
-        let Self { net, learner, cell, images, on_device } = self;
+    fn step(&mut self, batches: &mut TrainingBatches, step: u64) -> Result<()> {
+        let Self { net, learner, cell, images, on_device, losses } = self;
         let recipe = &cell.recipe;
         let size = images.image_size();
         if let Some(device) = on_device {
             return step_on(&mut **device, cell, size, batches, step);
         }
-        learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |batch| {
+        let TrainingBatches::Images(batches) = batches else {
+            let expected = "those of this session, which are images".into();
+            return Err(Error::BadValue { what: "batches", value: "drafts".into(), expected });
+        };
+        losses.push(learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |batch| {
             let (xs, labels) = evaluate::images(next(batches)??, size)?;
             let pass = Session::training_pass(cell, batch);
             let done = loss_and_gradient(net, recipe, &xs, &labels, &pass)?;
             Ok((done.loss, done.gradient))
-        })
+        })?);
+        Ok(())
+    }
+
+    fn losses(&mut self, wait: bool) -> Result<Vec<f64>> {
+        if let Some(device) = self.on_device.as_mut().filter(|_| wait) {
+            self.losses.extend(means(&device.losses()?, self.cell.recipe.replicas));
+        }
+        Ok(std::mem::take(&mut self.losses))
     }
 
     fn evaluate(&mut self, _last: bool) -> Result<Evaluation> {

@@ -108,13 +108,29 @@ pub trait Training {
     /// Batches that the data do not allow.
     fn batches(&self, step: u64) -> Result<Self::Batches>;
 
-    /// Step number `step` (0-based) on the next batches of [`Training::batches`]: returns the mean training loss.
+    /// Step number `step` (0-based) on the next batches of [`Training::batches`]; [`Training::losses`] tells its loss.
     ///
-    /// A loss that is not finite leaves the network as it is.
+    /// A loss that is not finite leaves parameters, optimizer and averages as they are; another device then stands still until
+    /// [`Training::resume`].
     ///
     /// # Errors
-    /// Memory.
-    fn step(&mut self, batches: &mut Self::Batches, step: u64) -> Result<f64>;
+    /// Memory, and those of another device.
+    fn step(&mut self, batches: &mut Self::Batches, step: u64) -> Result<()>;
+
+    /// The mean training losses of the steps since those told last, in order. Another device tells them only to who waits for it.
+    ///
+    /// # Errors
+    /// The device's, also those of the steps.
+    fn losses(&mut self, wait: bool) -> Result<Vec<f64>>;
+
+    /// [`Training::step`], and its loss at once.
+    ///
+    /// # Errors
+    /// As both.
+    fn step_and_loss(&mut self, batches: &mut Self::Batches, step: u64) -> Result<f64> {
+        self.step(batches, step)?;
+        Ok(self.losses(true)?.pop().unwrap_or(f64::NAN))
+    }
 
     /// Evaluates on what is not trained on, with the averages where there are any. After the `last` step it leaves nothing out.
     ///

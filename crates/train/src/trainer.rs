@@ -65,6 +65,8 @@ struct Run<'a, R: Task + 'a> {
     metrics: MetricsWriter,
     events: Option<EventWriter>,
     at: Standing,
+    /// Steps whose losses are known, and the last of these.
+    known: (u64, f64),
     /// When this process began, less the seconds of earlier ones.
     clock: (Instant, f64),
 }
@@ -100,7 +102,8 @@ impl<'a, R: Task> Run<'a, R> {
         let events = options.tensorboard.then(|| events(&dir)).transpose()?;
         let clock = (Instant::now(), at.seconds);
         let outline = cell.recipe.outline();
-        Ok(Self { cell, data, outline, options, dir, session, metrics, events, at, clock })
+        let known = (at.step, f64::NAN);
+        Ok(Self { cell, data, outline, options, dir, session, metrics, events, at, known, clock })
     }
 
     fn finish(mut self) -> Result<RunRecord> {
@@ -139,26 +142,25 @@ impl<'a, R: Task> Run<'a, R> {
         let mut evaluation = Found::<R>::default();
         while self.at.step < steps {
             let lr = self.outline.lr_at(self.at.step);
-            let loss = self.session.step(&mut batches, self.at.step)?;
-            if !loss.is_finite() {
-                return Ok(End::Diverged(format!("diverged: training loss is {loss} at step {}", self.at.step)));
-            }
+            self.session.step(&mut batches, self.at.step)?;
             self.at.step += 1;
-            self.at.loss_sum += loss;
-            self.at.loss_steps += 1;
-            let pace = self.session.tokens().map(|tokens| tokens as f64 / begin.elapsed().as_secs_f64());
-            progress.step(self.at.step, loss, pace);
             let last = self.at.step == steps;
             let due = |every: u64| self.at.step.is_multiple_of(every.max(1)) || last;
             let (log, evaluate) = (due(log_every), due(eval_every));
+            // Never after the last step: a run that goes on always makes its last row itself.
+            let save = !last && last_save.elapsed() >= self.options.checkpoint_every;
+            if let Some(why) = self.take_losses(log || evaluate || save)? {
+                return Ok(End::Diverged(why));
+            }
+            let pace = self.session.tokens().map(|tokens| tokens as f64 / begin.elapsed().as_secs_f64());
+            progress.step(self.at.step, self.known.1, pace);
             if evaluate {
                 evaluation = self.session.evaluate(last)?;
             }
             if log || evaluate {
                 self.row(lr, evaluate.then_some(&evaluation), progress)?;
             }
-            // Never after the last step: a run that goes on always makes its last row itself.
-            if !last && last_save.elapsed() >= self.options.checkpoint_every {
+            if save {
                 self.save()?;
                 last_save = Instant::now();
             }
@@ -168,6 +170,19 @@ impl<'a, R: Task> Run<'a, R> {
             return Ok(End::Diverged(format!("diverged: test loss is {loss} after the last step")));
         }
         Ok(End::Finished(evaluation))
+    }
+
+    /// Takes in the losses that are known, or waits for all; why it is over, where one is not finite.
+    fn take_losses(&mut self, wait: bool) -> Result<Option<String>> {
+        for loss in self.session.losses(wait)? {
+            if !loss.is_finite() {
+                return Ok(Some(format!("diverged: training loss is {loss} at step {}", self.known.0)));
+            }
+            self.known = (self.known.0 + 1, loss);
+            self.at.loss_sum += loss;
+            self.at.loss_steps += 1;
+        }
+        Ok(None)
     }
 
     /// Adds a row to the curve: the mean loss since the last one, and an evaluation where there was one.

@@ -104,8 +104,10 @@ fn a_device_learns_what_the_cpu_learns() {
         let (mut there, mut here) = (on_device(&cell, &data, &host), Session::new(&cell, &data, Compute::Cpu).unwrap());
         let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
         for step in 0..4 {
-            let (loss, want) =
-                (there.step(&mut batches_there, step).unwrap(), here.step(&mut batches_here, step).unwrap());
+            let (loss, want) = (
+                there.step_and_loss(&mut batches_there, step).unwrap(),
+                here.step_and_loss(&mut batches_here, step).unwrap(),
+            );
             assert!((loss - want).abs() < 1e-4 * want, "{rule}, step {step}: loss {loss}, on the CPU {want}");
         }
         let (found, want) = (there.evaluate(true).unwrap(), here.evaluate(true).unwrap());
@@ -134,17 +136,17 @@ fn checkpoints_go_from_device_to_device() {
         let mut whole = on_device(&cell, &data, &host);
         let mut batches = whole.batches(0).unwrap();
         for step in 0..2 {
-            whole.step(&mut batches, step).unwrap();
+            whole.step_and_loss(&mut batches, step).unwrap();
         }
         whole.settle().unwrap();
         checkpoint::save(&file, &whole, &Standing { id: "x".into(), step: 2, ..Standing::default() }).unwrap();
-        let expected: Vec<f64> = (2..4).map(|step| whole.step(&mut batches, step).unwrap()).collect();
+        let expected: Vec<f64> = (2..4).map(|step| whole.step_and_loss(&mut batches, step).unwrap()).collect();
         let go_on = |mut session: Session<'_>, tolerance: f64| {
             checkpoint::load(&file, "x", &mut session).unwrap().unwrap();
             session.resume().unwrap();
             let mut batches = session.batches(2).unwrap();
             for (step, want) in (2..4).zip(&expected) {
-                let loss = session.step(&mut batches, step).unwrap();
+                let loss = session.step_and_loss(&mut batches, step).unwrap();
                 assert!((loss - want).abs() <= tolerance * want, "{rule}, step {step}: {loss}, not {want}");
             }
         };
@@ -163,12 +165,22 @@ fn a_loss_that_is_not_finite_leaves_the_weights() {
     });
     let mut session = on_device(&cell, &data, &host);
     let mut batches = session.batches(0).unwrap();
+    let start = session.learner().params.flat.copy().unwrap();
     session.step(&mut batches, 0).unwrap();
     session.settle().unwrap();
     let before = weights(&session);
-    assert!(!session.step(&mut batches, 1).unwrap().is_finite());
+    (1..3).for_each(|step| session.step(&mut batches, step).unwrap());
     session.settle().unwrap();
     assert_eq!(weights(&session), before);
+    assert_eq!(session.losses(false).unwrap(), [0.0; 0], "told to who waits");
+    let losses = session.losses(true).unwrap();
+    assert!(losses.len() == 3 && losses[0].is_finite() && !losses[1].is_finite(), "{losses:?}");
+    // It stands still until it is given sound weights.
+    session.learner().params.flat.set(&start).unwrap();
+    session.resume().unwrap();
+    assert!(session.step_and_loss(&mut batches, 3).unwrap().is_finite());
+    session.settle().unwrap();
+    assert_ne!(weights(&session), start.to_vec1::<f32>().unwrap());
 }
 
 /// Some of the program's phrases.
@@ -212,7 +224,10 @@ fn a_device_learns_to_translate_as_the_cpu_does() {
     assert_eq!((there.device(), here.device()), ("emulation".to_string(), "cpu".to_string()));
     let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
     for step in 0..3 {
-        let (loss, want) = (there.step(&mut batches_there, step).unwrap(), here.step(&mut batches_here, step).unwrap());
+        let (loss, want) = (
+            there.step_and_loss(&mut batches_there, step).unwrap(),
+            here.step_and_loss(&mut batches_here, step).unwrap(),
+        );
         assert!((loss - want).abs() < 1e-3 * want, "step {step}: loss {loss}, on the CPU {want}");
     }
     assert_eq!(there.tokens(), here.tokens());
@@ -229,13 +244,13 @@ fn a_device_learns_to_translate_as_the_cpu_does() {
     assert_mostly_near("state", &found, &want);
 
     checkpoint::save(&file, &there, &Standing { id: "x".into(), step: 3, ..Standing::default() }).unwrap();
-    let expected: Vec<f64> = (3..5).map(|step| there.step(&mut batches_there, step).unwrap()).collect();
+    let expected: Vec<f64> = (3..5).map(|step| there.step_and_loss(&mut batches_there, step).unwrap()).collect();
     for (mut session, tolerance) in [(on_device(), 0.0), (on_cpu(), 1e-3)] {
         checkpoint::load(&file, "x", &mut session).unwrap().unwrap();
         session.resume().unwrap();
         let mut batches = session.batches(3).unwrap();
         for (step, want) in (3..5).zip(&expected) {
-            let loss = session.step(&mut batches, step).unwrap();
+            let loss = session.step_and_loss(&mut batches, step).unwrap();
             assert!((loss - want).abs() <= tolerance * want, "step {step}: {loss}, not {want}");
         }
     }

@@ -17,7 +17,7 @@ use swish_train::evaluate::evaluate;
 use swish_train::optimizer::{DecayOn, Optimizer, OptimizerConfig, Rule};
 use swish_train::progress::Progress;
 use swish_train::recipes::plain;
-use swish_train::session::Session;
+use swish_train::session::{Session, TrainingBatches};
 use swish_train::trainer::{RunOptions, run_cell, weights_file};
 use swish_train::{Recipe, Training};
 
@@ -61,6 +61,12 @@ fn cell(recipe: Recipe) -> Cell {
     Cell { recipe, activation, seed: 3, precision: Precision::F32, profile: Profile::Smoke }
 }
 
+/// The stream of a session on the CPU.
+fn stream(session: &Session<'_>, step: u64) -> Batches {
+    let TrainingBatches::Images(batches) = session.batches(step).unwrap() else { panic!("drafts for a CPU") };
+    batches
+}
+
 fn images(batches: &mut Batches) -> (Tensor, Vec<u32>) {
     let batch = batches.next().unwrap().unwrap();
     (Tensor::from_vec(batch.xs, (batch.n, 32, 32, 3), &Device::Cpu).unwrap(), batch.labels)
@@ -76,7 +82,7 @@ fn net(cell: &Cell) -> Net {
 fn the_loss_is_smoothed_cross_entropy() {
     let (data, cell) = (data(40), cell(Recipe { replicas: 1, ..recipe() }));
     let mut session = Session::new(&cell, &data, Compute::Cpu).unwrap();
-    let (xs, labels) = images(&mut session.batches(0).unwrap());
+    let (xs, labels) = images(&mut stream(&session, 0));
     let logits: Vec<Vec<f32>> = net(&cell).forward(&xs, &Pass::train()).unwrap().to_vec2().unwrap();
     // Target 0.9 on the label and 0.1 shared out over all ten classes.
     let mut expected = 0.0;
@@ -89,7 +95,7 @@ fn the_loss_is_smoothed_cross_entropy() {
         }
     }
     let mut batches = session.batches(0).unwrap();
-    let loss = session.step(&mut batches, 0).unwrap();
+    let loss = session.step_and_loss(&mut batches, 0).unwrap();
     assert!((loss - expected).abs() < 1e-6, "{loss}, expected {expected}");
 }
 
@@ -101,12 +107,12 @@ fn a_step_takes_the_mean_gradient_of_its_replicas() {
     let mut batches = session.batches(0).unwrap();
     let net = net(&cell);
     let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);
-    let mut stream = session.batches(0).unwrap();
+    let mut again = stream(&session, 0);
     for step in 0..3 {
-        let loss = session.step(&mut batches, step).unwrap();
+        let loss = session.step_and_loss(&mut batches, step).unwrap();
         let (mut mean, mut losses) = (vec![0.0_f64; net.params.count()], 0.0);
         for _ in 0..2 {
-            let (xs, labels) = images(&mut stream);
+            let (xs, labels) = images(&mut again);
             let done = net.loss_and_gradient(
                 &xs,
                 &labels,
@@ -125,7 +131,7 @@ fn a_step_takes_the_mean_gradient_of_its_replicas() {
         let largest = ours.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(largest < 1e-6, "step {step}: {largest}");
     }
-    assert_eq!(session.batches(3).unwrap().next().unwrap().unwrap(), stream.next().unwrap().unwrap());
+    assert_eq!(stream(&session, 3).next().unwrap().unwrap(), again.next().unwrap().unwrap());
 }
 
 /// All that a run goes on from, as bits.
@@ -145,7 +151,7 @@ fn a_checkpoint_brings_every_bit_back() {
         let train = |session: &mut Session<'_>, from: u64, to: u64| {
             let mut batches = session.batches(from).unwrap();
             for step in from..to {
-                session.step(&mut batches, step).unwrap();
+                session.step_and_loss(&mut batches, step).unwrap();
             }
         };
         let mut whole = fresh();

@@ -54,7 +54,7 @@ fn a_step_takes_the_mean_gradient_of_its_replicas_at_noams_rate() {
     let mut optimizer = Optimizer::new(&net.params, &recipe.optimizer);
     let (mut batches, mut stream) = (session.batches(0).unwrap(), session.batches(0).unwrap());
     for step in 0..2 {
-        let loss = session.step(&mut batches, step).unwrap();
+        let loss = session.step_and_loss(&mut batches, step).unwrap();
         let (mut mean, mut losses) = (vec![0.0_f64; net.params.count()], 0.0);
         for replica in 0..2 {
             let batch = stream.next().unwrap();
@@ -92,7 +92,7 @@ fn a_checkpoint_brings_every_bit_back_and_one_of_another_tokenizer_is_refused() 
     let fresh = || TranslationSession::new(&cell, &data, Compute::Cpu).unwrap();
     let train = |session: &mut TranslationSession<'_>, from: u64, to: u64| {
         let mut batches = session.batches(from).unwrap();
-        (from..to).for_each(|step| assert!(session.step(&mut batches, step).unwrap().is_finite()));
+        (from..to).for_each(|step| assert!(session.step_and_loss(&mut batches, step).unwrap().is_finite()));
     };
     let (mut whole, mut first, mut second) = (fresh(), fresh(), fresh());
     train(&mut whole, 0, 6);

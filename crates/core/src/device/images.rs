@@ -6,7 +6,7 @@ use crate::nn::graph::{Graph, Value};
 use crate::nn::{Error, LossAndGradient, LossConfig, Network, Pass, Result};
 use candle_core::{Device as Host, Tensor};
 use std::rc::Rc;
-use swish_kernels::cuda::{Engine, Precision, Stored};
+use swish_kernels::cuda::{Engine, Precision, Stored, ViewMut};
 
 /// What a training step started from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +40,8 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         }
         let (n, h, w, c) = xs.dims4()?;
         let kind = Kind { shape: [n, h, w, c], train: false, auxiliary: false };
-        self.prepare(kind, &xs.flatten_all()?.to_vec1()?, &[])?;
+        let xs: Vec<f32> = xs.flatten_all()?.to_vec1()?;
+        self.prepare(kind, |device, mut to| to.write(device, &xs), &[])?;
         let ready = self.ready(kind)?;
         self.run_forward(ready, pass).map_err(on_device)?;
         self.logits(ready, ready.plan.graph.logits)
@@ -75,7 +76,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         Ok(Tensor::from_vec(self.read(ready, logits)?, (n, classes), &Host::Cpu)?)
     }
 
-    /// A training pass: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient for the optimizer.
+    /// A training pass: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient stays for the optimizer.
     ///
     /// # Errors
     /// [`Error::NotTraining`] in an evaluation pass, [`Error::BadInput`] for images that the network does not take, another number of
@@ -88,6 +89,26 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         config: &LossConfig,
         pass: &Pass,
     ) -> Result<()> {
+        let expected: usize = shape.iter().product();
+        if xs.len() != expected {
+            let expected = format!("{expected} values, for images {shape:?}");
+            return Err(Error::BadInput { layer: "network".into(), found: vec![xs.len()], expected });
+        }
+        self.train_on(shape, |device, mut to| to.write(device, xs), targets, config, pass)
+    }
+
+    /// As [`DeviceNetwork::train`] on images (n, h, w, c) that `bring` writes to their place on the device.
+    ///
+    /// # Errors
+    /// As [`DeviceNetwork::train`], and those of `bring`.
+    pub fn train_on(
+        &mut self,
+        shape: [usize; 4],
+        bring: impl FnOnce(&D, ViewMut<'_, D, f32>) -> Result<(), D::Error>,
+        targets: &[u32],
+        config: &LossConfig,
+        pass: &Pass,
+    ) -> Result<()> {
         if !pass.train {
             return Err(Error::NotTraining);
         }
@@ -96,7 +117,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![targets.len()], expected });
         }
         let kind = Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 };
-        self.prepare(kind, xs, targets)?;
+        self.prepare(kind, bring, targets)?;
         let classes = self.ready(kind)?.classes();
         if let Some(&wrong) = targets.iter().find(|&&target| target as usize >= classes) {
             let expected = format!("targets below {classes}");
@@ -127,19 +148,29 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         Ok(Losses { loss: main + aux.map_or(0.0, |aux| config.aux_weight * aux), main, aux })
     }
 
+    /// Puts the loss of the last training pass with this configuration into one number on the device, without waiting for it. Where it is
+    /// not finite, `stop` is set to 1.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn put_loss(&self, config: &LossConfig, to: ViewMut<'_, D, f32>, stop: ViewMut<'_, D, u32>) -> Result<()> {
+        let aux_weight = if self.has_auxiliary(config) { config.aux_weight } else { 0.0 };
+        self.put_total(aux_weight, 0.0, to, stop)
+    }
+
     fn has_auxiliary(&self, config: &LossConfig) -> bool {
         config.aux_weight != 0.0 && self.model.params.params.iter().any(|param| param.auxiliary)
     }
 
     /// Plans passes of a kind that has not been run yet, and brings its images and, in training, their targets.
-    fn prepare(&mut self, kind: Kind, xs: &[f32], targets: &[u32]) -> Result<()> {
-        let expected: usize = kind.shape.iter().product();
-        if xs.len() != expected {
-            let expected = format!("{expected} values, for images {:?}", kind.shape);
-            return Err(Error::BadInput { layer: "network".into(), found: vec![xs.len()], expected });
-        }
+    fn prepare(
+        &mut self,
+        kind: Kind,
+        bring: impl FnOnce(&D, ViewMut<'_, D, f32>) -> Result<(), D::Error>,
+        targets: &[u32],
+    ) -> Result<()> {
         let (device, ready) = self.planned(kind, |network| network.graph(kind.shape))?;
-        ready.images.view_mut().write(device, xs).map_err(on_device)?;
+        bring(device, ready.images.view_mut()).map_err(on_device)?;
         if kind.train {
             ready.targets.view_mut().write(device, targets).map_err(on_device)?;
         }

@@ -265,6 +265,17 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         Ok(host)
     }
 
+    /// Puts the loss of the last pass into one number on the device, without waiting for it. Where it is not finite, `stop` is set to 1.
+    pub(super) fn put_total(
+        &self,
+        aux_weight: f64,
+        least: f64,
+        to: ViewMut<'_, D, f32>,
+        stop: ViewMut<'_, D, u32>,
+    ) -> Result<()> {
+        loss::total(&*self.device, self.losses.borrow().view(), aux_weight, least, to, stop).map_err(on_device)
+    }
+
     /// The losses of the last pass; waits for the device.
     pub(super) fn read_losses(&self) -> Result<Vec<f32>> {
         self.losses.borrow().to_vec(&*self.device).map_err(on_device)

@@ -7,7 +7,7 @@ use candle_core::{Device as Host, Tensor};
 use std::rc::Rc;
 use swish_kernels::cuda::launch::embedding::Tokens;
 use swish_kernels::cuda::launch::loss::IGNORED;
-use swish_kernels::cuda::{Engine, Precision, Slice, Stored};
+use swish_kernels::cuda::{Engine, Precision, Slice, Stored, ViewMut};
 use swish_kernels::vocabulary;
 
 /// A Transformer on a device; maps are stored as `E`, parameters, logits and statistics as f32.
@@ -32,7 +32,7 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
         Ok(TextLoss { loss, tokens: batch.tokens(), gradient: self.gradient_of(loss)? })
     }
 
-    /// A training pass: the loss stays on the device until [`DeviceTransformer::loss_of`] asks for it, the gradient for the optimizer.
+    /// A training pass: the loss stays on the device until [`DeviceTransformer::loss_of`] asks for it, the gradient stays for the optimizer.
     ///
     /// # Errors
     /// [`Error::NotTraining`] in an evaluation pass, those of a batch that does not fit, and the device's.
@@ -53,6 +53,15 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
     /// The device's, also those of what was launched before.
     pub fn loss_of(&self, smoothing: f64) -> Result<f64> {
         Ok(f64::from(self.read_losses()?[0]) - vocabulary::least(self.model.config.vocab, smoothing))
+    }
+
+    /// Puts the loss of the last pass with this label smoothing into one number on the device, without waiting for it. Where it is not
+    /// finite, `stop` is set to 1.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn put_loss_of(&self, smoothing: f64, to: ViewMut<'_, D, f32>, stop: ViewMut<'_, D, u32>) -> Result<()> {
+        self.put_total(0.0, vocabulary::least(self.model.config.vocab, smoothing), to, stop)
     }
 
     /// The loss alone, in evaluation, as [`Transformer::loss`].

@@ -12,17 +12,19 @@ use swish_kernels::cuda::{Engine, Precision, Stored};
 
 /// What learns from pairs of sentences. The mean of the last checkpoints is the host's.
 pub trait OnText: OnDevice {
-    /// The gradient of one batch, added to those since the last update; returns the loss.
+    /// The gradient of one batch, added to those since the last update. Does not wait for the device.
     ///
     /// # Errors
     /// A batch that does not fit, and the device's.
-    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<f64>;
+    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<()>;
 }
 
 impl<D: Engine, E: Stored> OnText for DeviceLearner<D, E, Transformer> {
-    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<f64> {
-        self.add_batch(|net| Ok(net.train(batch, smoothing, pass)?))?;
-        Ok(self.net().loss_of(smoothing)?)
+    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<()> {
+        self.add_batch(|net, loss, stop| {
+            net.train(batch, smoothing, pass)?;
+            Ok(net.put_loss_of(smoothing, loss, stop)?)
+        })
     }
 }
 

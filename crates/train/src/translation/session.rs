@@ -6,7 +6,7 @@ use super::{MARK, TOKENIZER_FILE, TextData, TranslationRecipe};
 use crate::averages::{Averages, LastCheckpoints};
 use crate::cell::Cell;
 use crate::error::Result;
-use crate::learner::{Learner, next};
+use crate::learner::{Learner, means, next};
 use crate::task::{Task, Training};
 use candle_core::{DType, Device};
 use std::collections::HashMap;
@@ -30,6 +30,8 @@ pub struct TranslationSession<'a> {
     epoch: u64,
     /// Where another device learns: the learner's state is then that of its last [`Training::settle`].
     on_device: Option<Box<dyn OnText>>,
+    /// Losses that nobody has asked for yet.
+    losses: Vec<f64>,
 }
 
 impl<'a> TranslationSession<'a> {
@@ -59,7 +61,7 @@ impl<'a> TranslationSession<'a> {
         let learner = Learner::new(&net.params, &recipe.optimizer, last.map(Averages::Last));
         let epoch = TextBatches::new(data.train.clone(), recipe.tokens, cell.seed, 0)?.steps_per_epoch();
         let on_device = device(&net, &learner)?;
-        Ok(Self { net, learner, cell, data, tokens: 0, epoch, on_device })
+        Ok(Self { net, learner, cell, data, tokens: 0, epoch, on_device, losses: Vec::new() })
     }
 }
 
@@ -68,33 +70,28 @@ fn training_pass(cell: &Cell<TranslationRecipe>, batch: u64) -> Pass {
     Pass { dropout_seed: Some(rng::at(cell.seed, batch)), operands: cell.precision.operands(), ..Pass::train() }
 }
 
-/// A step on another device; returns the mean loss and the target tokens. The learner takes in what it averages.
+/// A step on another device; returns the target tokens. The learner takes in what it averages.
 fn step_on(
     device: &mut dyn OnText,
     learner: &mut Learner,
     cell: &Cell<TranslationRecipe>,
     batches: &mut TextBatches,
     step: u64,
-) -> Result<(f64, u64)> {
+) -> Result<u64> {
     let recipe = &cell.recipe;
-    let (mut loss, mut tokens) = (0.0, 0);
+    let mut tokens = 0;
     for replica in 0..recipe.replicas {
         let batch = next(batches)?;
         let pass = training_pass(cell, step * recipe.replicas + replica);
-        let of_batch = device.batch(&batch, recipe.label_smoothing, &pass)?;
+        device.batch(&batch, recipe.label_smoothing, &pass)?;
         tokens += batch.tokens() as u64;
-        if !of_batch.is_finite() {
-            device.discard();
-            return Ok((of_batch, tokens));
-        }
-        loss += of_batch;
     }
     device.update(recipe.schedule.at(step, recipe.steps))?;
     if learner.averages.as_ref().is_some_and(|averages| averages.takes(step + 1)) {
         device.download(learner)?;
         learner.averages.as_mut().map_or(Ok(()), |averages| averages.update(&learner.params, step + 1))?;
     }
-    Ok((loss / recipe.replicas as f64, tokens))
+    Ok(tokens)
 }
 
 impl Training for TranslationSession<'_> {
@@ -114,20 +111,27 @@ impl Training for TranslationSession<'_> {
         Ok(TextBatches::new(self.data.train.clone(), recipe.tokens, self.cell.seed, step * recipe.replicas)?)
     }
 
-    fn step(&mut self, batches: &mut TextBatches, step: u64) -> Result<f64> {
-        let Self { net, learner, cell, tokens, on_device, .. } = self;
+    fn step(&mut self, batches: &mut TextBatches, step: u64) -> Result<()> {
+        let Self { net, learner, cell, tokens, on_device, losses, .. } = self;
         let recipe = &cell.recipe;
         if let Some(device) = on_device {
-            let (loss, more) = step_on(&mut **device, learner, cell, batches, step)?;
-            *tokens += more;
-            return Ok(loss);
+            *tokens += step_on(&mut **device, learner, cell, batches, step)?;
+            return Ok(());
         }
-        learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |number| {
+        losses.push(learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |number| {
             let batch = next(batches)?;
             let done = net.loss_and_gradient(&batch, recipe.label_smoothing, &training_pass(cell, number))?;
             *tokens += done.tokens as u64;
             Ok((done.loss, done.gradient))
-        })
+        })?);
+        Ok(())
+    }
+
+    fn losses(&mut self, wait: bool) -> Result<Vec<f64>> {
+        if let Some(device) = self.on_device.as_mut().filter(|_| wait) {
+            self.losses.extend(means(&device.losses()?, self.cell.recipe.replicas));
+        }
+        Ok(std::mem::take(&mut self.losses))
     }
 
     /// Always by the CPU: beam search is.

@@ -2,11 +2,34 @@
 
 use super::{Check, both, doubled, normal, singles};
 use crate::cuda::device::{Device, Slice, Stored};
-use crate::cuda::launch::loss::{IGNORED, softmax_cross_entropy};
+use crate::cuda::launch::loss::{IGNORED, softmax_cross_entropy, total};
 use crate::rng::Rng;
 
 pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    totals(check)?;
     both!(sizes(check))
+}
+
+fn totals<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    // Losses, weight of the second, what is taken off; the flag before and after.
+    for (losses, aux_weight, least, [before, after]) in [
+        ([2.5, f32::NAN], 0.0, 0.25, [0, 0]),
+        ([2.5, 1.5], 0.4, 0.0, [0, 0]),
+        ([2.5, f32::INFINITY], 0.4, 0.0, [0, 1]),
+        ([f32::NAN, 1.0], 0.4, 0.0, [0, 1]),
+        ([2.5, 1.5], 0.4, 0.0, [1, 1]),
+    ] {
+        let [main, aux] = losses.map(f64::from);
+        let want = main - least + if aux_weight == 0.0 { 0.0 } else { aux_weight * aux };
+        let (losses, mut got, mut stop) =
+            (check.slice(&losses)?, Slice::new(check.device, 1)?, check.slice(&[before])?);
+        total(check.device, losses.view(), aux_weight, least, got.view_mut(), stop.view_mut())?;
+        let (got, stop) = (got.to_vec(check.device)?, stop.to_vec(check.device)?);
+        let case = format!("{main} + {aux_weight} {aux} - {least}");
+        check.add("total_loss", &case, "f32", &got, &[want as f32], 1e-6);
+        check.add("total_loss stop", &case, "u32", &[stop[0] as f32], &[after as f32], 0.0);
+    }
+    Ok(())
 }
 
 fn sizes<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error> {

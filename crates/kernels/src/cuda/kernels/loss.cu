@@ -49,3 +49,12 @@ mean_loss(const float* __restrict__ losses, float* __restrict__ mean, int n, flo
     sum = block_sum(sum);
     if (threadIdx.x == 0) mean[0] = (float)(sum / count);
 }
+
+// total[0] = losses[0] + weight losses[1] - least, without the second where its weight is 0; `stop` is set where it is not finite.
+extern "C" __global__ void __launch_bounds__(THREADS)
+total_loss(const float* __restrict__ losses, float* __restrict__ total, u32* __restrict__ stop, float weight, float least) {
+    if (threadIdx.x != 0) return;
+    const float loss = (weight == 0.0f ? losses[0] : losses[0] + weight * losses[1]) - least;
+    total[0] = loss;
+    if (!(fabsf(loss) < INFINITY)) stop[0] = 1;
+}

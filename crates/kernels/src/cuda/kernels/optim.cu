@@ -19,14 +19,13 @@ struct Groups {
 };
 
 // What comes before and after every rule: the gradient with its penalty, times the factor of clipping where there is one; the weight,
-// its moving average and its copy in bf16 where they are kept.
+// and its moving average where it is kept.
 struct Slices {
     float* w;
     const float* g;
     const float* clip;
     float* average;
     float rest;
-    bf16* copy;
 
     __device__ __forceinline__ float gradient(u32 i, const Groups& groups) const {
         const float g_i = g[i] + groups.decay(i) * w[i];
@@ -35,16 +34,17 @@ struct Slices {
     __device__ __forceinline__ void put(u32 i, float value) const {
         w[i] = value;
         if (average) average[i] -= rest * (average[i] - value);
-        if (copy) narrow(value, copy[i]);
     }
 };
 
 #define SLICES \
     float *__restrict__ w, const float *__restrict__ g, const float *__restrict__ clip, float *__restrict__ average, \
-        bf16 *__restrict__ copy, const u32 *__restrict__ starts, const float *__restrict__ decays, int count, u32 n, float rest
-#define EACH_ELEMENT                                     \
-    const Groups groups = {starts, decays, count};       \
-    const Slices s = {w, g, clip, average, rest, copy};  \
+        const u32 *__restrict__ stop, const u32 *__restrict__ starts, const float *__restrict__ decays, int count, u32 n, float rest
+// Nothing is changed where `stop` says so.
+#define EACH_ELEMENT                               \
+    if (stop && *stop) return;                     \
+    const Groups groups = {starts, decays, count}; \
+    const Slices s = {w, g, clip, average, rest};  \
     for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -103,9 +103,10 @@ clip_factor(const double* __restrict__ partial, int blocks, float limit, float* 
     if (threadIdx.x == 0) factor[0] = norm > (double)limit ? (float)((double)limit / norm) : 1.0f;
 }
 
-// averages -= rest (averages - xs).
+// averages -= rest (averages - xs), unless `stop` says otherwise.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ema(const float* __restrict__ xs, float* __restrict__ averages, u32 n, float rest) {
+ema(const float* __restrict__ xs, float* __restrict__ averages, const u32* __restrict__ stop, u32 n, float rest) {
+    if (stop && *stop) return;
     for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
         averages[i] -= rest * (averages[i] - xs[i]);
 }

@@ -46,3 +46,24 @@ pub fn softmax_cross_entropy<D: Device, E: Stored>(
     run(device, kernels, NAME, Grid::blocks(NAME, n)?, args)?;
     run(device, kernels, "mean_loss", Grid::blocks(NAME, 1)?, args![losses.view(), &loss, rows, count as f32])
 }
+
+/// `total[0]` = `losses[0]`, plus `aux_weight` times `losses[1]` where that weight is not 0, less `least`. Where it is not finite, `stop`
+/// is set to 1, and left alone otherwise: [`super::optim`] reads it.
+///
+/// # Errors
+/// Lengths other than 2, 1 and 1, and the device's.
+pub fn total<D: Device>(
+    device: &D,
+    losses: View<'_, D, f32>,
+    aux_weight: f64,
+    least: f64,
+    total: ViewMut<'_, D, f32>,
+    stop: ViewMut<'_, D, u32>,
+) -> Result<(), D::Error> {
+    const NAME: &str = "total_loss";
+    for (what, found, expected) in [("losses", losses.len(), 2), ("total", total.len(), 1), ("stop", stop.len(), 1)] {
+        fits(NAME, what, found, expected)?;
+    }
+    let args = args![losses, &total, &stop, aux_weight as f32, least as f32];
+    run(device, source::<f32>(Subject::Loss, 1), NAME, Grid::blocks(NAME, 1)?, args)
+}

@@ -1,7 +1,5 @@
 //! Optimizer steps over flat slices of all parameters, one launch a step; see [`crate::optim`].
 
-use half::bf16;
-
 use super::{BLOCKS, Grid, Subject, THREADS, args, fits, int, run, source};
 use crate::cuda::device::{Arg, Device, Misfit, Scratch, Slice, View, ViewMut};
 use crate::optim::{AdamStep, RmsPropStep, SgdStep};
@@ -51,8 +49,8 @@ pub struct Parameters<'a, D: Device> {
     pub clip: Option<View<'a, D, f32>>,
     /// Exponential average of the weights with its decay, moved after the step ([`crate::optim::ema`]).
     pub average: Option<(ViewMut<'a, D, f32>, f64)>,
-    /// Gets the new weights rounded.
-    pub copy: Option<ViewMut<'a, D, bf16>>,
+    /// One number on the device: where it is not 0, nothing is changed.
+    pub stop: Option<View<'a, D, u32>>,
 }
 
 /// Runs a rule with the arguments that all have and its own.
@@ -64,13 +62,13 @@ fn step<D: Device>(
     buffers: &[(&'static str, &ViewMut<'_, D, f32>)],
     settings: Vec<Arg<'_, D>>,
 ) -> Result<(), D::Error> {
-    let Parameters { w, g, clip, average, copy } = parameters;
+    let Parameters { w, g, clip, average, stop } = parameters;
     for (what, found, expected) in [
         ("w", w.len(), groups.len),
         ("g", g.len(), groups.len),
         ("clip", clip.map_or(1, |clip| clip.len()), 1),
         ("average", average.as_ref().map_or(groups.len, |(average, _)| average.len()), groups.len),
-        ("copy", copy.as_ref().map_or(groups.len, ViewMut::len), groups.len),
+        ("stop", stop.map_or(1, |stop| stop.len()), 1),
     ] {
         fits(rule, what, found, expected)?;
     }
@@ -78,7 +76,7 @@ fn step<D: Device>(
     let average = average.as_ref().map(|(average, _)| average);
     let count = groups.starts.len() as u32;
     let tables = (groups.starts.view(), groups.decays.view());
-    let mut args = args![w, *g, *clip, average, copy.as_ref(), tables.0, tables.1, count, groups.len as u32, rest];
+    let mut args = args![w, *g, *clip, average, *stop, tables.0, tables.1, count, groups.len as u32, rest];
     for (what, buffer) in buffers {
         fits(rule, what, buffer.len(), groups.len)?;
         args.push(Arg::from(*buffer));
@@ -151,7 +149,7 @@ pub fn adam<D: Device>(
     step(device, "adam", groups, parameters, &buffers, numbers.into())
 }
 
-/// [`crate::optim::ema`].
+/// [`crate::optim::ema`]; nothing is changed where the one number of `stop` is not 0.
 ///
 /// # Errors
 /// Lengths that disagree, and the device's.
@@ -160,10 +158,12 @@ pub fn ema<D: Device>(
     decay: f64,
     xs: View<'_, D, f32>,
     averages: ViewMut<'_, D, f32>,
+    stop: Option<View<'_, D, u32>>,
 ) -> Result<(), D::Error> {
     fits("ema", "averages", averages.len(), xs.len())?;
+    fits("ema", "stop", stop.map_or(1, |stop| stop.len()), 1)?;
     let (len, rest) = (int("ema", "values", xs.len())? as u32, (1.0 - decay) as f32);
-    run(device, source::<f32>(Subject::Optim, 1), "ema", grid(xs.len()), args![xs, &averages, len, rest])
+    run(device, source::<f32>(Subject::Optim, 1), "ema", grid(xs.len()), args![xs, &averages, stop, len, rest])
 }
 
 /// `factor[0]` = what gradients are multiplied by so that the norm of all with their penalties is at most `limit`.
