@@ -26,19 +26,21 @@ def encoded(net, src):
 
 
 def step(net, last, at, kept, sources, mask):
-    """Logits (n * width, vocab) of the token at place `at`, given the tokens before it, `last` (n * width, 1): none at the first place.
+    """Logits (n * width, vocab) of the token at place `at` (1), given the tokens before it, `last` (n * width, 1): none at the first place.
 
     `kept` has for each layer the keys and values (n * width, heads, places, width of a head) of what was written, and gets those of this
-    place. All hypotheses of a sentence ask its source at once.
+    place. All of its places are asked, with a mask, so that shapes stay and torch.compile compiles once. All hypotheses of a sentence ask
+    its source at once.
     """
     n = mask.shape[0]
     y = net.shared(last) * net.width**0.5 * (last != PAD)[..., None] + net.signal[at]
+    written = (torch.arange(kept[0][0].shape[2]) <= at)[None, None, None, :]
     for layer, (keys, values), source in zip(net.decoder, kept, sources):
         attention = layer.self_attn
-        keys[:, :, at] = heads_of(attention, attention.k, y)[:, :, 0]
-        values[:, :, at] = heads_of(attention, attention.v, y)[:, :, 0]
+        keys.index_copy_(2, at, heads_of(attention, attention.k, y))
+        values.index_copy_(2, at, heads_of(attention, attention.v, y))
         q = heads_of(attention, attention.q, y)
-        own = F.scaled_dot_product_attention(q, keys[:, :, : at + 1], values[:, :, : at + 1])
+        own = F.scaled_dot_product_attention(q, keys, values, attn_mask=written)
         y = layer.norm1(y + attention.o(own.transpose(1, 2).flatten(2)))
         attention = layer.cross_attn
         q = heads_of(attention, attention.q, y.view(n, -1, net.width))
@@ -62,7 +64,7 @@ def translate(net, src, width=4, alpha=0.6, extra=50, longest=None, step=step):
     scores = torch.tensor([0.0] + [-math.inf] * (width - 1)).repeat(n)
     ended, running = [[] for _ in range(n)], [True] * n
     for at in range(max(limits)):
-        log = torch.log_softmax(step(net, last, at, kept, sources, mask).float(), -1)
+        log = torch.log_softmax(step(net, last, torch.tensor([at]), kept, sources, mask).float(), -1)
         log[:, PAD] = -math.inf
         vocabulary = log.shape[1]
         best = (log + scores[:, None]).view(n, -1).topk(2 * width)
