@@ -8,7 +8,7 @@
 
 A step is what `swish bench step` does: forward, cross-entropy (and 0.4 times that of the auxiliary head, where the network has one),
 backward, SGD with Nesterov momentum and weight decay; for a Transformer the smoothed cross-entropy of random sentences, and Adam.
-Beam search translates random sentences with random weights; compiled, it is one step of the decoder that is.
+Beam search translates random sentences with random weights; compiled are the encoder, and a step of the decoder with its choice of tokens.
 PyTorch gets what makes it fast and changes no result: the fused optimizer, and the loss compiled with the network.
 A failure is a JSON line too, with its reason in `err`, and exit code 1.
 """
@@ -169,18 +169,24 @@ def text_step(args):
 def translate(args):
     """Beam search of random sentences, whose translations may be as long as they are."""
     options = MODES[args.mode][1]
+    keep_memory()
     torch.manual_seed(1)
     net = transformer.MODELS[args.model](args.activation).eval()
     # Nothing is trained: weights need not be kept in float32, from which autocast would cast them again and again.
     net = net.bfloat16() if args.precision == "bf16" else net
     src = sentences(args.batch)
-    step = compiled(beam.step, options)
-    run = lambda: beam.translate(net, src, width=args.beam, longest=transformer.TOKENS, step=step)
+    functions = {function: compiled(function, options) for function in (beam.encode, beam.step)}
+    ask = {"width": args.beam, "longest": transformer.TOKENS, "compiled": functions.get, "whole": options is not None}
+    tokens = 0
+
+    def run():
+        nonlocal tokens
+        tokens = sum(map(len, beam.translate(net, src, **ask)))
 
     times = spread("ms", timed(run, args.steps, warm_up=1), 1e3)
     return {
         "model": args.model, "activation": args.activation, "batch": args.batch, "beam": args.beam, "steps": args.steps,
-        "precision": args.precision, "params": count(net),
+        "precision": args.precision, "params": count(net), "tokens": tokens,
         **times, "sentences_per_second": args.batch / (times["ms_median"] / 1e3),
     }  # fmt: skip
 

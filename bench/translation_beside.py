@@ -40,14 +40,33 @@ def write(file, text):
 
 
 def peer_of(folder):
-    """PyTorch's lines: how fast it was at the end, and the BLEU of each set."""
+    """PyTorch's lines: the flags of its training, its last step, and the BLEU of each set."""
     lines = [json.loads(line) for line in (folder / "peer.jsonl").read_text(encoding="utf-8").splitlines()]
+    flags = [line["flags"] for line in lines if "flags" in line]
+    trained = [each for each in flags if each["weights"] == "None"]
+    if len(trained) != 1:
+        raise SystemExit(f"{folder / 'peer.jsonl'}: {len(trained)} trainings; expected 1")
     steps = [line for line in lines if "step" in line]
-    return steps[-1], {line["set"]: line for line in lines if "set" in line}
+    return trained[0], steps[-1], {line["set"]: line for line in lines if "set" in line}
+
+
+def differences(told, recipe, record, flags, last, scores):
+    """What keeps the two from being the same run."""
+    pairs = {
+        "recipe": (recipe, told["recipe"]), "seed": (str(record["seed"]), flags["seed"]),
+        "activation": (record["activation"], told["activation"]), "steps": (record["steps"], last["step"]),
+        "precision": (record["precision"], flags["precision"]), "first weights": ("False", flags["same_weights"]),
+        "dropout": ("None", flags["dropout"]),
+    }  # fmt: skip
+    for ours in record["scores"]:
+        peer = scores[ours["set"]]
+        pairs[f"signature on {ours['set']}"] = (ours["signature"], peer["signature"])
+        pairs[f"precision on {ours['set']}"] = (record["precision"], peer["precision"])
+    return [f"{name}: {ours}, but PyTorch's is {peer}" for name, (ours, peer) in pairs.items() if ours != peer]
 
 
 def seconds_of(folder, tokens_per_second):
-    """What PyTorch took for all of the run's target tokens."""
+    """What PyTorch took for all of the run's target tokens, without any translation."""
     return int((load_file(folder / "batches.safetensors")["tgt"] != beam.PAD).sum()) / tokens_per_second
 
 
@@ -60,11 +79,12 @@ def moses(swish, translations, references):
 def rows_of(folder, run, swish):
     """A row an evaluation set."""
     record, told = read_json(run / "run.json"), read_json(folder / "export.json")
-    last, scores = peer_of(folder)
-    same = told["recipe"] == read_json(run / "recipe.json") and told["seed"] == record["seed"]
-    same = same and told["activation"] == record["activation"] and last["step"] == record["steps"]
-    if not (same and filecmp.cmp(folder / "tokenizer.json", run / "tokenizer.json", shallow=False)):
-        raise SystemExit(f"{run} and {folder}: not the same recipe, seed, activation, steps or tokenizer")
+    flags, last, scores = peer_of(folder)
+    wrong = differences(told, read_json(run / "recipe.json"), record, flags, last, scores)
+    if not filecmp.cmp(folder / "tokenizer.json", run / "tokenizer.json", shallow=False):
+        wrong += ["tokenizers"]
+    if wrong:
+        raise SystemExit(f"{run} and {folder} are not the same run: " + "; ".join(wrong))
     for ours in record["scores"]:
         name, peer = ours["set"], scores[ours["set"]]
         yield {
@@ -74,7 +94,7 @@ def rows_of(folder, run, swish):
             "torch_tokenised_bleu": moses(swish, folder / f"{name}.peer.de", folder / f"{name}.de"),
             "signature": ours["signature"], "torch_signature": peer["signature"],
             "ours_seconds": record["seconds"], "torch_seconds": seconds_of(folder, last["tokens_per_second"]),
-            "torch": peer["torch"],
+            "torch": peer["torch"], "torch_threads": flags["threads"], "torch_compile": flags["compile"],
         } | {
             name: record[name]
             for name in ("model", "activation", "recipe", "profile", "dataset", "data_source", "data_version", "seed", "lr", "steps",
@@ -86,14 +106,16 @@ def samples(folder, run, swish, row):
     """Sentences, swish's translations and PyTorch's."""
     text = (HERE / "sentences.en").read_text(encoding="utf-8")
     command = [swish, "translate", "--model", row["model"], "--activation", row["activation"]]
-    command += ["--weights", run / "model.safetensors"]
-    ours = subprocess.run(command, check=True, input=text, capture_output=True, text=True).stdout.splitlines()
+    command += ["--weights", run / "model.safetensors", "--precision", row["precision"]]
+    ours = subprocess.run(command, check=True, input=text, capture_output=True, text=True).stdout.split("\n")[:-1]
     told = read_json(folder / "export.json")
     net = Peer(told["config"], told["activation"]).eval()
     net.load_state_dict(load_file(folder / "peer.safetensors"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    lines = text.splitlines()
-    return zip(lines, ours, translated(net, tokenizer, lines, told["recipe"]["search"]), strict=True)
+    lines = text.split("\n")[:-1]
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=row["precision"] == "bf16"):
+        theirs = translated(net, tokenizer, lines, told["recipe"]["search"])
+    return zip(lines, ours, theirs, strict=True)
 
 
 def markdown(rows, sentences):
@@ -113,8 +135,8 @@ def markdown(rows, sentences):
         "",
         f"Provenance: recipe {one['recipe']}, profile {one['profile']}, {one['dataset']} {one['data_source']} {one['data_version']}, "
         f"seed {one['seed']}, commit {one['commit'][:10]}{dirty}, {one['device']}, {one['threads']} threads, {one['started'][:10]}; "
-        f"PyTorch {one['torch']}. Ours took {one['ours_seconds'] / 60:.0f} min, PyTorch {one['torch_seconds'] / 60:.0f} min, at different "
-        "times beside different work: not a comparison of speed.",
+        f"PyTorch {one['torch']}, {one['torch_threads']} threads. Ours took {one['ours_seconds'] / 60:.0f} min with "
+        f"translations on the way, PyTorch {one['torch_seconds'] / 60:.0f} min for the steps alone, not side by side: no comparison of speed.",
         "",
         "| English | ours | PyTorch |",
         "|---|---|---|",

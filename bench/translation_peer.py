@@ -5,9 +5,9 @@
 
 DIR holds what both share: recipe, tokenizer, batches, evaluation sets and the weights before the first step. The peer draws its own
 weights by the same rule unless `--same-weights`, and has dropout unless `--dropout 0`, with which the losses of the first steps agree.
-A line every so many steps has the mean loss since the last one; the last lines have the BLEU of every evaluation set by `swish bleu`,
-of the weights left in `peer.safetensors` and the translations left in `SET.peer.de`. `--weights FILE` translates with trained weights,
-swish's or these, and trains nothing.
+The first line has the flags, one every so many steps the mean loss since the last; the last lines have the BLEU of every evaluation set by
+`swish bleu`, of the weights left in `peer.safetensors` and the translations left in `SET.peer.de`. `--weights FILE` translates with trained
+weights, swish's or these, and trains nothing.
 """
 
 import argparse
@@ -149,6 +149,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
+    print(json.dumps({"flags": {name: str(value) for name, value in vars(args).items()}, "torch": torch.__version__}), flush=True)
     told = json.loads((args.dir / "export.json").read_text(encoding="utf-8"))
     transformer.DROPOUT = told["recipe"]["dropout"] if args.dropout is None else args.dropout
     net = Peer(told["config"], told["activation"]).train()

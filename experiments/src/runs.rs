@@ -153,7 +153,7 @@ fn time_step<R: Task>(cell: &Cell<R>, data: &R::Data, device: Compute) -> Result
     let mut fastest = f64::INFINITY;
     for step in 0..3 {
         let start = Instant::now();
-        session.step(&mut batches, step)?;
+        session.step_and_loss(&mut batches, step)?;
         if step > 0 {
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }

@@ -116,3 +116,16 @@ pub(crate) fn next<T>(batches: &mut impl Iterator<Item = T>) -> Result<T> {
     let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
     batches.next().ok_or_else(ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::means;
+
+    #[test]
+    fn a_step_whose_batch_has_a_broken_loss_is_broken() {
+        let steps = |losses: &[f64], replicas| means(losses, replicas).map(|loss| loss.to_string()).collect::<Vec<_>>();
+        assert_eq!(steps(&[1.0, 3.0, f64::INFINITY, 5.0, 5.0, f64::NAN], 2), ["2", "inf", "NaN"]);
+        assert_eq!(steps(&[1.0, 3.0], 1), ["1", "3"]);
+        assert_eq!(steps(&[], 2), Vec::<String>::new());
+    }
+}

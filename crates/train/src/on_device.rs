@@ -44,7 +44,7 @@ pub trait OnDevice {
     fn name(&self) -> String;
 
     /// A step with the mean gradient of the batches since the last one. Does not wait for the device. From the first loss on that is not
-    /// finite, nothing is changed any more until [`OnDevice::upload`].
+    /// finite, steps are counted but change nothing any more until [`OnDevice::upload`].
     ///
     /// # Errors
     /// No batch since the last step, and the device's.
@@ -157,10 +157,39 @@ struct Losses<D: Engine> {
 const KEPT: usize = 256;
 
 impl<D: Engine> Losses<D> {
+    /// With room for so many on the device.
+    fn new(device: &D, room: usize) -> Result<Self, D::Error> {
+        let (there, stop) = (Slice::zeros(device, room)?, Slice::zeros(device, 1)?);
+        Ok(Self { there, len: 0, here: Vec::new(), stop })
+    }
+
+    /// Where the next one goes, and the flag to set where it is not finite.
+    fn place(&mut self) -> (ViewMut<'_, D, f32>, ViewMut<'_, D, u32>) {
+        (self.there.view_mut().range(self.len..self.len + 1), self.stop.view_mut())
+    }
+
+    /// The next one is in its place. Waits for the device where its room is full.
+    fn added(&mut self, device: &D) -> Result<(), D::Error> {
+        self.len += 1;
+        if self.len == self.there.len() { self.fetch(device) } else { Ok(()) }
+    }
+
     fn fetch(&mut self, device: &D) -> Result<(), D::Error> {
         let losses = self.there.to_vec(device)?;
         self.here.extend(losses.into_iter().take(std::mem::take(&mut self.len)).map(f64::from));
         Ok(())
+    }
+
+    /// Those since the last call; waits for the device.
+    fn take(&mut self, device: &D) -> Result<Vec<f64>, D::Error> {
+        self.fetch(device)?;
+        Ok(std::mem::take(&mut self.here))
+    }
+
+    /// Forgets them, and that one was not finite.
+    fn clear(&mut self, device: &D) -> Result<(), D::Error> {
+        (self.len, self.here) = (0, Vec::new());
+        self.stop.view_mut().zero(device)
     }
 }
 
@@ -210,7 +239,7 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
             let moving = |decay| Ok::<_, D::Error>(Moving { decay, weights: zeros(len)?, running: zeros(running)? });
             let second = if config.rule.state().len() > 1 { len } else { 0 };
             let groups = Groups::new(&**device, &decays)?;
-            let losses = Losses { there: zeros(KEPT)?, len: 0, here: Vec::new(), stop: Slice::zeros(&**device, 1)? };
+            let losses = Losses::new(&**device, KEPT)?;
             Ok((groups, [zeros(len)?, zeros(second)?], decay.map(moving).transpose()?, zeros(1)?, losses))
         };
         let (groups, state, averages, clip, losses) = build().map_err(on_device)?;
@@ -241,12 +270,9 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
         if self.batches > 0 {
             self.net.keep_gradient()?;
         }
-        let Losses { there, len, stop, .. } = &mut self.losses;
-        run(&mut self.net, there.view_mut().range(*len..*len + 1), stop.view_mut())?;
-        *len += 1;
-        if *len == KEPT {
-            self.losses.fetch(&self.device).map_err(on_device)?;
-        }
+        let (loss, stop) = self.losses.place();
+        run(&mut self.net, loss, stop)?;
+        self.losses.added(&self.device).map_err(on_device)?;
         if self.batches > 0 {
             self.net.add_kept()?;
         }
@@ -359,8 +385,7 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
     }
 
     fn losses(&mut self) -> Result<Vec<f64>> {
-        self.losses.fetch(&self.device).map_err(on_device)?;
-        Ok(std::mem::take(&mut self.losses.here))
+        self.losses.take(&self.device).map_err(on_device)
     }
 
     fn swap_averages(&mut self) -> Result<()> {
@@ -391,8 +416,7 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         self.net.upload()?;
         let (state, steps) = learner.optimizer.state();
         (self.steps, self.batches) = (steps, 0);
-        (self.losses.len, self.losses.here) = (0, Vec::new());
-        self.losses.stop.view_mut().zero(device).map_err(on_device)?;
+        self.losses.clear(device).map_err(on_device)?;
         for ((host, slice), name) in state.iter().zip(&mut self.state).zip(self.config.rule.state()) {
             let values = self.net.to_device_layout(host, gap(name));
             slice.view_mut().write(device, &values).map_err(on_device)?;
@@ -404,5 +428,33 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
             moving.running.view_mut().write(device, statistics).map_err(on_device)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use swish_emulation::Host;
+
+    #[test]
+    fn no_loss_is_lost_or_told_twice_where_the_room_is_full() {
+        let Some(host) = Host::new(&std::env::temp_dir()) else { return };
+        let mut losses = Losses::new(&host, 3).unwrap();
+        let add = |losses: &mut Losses<Host>, loss: f32| {
+            losses.place().0.write(&host, &[loss]).unwrap();
+            losses.added(&host).unwrap();
+        };
+        (0..7).for_each(|loss| add(&mut losses, loss as f32));
+        assert_eq!(losses.take(&host).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(losses.take(&host).unwrap(), [0.0; 0]);
+        (7..10).for_each(|loss| add(&mut losses, loss as f32));
+        assert_eq!(losses.take(&host).unwrap(), [7.0, 8.0, 9.0]);
+        losses.place().1.write(&host, &[1]).unwrap();
+        add(&mut losses, 10.0);
+        losses.clear(&host).unwrap();
+        assert_eq!(losses.take(&host).unwrap(), [0.0; 0]);
+        assert_eq!(losses.stop.to_vec(&host).unwrap(), [0]);
     }
 }

@@ -110,8 +110,8 @@ pub trait Training {
 
     /// Step number `step` (0-based) on the next batches of [`Training::batches`]; [`Training::losses`] tells its loss.
     ///
-    /// A loss that is not finite leaves parameters, optimizer and averages as they are; another device then stands still until
-    /// [`Training::resume`].
+    /// A loss that is not finite leaves parameters, averages and what the optimizer remembers of gradients as they are; another device
+    /// then changes none of them until [`Training::resume`], though it counts steps on.
     ///
     /// # Errors
     /// Memory, and those of another device.

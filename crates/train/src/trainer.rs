@@ -149,11 +149,14 @@ impl<'a, R: Task> Run<'a, R> {
             let (log, evaluate) = (due(log_every), due(eval_every));
             // Never after the last step: a run that goes on always makes its last row itself.
             let save = !last && last_save.elapsed() >= self.options.checkpoint_every;
+            let before = self.known.0;
             if let Some(why) = self.take_losses(log || evaluate || save)? {
                 return Ok(End::Diverged(why));
             }
-            let pace = self.session.tokens().map(|tokens| tokens as f64 / begin.elapsed().as_secs_f64());
-            progress.step(self.at.step, self.known.1, pace);
+            if let (true, (known, loss)) = (self.known.0 > before, self.known) {
+                let pace = self.session.tokens().map(|tokens| tokens as f64 / begin.elapsed().as_secs_f64());
+                progress.step(known, loss, pace);
+            }
             if evaluate {
                 evaluation = self.session.evaluate(last)?;
             }

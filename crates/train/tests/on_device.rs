@@ -67,6 +67,7 @@ fn cells() -> [Cell; 3] {
             replicas: 2,
             label_smoothing: 0.1,
             ema_decay: Some(0.99),
+            holdout: Some(8),
             norm_momentum: Some(0.2),
             ..recipe
         }),

@@ -61,13 +61,15 @@ fn forward(args: &Args) -> Result<()> {
         "f64" => (DType::F64, Precision::F32),
         other => (DType::F32, other.parse()?),
     };
+    if dtype == DType::F64 {
+        args.compute.device().cpu_only()?;
+    }
     let activation: Activation = args.activation.parse()?;
     let operands = precision.operands();
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => info,
         AnyModel::Text(info) => {
             refuse(&[("--norm-eps", args.norm_eps.is_some())], "models that take images", info.name)?;
-            args.compute.device().cpu_only()?;
             let pass = Pass { train: args.train, operands, ..Pass::train() };
             return write(args, &text::outputs(args, info, &activation, dtype, &pass)?);
         }
@@ -79,9 +81,6 @@ fn forward(args: &Args) -> Result<()> {
     load(&net.params, &tensors, &file)?;
     let input = weights::read_file(&args.input)?;
     let xs = images(&input, &args.input, dtype)?;
-    if dtype == DType::F64 {
-        args.compute.device().cpu_only()?;
-    }
     let [c, h, w] = info.input;
     let mut on_device = runner(args.compute.device(), &net, [h, w, c], operands)?;
     let out = if args.train {

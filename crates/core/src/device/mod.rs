@@ -12,7 +12,7 @@
 //! | `text_pass` | the operators of sentences |
 //! | [`network`] | a network's parameters on a device |
 //! | `images`, `text` | passes of images, and of pairs of sentences |
-//! | `runner` | a network on whichever device was asked for |
+//! | `runner` | a network or a Transformer on whichever device was asked for |
 //! | [`check`] | networks compared with the CPU |
 
 mod buffers;
@@ -29,7 +29,7 @@ mod text_pass;
 
 pub use images::Losses;
 pub use network::DeviceNetwork;
-pub use runner::{Runner, runner};
+pub use runner::{Runner, TextRunner, runner, text_runner};
 pub use text::DeviceTransformer;
 
 use crate::nn::{Compute, Error};

@@ -1,6 +1,7 @@
-//! [`Runner`]: a network on whichever device was asked for.
+//! [`Runner`], [`TextRunner`]: a network or a Transformer on whichever device was asked for.
 
-use super::{DeviceNetwork, Make};
+use super::{DeviceNetwork, DeviceTransformer, Make};
+use crate::models::transformer::{TextBatch, TextLoss, Transformer};
 use crate::nn::{Compute, Error, LossAndGradient, LossConfig, Network, Pass, Result};
 use candle_core::Tensor;
 use std::rc::Rc;
@@ -78,5 +79,51 @@ impl Make for OfImages<'_> {
 
     fn make<D: Engine + 'static, E: Stored>(self, device: &Rc<D>, precision: Precision) -> Result<Box<dyn Runner>> {
         Ok(Box::new(DeviceNetwork::<D, E>::new(device, self.network, self.image, precision)?))
+    }
+}
+
+/// What a [`Transformer`] does with pairs of sentences, on a device.
+pub trait TextRunner {
+    /// As [`Transformer::logits`].
+    ///
+    /// # Errors
+    /// As [`DeviceTransformer::logits`].
+    fn logits(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Tensor>;
+
+    /// As [`Transformer::loss_and_gradient`].
+    ///
+    /// # Errors
+    /// As [`DeviceTransformer::loss_and_gradient`].
+    fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss>;
+}
+
+impl<D: Engine, E: Stored> TextRunner for DeviceTransformer<D, E> {
+    fn logits(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Tensor> {
+        Self::logits(self, batch, pass)
+    }
+
+    fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
+        Self::loss_and_gradient(self, batch, smoothing, pass)
+    }
+}
+
+/// The Transformer on the device asked for; `None` for the CPU, where the model itself runs.
+///
+/// # Errors
+/// A GPU that is not there, or a build without CUDA; as [`DeviceTransformer::of`].
+pub fn text_runner(compute: Compute, model: &Transformer, operands: Operands) -> Result<Option<Box<dyn TextRunner>>> {
+    super::make(compute, operands, OfText { model })
+}
+
+struct OfText<'a> {
+    model: &'a Transformer,
+}
+
+impl Make for OfText<'_> {
+    type Made = Box<dyn TextRunner>;
+    type Error = Error;
+
+    fn make<D: Engine + 'static, E: Stored>(self, device: &Rc<D>, precision: Precision) -> Result<Box<dyn TextRunner>> {
+        Ok(Box::new(DeviceTransformer::<D, E>::of(device, self.model, precision)?))
     }
 }

@@ -70,13 +70,15 @@ fn training_pass(cell: &Cell<TranslationRecipe>, batch: u64) -> Pass {
     Pass { dropout_seed: Some(rng::at(cell.seed, batch)), operands: cell.precision.operands(), ..Pass::train() }
 }
 
-/// A step on another device; returns the target tokens. The learner takes in what it averages.
+/// A step on another device; returns the target tokens. Where the learner averages checkpoints, it takes in this one, unless a loss so far
+/// was not finite; `losses` gets those that are known by then.
 fn step_on(
     device: &mut dyn OnText,
     learner: &mut Learner,
     cell: &Cell<TranslationRecipe>,
     batches: &mut TextBatches,
     step: u64,
+    losses: &mut Vec<f64>,
 ) -> Result<u64> {
     let recipe = &cell.recipe;
     let mut tokens = 0;
@@ -88,8 +90,12 @@ fn step_on(
     }
     device.update(recipe.schedule.at(step, recipe.steps))?;
     if learner.averages.as_ref().is_some_and(|averages| averages.takes(step + 1)) {
-        device.download(learner)?;
-        learner.averages.as_mut().map_or(Ok(()), |averages| averages.update(&learner.params, step + 1))?;
+        let since = losses.len();
+        losses.extend(means(&device.losses()?, recipe.replicas));
+        if losses[since..].iter().all(|loss| loss.is_finite()) {
+            device.download(learner)?;
+            learner.averages.as_mut().map_or(Ok(()), |averages| averages.update(&learner.params, step + 1))?;
+        }
     }
     Ok(tokens)
 }
@@ -115,7 +121,7 @@ impl Training for TranslationSession<'_> {
         let Self { net, learner, cell, tokens, on_device, losses, .. } = self;
         let recipe = &cell.recipe;
         if let Some(device) = on_device {
-            *tokens += step_on(&mut **device, learner, cell, batches, step)?;
+            *tokens += step_on(&mut **device, learner, cell, batches, step, losses)?;
             return Ok(());
         }
         losses.push(learner.step(step, recipe.replicas, recipe.schedule.at(step, recipe.steps), |number| {

@@ -11,12 +11,13 @@ use std::time::Instant;
 use swish_core::activation::Activation;
 use swish_core::models::Net;
 use swish_core::nn::{LossConfig, Pass};
+use swish_data::{Augment, Dataset, Draft, Images, Normalise};
 use swish_kernels::rng::Rng;
 use swish_record::provenance;
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 use swish_train::learner::Learner;
-use swish_train::on_device::{self, Examples};
+use swish_train::on_device::{self, Examples, OnImages};
 use swish_train::optimizer::Rule;
 use swish_train::recipes;
 use swish_train::session::train_step;
@@ -60,7 +61,7 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
     let classes = info.classes;
     let net = Net::new(info, &activation, classes, 1, DType::F32, &Device::Cpu)?;
-    let mut recipe = recipes::plain(info, swish_data::Dataset::Cifar10, 1);
+    let mut recipe = recipes::plain(info, Dataset::Cifar10, 1);
     // As the recipes of the paper's networks have it.
     recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };
     // An auxiliary head, where the network has one, is a part of its training.
@@ -73,15 +74,15 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     let shape = [args.batch, h, w, c];
     let labels: Vec<u32> = (0..args.batch).map(|_| rng.below(classes as u64) as u32).collect();
     let xs = Tensor::from_slice(&pixels, &shape, &Device::Cpu)?;
-    let images = Examples::Images { shape, xs: &pixels, labels: &labels };
+    let draft = on_device.as_mut().map(|device| kept(&mut **device, [h, w], &labels, classes, &mut rng)).transpose()?;
     let config = LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight };
     let pass = Pass { operands: args.precision.operands(), ..Pass::train() };
     let mut milliseconds = Vec::new();
     for i in 0..args.steps + 2 {
         let start = Instant::now();
-        let loss = match &mut on_device {
-            Some(device) => {
-                device.batch(&images, &config, &pass)?;
+        let loss = match on_device.as_mut().zip(draft.as_ref()) {
+            Some((device, draft)) => {
+                device.batch(&Examples::Kept(draft), &config, &pass)?;
                 device.update(0.01)?;
                 device.losses()?.pop().unwrap_or(f64::NAN)
             }
@@ -104,4 +105,13 @@ fn step(args: &Args, threads: usize) -> Result<()> {
         "cpu": cpu(), "simd": simd(),
         "commit": provenance::commit(), "dirty": provenance::dirty(),
     }))
+}
+
+/// Random images that the device keeps, as those of CIFAR in training, and what makes a batch of them.
+fn kept(device: &mut dyn OnImages, [h, w]: [usize; 2], labels: &[u32], classes: usize, rng: &mut Rng) -> Result<Draft> {
+    let n = labels.len();
+    let pixels = (0..n * h * w * 3).map(|_| rng.below(256) as u8).collect();
+    let images = Images { pixels, labels: labels.iter().map(|&label| label as u16).collect(), h, w, classes };
+    device.keep(&images, &Augment::none(Normalise::fb_resnet(Dataset::Cifar10)))?;
+    Ok(Draft { indices: (0..n as u32).collect(), seeds: vec![0; n], labels: labels.to_vec() })
 }

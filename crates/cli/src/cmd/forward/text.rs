@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;
 use std::path::Path;
 use swish_core::activation::Activation;
+use swish_core::device::text_runner;
 use swish_core::models::transformer::{TextBatch, Transformer, TransformerConfig, TransformerInfo};
 use swish_core::nn::{Pass, weights};
 
@@ -28,9 +29,17 @@ pub fn outputs(
         bail!("{}: {n} rows of `src`, but {targets} of `tgt`; expected one target a source", args.input.display());
     }
     let batch = TextBatch { n, src_len, tgt_len, src, tgt };
-    let mut out = vec![("logits".to_string(), model.logits(&batch, pass)?)];
+    let mut on_device = text_runner(args.compute.device(), &model, pass.operands)?;
+    let logits = match &mut on_device {
+        Some(device) => device.logits(&batch, pass)?,
+        None => model.logits(&batch, pass)?,
+    };
+    let mut out = vec![("logits".to_string(), logits)];
     if pass.train {
-        let done = model.loss_and_gradient(&batch, 0.0, pass)?;
+        let done = match &mut on_device {
+            Some(device) => device.loss_and_gradient(&batch, 0.0, pass)?,
+            None => model.loss_and_gradient(&batch, 0.0, pass)?,
+        };
         out.push(("loss".to_string(), scalar(done.loss, dtype)?));
         out.extend(gradients(&model.params, done.loss, done.gradient)?);
     }

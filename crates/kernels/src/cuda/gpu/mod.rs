@@ -25,7 +25,8 @@ use std::sync::Arc;
 use cudarc::cublaslt::CudaBlasLT;
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop,
-    result, sys::CUresult,
+    result,
+    sys::{CUmemPool_attribute, CUresult},
 };
 use cudarc::nvrtc::Ptx;
 
@@ -66,6 +67,7 @@ impl Gpu {
         let context = CudaContext::new(ordinal).map_err(driver("opening the GPU"))?;
         // SAFETY: all memory is used on the one stream below.
         unsafe { context.disable_event_tracking() };
+        keep_memory(&context);
         let stream = context.new_stream().map_err(driver("making a stream"))?;
         let (major, minor) = context.compute_capability().map_err(driver("asking for the compute capability"))?;
         Ok(Self {
@@ -135,6 +137,18 @@ impl Gpu {
         let (buffer, start) = view.place();
         self.pointer(buffer) + (start * size_of::<T>()) as u64
     }
+}
+
+/// Memory that is given back stays with the process, for the next that asks: otherwise every wait for the GPU hands it to the system.
+fn keep_memory(context: &CudaContext) {
+    let mut all = u64::MAX;
+    // SAFETY: the attribute is a number of 8 bytes, which the call reads. A GPU without such a pool refuses, and is slower.
+    let _slower_where_refused = unsafe {
+        result::device::get_default_mem_pool(context.cu_device()).and_then(|pool| {
+            let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+            result::mem_pool::set_attribute(pool, attribute, std::ptr::from_mut(&mut all).cast())
+        })
+    };
 }
 
 /// The value of a cell, made where it is empty.

@@ -35,8 +35,7 @@ pub const MODELS: [ModelCase; 9] = [
     model("transformer_base", 2048, 5, &["swish"]),
 ];
 
-/// Sentences that a beam search translates at a time, and how often a process times it, unless told otherwise.
-const SENTENCES: usize = 32;
+/// How often a process times a beam search, unless told otherwise.
 const SEARCHES: usize = 3;
 
 /// Whether a model reads sentences.
@@ -110,9 +109,9 @@ impl Case {
         Self { what: What::Step, model: name.into(), activation, batch, precision, steps }
     }
 
-    /// Beam search with a Transformer.
+    /// Beam search with a Transformer; the model's batch is its sentences.
     pub fn translate(model: ModelCase, activation: &Activation, precision: Precision) -> Self {
-        let searched = ModelCase { batch: SENTENCES, steps: SEARCHES, ..model };
+        let searched = ModelCase { steps: SEARCHES, ..model };
         Self { what: What::Translate, ..Self::step(searched, activation, precision) }
     }
 

@@ -41,7 +41,7 @@ pub struct Args {
     /// Only these kinds of rows
     #[arg(long, value_enum, value_delimiter = ',', default_value = "step,translate,activation", value_name = "W,W,..")]
     what: Vec<What>,
-    /// Models of the training steps
+    /// Models of the training steps and of beam search, which Transformers have
     #[arg(long, value_delimiter = ',', value_name = "M,M,..", value_parser = PossibleValuesParser::new(MODELS.map(|m| m.name)),
           default_values = MODELS.map(|m| m.name))]
     models: Vec<String>,
@@ -56,13 +56,15 @@ pub struct Args {
         default_value = "swish;max(x, sin(x));cos(x) - x;min(x, sin(x));atan(x)^2 - x"
     )]
     functions: Vec<Activation>,
-    /// Precisions of the training steps
+    /// Precisions of the training steps and of beam search
     #[arg(long, value_delimiter = ',', value_name = "P,P", default_value = "f32,bf16")]
     precisions: Vec<Precision>,
-    /// Examples a step, of Transformers tokens, of beam search sentences; unless given 8 to 128 examples, by the size of the model, 2048
-    /// tokens and 32 sentences
+    /// Examples a step, of Transformers tokens; unless given 8 to 128 examples, by the size of the model, and 2048 tokens
     #[arg(long, value_parser = Whole(1..=65_536))]
     batch: Option<usize>,
+    /// Sentences that beam search translates at a time
+    #[arg(long, default_value_t = 32, value_parser = Whole(1..=65_536))]
+    sentences: usize,
     /// Modes of PyTorch
     #[arg(long, value_delimiter = ',', value_name = "M,M,..", value_parser = PossibleValuesParser::new(MODES),
           default_values = MODES)]
@@ -164,8 +166,10 @@ impl Args {
         }
         for case in &mut cases {
             case.steps = self.steps.unwrap_or(case.steps);
-            if case.what != What::Activation {
-                case.batch = self.batch.unwrap_or(case.batch);
+            match case.what {
+                What::Step => case.batch = self.batch.unwrap_or(case.batch),
+                What::Translate => case.batch = self.sentences,
+                What::Activation => {}
             }
         }
         Ok(cases)
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn rows_can_be_chosen() {
-        assert_eq!(labels(&[]).len(), 5 + 4 * 2 * 2 + 4 * 2 + 2);
+        assert_eq!(labels(&[]).len(), 5 + 4 * 2 * 2 + 4 * 2 + 2 + 2);
         let some = labels(&["--what", "step", "--models", "wrn28_10,resnet20", "--activations", "relu"]);
         let expected = [
             "resnet20, relu, 128 images, f32",
@@ -249,7 +253,7 @@ mod tests {
         let some = labels(&["--what", "translate", "--precisions", "bf16"]);
         assert_eq!(some, ["transformer_base, swish, 32 sentences translated, bf16"]);
         assert_eq!(labels(&["--what", "translate", "--models", "resnet20"]), Vec::<String>::new());
-        let [case] = &cases(&["--what", "translate", "--precisions", "f32", "--batch", "8"])[..] else { panic!() };
+        let [case] = &cases(&["--what", "translate", "--precisions", "f32", "--sentences", "8"])[..] else { panic!() };
         let expected =
             "translate --model transformer_base --activation swish --batch 8 --precision f32 --steps 3 --threads 2";
         assert_eq!(case.arguments("swish", 2).join(" "), expected);

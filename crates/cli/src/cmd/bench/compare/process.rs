@@ -18,15 +18,22 @@ pub struct Measured {
     /// Parameters of the network.
     #[serde(default)]
     pub params: Option<u64>,
+    /// Tokens of the translations.
+    #[serde(default)]
+    pub tokens: Option<u64>,
 }
 
 impl Measured {
-    /// This measurement, if it is of a network as large as the other's.
+    /// This measurement, if it is of a network as large as the other's, and of as long translations.
     pub fn beside(self, other: &Self) -> Result<Self, String> {
-        match (self.params, other.params) {
-            (Some(own), Some(others)) if own != others => Err(format!("{own} parameters, but ours has {others}")),
-            _ => Ok(self),
+        for (what, own, others) in [("parameters", self.params, other.params), ("tokens", self.tokens, other.tokens)] {
+            if let (Some(own), Some(others)) = (own, others)
+                && own != others
+            {
+                return Err(format!("{own} {what}, but ours has {others}"));
+            }
         }
+        Ok(self)
     }
 }
 
@@ -130,18 +137,20 @@ mod tests {
     #[test]
     fn lines_of_both_programs_are_read() {
         let step = parse("{\"model\": \"resnet20\", \"ms_median\": 12.5, \"ms_p20\": 12.0, \"peak_rss_mib\": 100.5}\n");
-        assert_eq!(step, Ok(Measured { median: 12.5, peak_rss_mib: Some(100.5), params: None }));
+        assert_eq!(step, Ok(Measured { median: 12.5, peak_rss_mib: Some(100.5), params: None, tokens: None }));
         let alone = parse("a line of talk\n{\"ns_forward_median\":0.3,\"ns_forward_backward_median\":0.7}");
-        assert_eq!(alone, Ok(Measured { median: 0.7, peak_rss_mib: None, params: None }));
+        assert_eq!(alone, Ok(Measured { median: 0.7, peak_rss_mib: None, params: None, tokens: None }));
     }
 
     #[test]
     fn another_network_is_no_peer() {
-        let of = |params| Measured { median: 1.0, peak_rss_mib: None, params };
+        let of = |params| Measured { median: 1.0, peak_rss_mib: None, params, tokens: params };
         for (peer, ours) in [(None, None), (Some(7), None), (Some(7), Some(7))] {
             assert_eq!(of(peer).beside(&of(ours)), Ok(of(peer)));
         }
         assert_eq!(of(Some(8)).beside(&of(Some(7))).unwrap_err(), "8 parameters, but ours has 7");
+        let short = Measured { tokens: Some(6), ..of(Some(7)) };
+        assert_eq!(short.beside(&of(Some(7))).unwrap_err(), "6 tokens, but ours has 7");
     }
 
     #[test]
