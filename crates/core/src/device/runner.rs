@@ -87,13 +87,13 @@ pub trait TextRunner {
     /// As [`Transformer::logits`].
     ///
     /// # Errors
-    /// As [`DeviceTransformer::logits`].
+    /// A batch that does not fit, and the device's.
     fn logits(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Tensor>;
 
     /// As [`Transformer::loss_and_gradient`].
     ///
     /// # Errors
-    /// As [`DeviceTransformer::loss_and_gradient`].
+    /// A batch that does not fit, a pass that does not train, and the device's.
     fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss>;
 }
 
