@@ -198,6 +198,6 @@ mod tests {
     #[test]
     fn kernels_are_found_by_name() {
         let source = Source { subject: Subject::Loss, bf16: false, vec: 1, part: Part::None };
-        assert!(entries(&source.text()).eq(["softmax_cross_entropy", "mean_loss"]));
+        assert!(entries(&source.text()).eq(["softmax_cross_entropy", "mean_loss", "total_loss"]));
     }
 }
