@@ -59,7 +59,13 @@ fn ours_stand_beside_the_papers_with_their_provenance_and_no_difference_where_th
     let (column, row) =
         (&section["columns"][0], section["rows"].as_array().unwrap().iter().position(|r| r == "relu").unwrap());
     let cell = &section["cells"][row][0];
-    assert_eq!((cell["median"].as_f64(), cell["n"].as_u64()), (Some(32.17), Some(3)));
+    // The values of the three seeds end the row.
+    let text = fs::read_to_string(folder.path().join("tables/table_04-reduced-dir.csv")).unwrap();
+    let relu = text.lines().find(|line| line.contains(",resnet-164,") && line.contains(",relu,")).unwrap();
+    let mut values: Vec<f64> =
+        relu.rsplit(',').next().unwrap().split(' ').map(|value| value.parse().unwrap()).collect();
+    values.sort_by(f64::total_cmp);
+    assert_eq!((cell["median"].as_f64(), cell["n"].as_u64()), (Some(values[1]), Some(3)));
     assert_eq!((cell["commits"].as_str().unwrap().len(), cell["devices"].as_str()), (40, Some("cpu")));
     assert_eq!(section["paper"][row][0], serde_json::json!([93.8]));
     assert!(cell["difference"].is_null());
