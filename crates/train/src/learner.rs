@@ -103,29 +103,8 @@ impl Learner {
     }
 }
 
-/// The mean loss of each step from the losses of its batches; one that is not finite is told instead.
-pub(crate) fn means(losses: &[f64], replicas: u64) -> impl Iterator<Item = f64> {
-    losses.chunks(replicas.max(1) as usize).map(|step| {
-        let broken = step.iter().copied().find(|loss| !loss.is_finite());
-        broken.unwrap_or_else(|| step.iter().sum::<f64>() / step.len() as f64)
-    })
-}
-
 /// The next of a stream of training batches, which has no end.
 pub(crate) fn next<T>(batches: &mut impl Iterator<Item = T>) -> Result<T> {
     let ended = || Error::BadValue { what: "batches", value: "ended".into(), expected: "an endless stream".into() };
     batches.next().ok_or_else(ended)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::means;
-
-    #[test]
-    fn a_step_whose_batch_has_a_broken_loss_is_broken() {
-        let steps = |losses: &[f64], replicas| means(losses, replicas).map(|loss| loss.to_string()).collect::<Vec<_>>();
-        assert_eq!(steps(&[1.0, 3.0, f64::INFINITY, 5.0, 5.0, f64::NAN], 2), ["2", "inf", "NaN"]);
-        assert_eq!(steps(&[1.0, 3.0], 1), ["1", "3"]);
-        assert_eq!(steps(&[], 2), Vec::<String>::new());
-    }
 }

@@ -4,7 +4,7 @@ use crate::averages::{Averages, MovingAverages};
 use crate::cell::Cell;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Evaluation};
-use crate::learner::{Learner, means, next};
+use crate::learner::{Learner, next};
 use crate::on_device::{self, Examples, OnImages};
 use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
@@ -177,7 +177,7 @@ impl Training for Session<'_> {
 
     fn losses(&mut self, wait: bool) -> Result<Vec<f64>> {
         if let Some(device) = self.on_device.as_mut().filter(|_| wait) {
-            self.losses.extend(means(&device.losses()?, self.cell.recipe.replicas));
+            self.losses.extend(device.losses(self.cell.recipe.replicas)?);
         }
         Ok(std::mem::take(&mut self.losses))
     }

@@ -40,10 +40,10 @@ impl<D: Engine> Losses<D> {
         Ok(())
     }
 
-    /// Those since the last call; waits for the device.
-    pub(super) fn take(&mut self, device: &D) -> Result<Vec<f64>, D::Error> {
+    /// Those of the steps since the last call, each of so many batches; waits for the device.
+    pub(super) fn take(&mut self, device: &D, replicas: u64) -> Result<Vec<f64>, D::Error> {
         self.fetch(device)?;
-        Ok(std::mem::take(&mut self.here))
+        Ok(means(&std::mem::take(&mut self.here), replicas).collect())
     }
 
     /// Forgets them, and that one was not finite.
@@ -51,6 +51,14 @@ impl<D: Engine> Losses<D> {
         (self.len, self.here) = (0, Vec::new());
         self.stop.view_mut().zero(device)
     }
+}
+
+/// The mean loss of each step from the losses of its batches; one that is not finite is told instead.
+fn means(losses: &[f64], replicas: u64) -> impl Iterator<Item = f64> {
+    losses.chunks(replicas.max(1) as usize).map(|step| {
+        let broken = step.iter().copied().find(|loss| !loss.is_finite());
+        broken.unwrap_or_else(|| step.iter().sum::<f64>() / step.len() as f64)
+    })
 }
 
 #[cfg(test)]
@@ -69,14 +77,22 @@ mod tests {
             losses.added(&host).unwrap();
         };
         (0..7).for_each(|loss| add(&mut losses, loss as f32));
-        assert_eq!(losses.take(&host).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(losses.take(&host).unwrap(), [0.0; 0]);
+        assert_eq!(losses.take(&host, 1).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(losses.take(&host, 1).unwrap(), [0.0; 0]);
         (7..10).for_each(|loss| add(&mut losses, loss as f32));
-        assert_eq!(losses.take(&host).unwrap(), [7.0, 8.0, 9.0]);
+        assert_eq!(losses.take(&host, 1).unwrap(), [7.0, 8.0, 9.0]);
         losses.place().1.write(&host, &[1]).unwrap();
         add(&mut losses, 10.0);
         losses.clear(&host).unwrap();
-        assert_eq!(losses.take(&host).unwrap(), [0.0; 0]);
+        assert_eq!(losses.take(&host, 1).unwrap(), [0.0; 0]);
         assert_eq!(losses.stop.to_vec(&host).unwrap(), [0]);
+    }
+
+    #[test]
+    fn a_step_whose_batch_has_a_broken_loss_is_broken() {
+        let steps = |losses: &[f64], replicas| means(losses, replicas).map(|loss| loss.to_string()).collect::<Vec<_>>();
+        assert_eq!(steps(&[1.0, 3.0, f64::INFINITY, 5.0, 5.0, f64::NAN], 2), ["2", "inf", "NaN"]);
+        assert_eq!(steps(&[1.0, 3.0], 1), ["1", "3"]);
+        assert_eq!(steps(&[], 2), Vec::<String>::new());
     }
 }

@@ -35,11 +35,12 @@ pub trait OnDevice {
     /// No batch since the last step, and the device's.
     fn update(&mut self, lr: f64) -> Result<()>;
 
-    /// The losses of the batches since the last call, in order; waits for the device.
+    /// The mean losses of the steps since the last call, each of so many batches, in order; waits for the device. Of a step with a loss that
+    /// is not finite, that one is told.
     ///
     /// # Errors
     /// The device's, also those of what was launched before.
-    fn losses(&mut self) -> Result<Vec<f64>>;
+    fn losses(&mut self, replicas: u64) -> Result<Vec<f64>>;
 
     /// Exchanges the parameters' values and their averages, where there are any: done twice, all is as before.
     ///
@@ -213,8 +214,8 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         Ok(())
     }
 
-    fn losses(&mut self) -> Result<Vec<f64>> {
-        self.losses.take(&self.device).map_err(on_device)
+    fn losses(&mut self, replicas: u64) -> Result<Vec<f64>> {
+        self.losses.take(&self.device, replicas).map_err(on_device)
     }
 
     fn swap_averages(&mut self) -> Result<()> {

@@ -6,7 +6,7 @@ use super::{MARK, TOKENIZER_FILE, TextData, TranslationRecipe};
 use crate::averages::{Averages, LastCheckpoints};
 use crate::cell::Cell;
 use crate::error::Result;
-use crate::learner::{Learner, means, next};
+use crate::learner::{Learner, next};
 use crate::task::{Task, Training};
 use candle_core::{DType, Device};
 use std::collections::HashMap;
@@ -91,7 +91,7 @@ fn step_on(
     device.update(recipe.schedule.at(step, recipe.steps))?;
     if learner.averages.as_ref().is_some_and(|averages| averages.takes(step + 1)) {
         let since = losses.len();
-        losses.extend(means(&device.losses()?, recipe.replicas));
+        losses.extend(device.losses(recipe.replicas)?);
         if losses[since..].iter().all(|loss| loss.is_finite()) {
             device.download(learner)?;
             learner.averages.as_mut().map_or(Ok(()), |averages| averages.update(&learner.params, step + 1))?;
@@ -135,7 +135,7 @@ impl Training for TranslationSession<'_> {
 
     fn losses(&mut self, wait: bool) -> Result<Vec<f64>> {
         if let Some(device) = self.on_device.as_mut().filter(|_| wait) {
-            self.losses.extend(means(&device.losses()?, self.cell.recipe.replicas));
+            self.losses.extend(device.losses(self.cell.recipe.replicas)?);
         }
         Ok(std::mem::take(&mut self.losses))
     }

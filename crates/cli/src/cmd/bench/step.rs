@@ -84,7 +84,7 @@ fn step(args: &Args, threads: usize) -> Result<()> {
             Some((device, draft)) => {
                 device.batch(&Examples::Kept(draft), &config, &pass)?;
                 device.update(0.01)?;
-                device.losses()?.pop().unwrap_or(f64::NAN)
+                device.losses(1)?.pop().unwrap_or(f64::NAN)
             }
             None => train_step(&net, &mut learner.optimizer, &recipe, (&xs, &labels), 0.01, &pass)?,
         };

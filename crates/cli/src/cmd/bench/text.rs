@@ -46,7 +46,7 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
             Some(device) => {
                 device.batch(&batch, 0.1, &pass)?;
                 device.update(1e-4)?;
-                device.losses()?.pop().unwrap_or(f64::NAN)
+                device.losses(1)?.pop().unwrap_or(f64::NAN)
             }
             None => {
                 let done = model.loss_and_gradient(&batch, 0.1, &pass)?;
