@@ -180,6 +180,11 @@ impl Search {
         &self.dir
     }
 
+    /// What was asked.
+    pub fn config(&self) -> &SearchConfig {
+        &self.config
+    }
+
     /// Runs the search to its end.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::trial::{Outcomes, Trial};
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::sync::mpsc::channel;
+use swish_core::nn::Compute;
 use swish_train::jobs::with_threads;
 
 /// What a worker says once its data are loaded.
@@ -30,13 +31,17 @@ pub fn task(dir: &Path, list: &Path, index: usize) -> Result<()> {
     with_threads(threads, || run(&child, &outcomes, &trial))?
 }
 
-/// Runs the trials that come on standard input, one a line, and answers each with its id on standard output; ends with the input.
+/// Runs the trials that come on standard input, one a line, and answers each with its id on standard output; ends with the input. They run
+/// on `device`, or on the search's where it is `None`.
 ///
 /// # Errors
 /// What keeps trials from being run at all. The process then ends with an exit code of its own, by which the driver tells it from one
 /// that a candidate has killed.
-pub fn serve(dir: &Path) -> Result<()> {
-    let config = SearchConfig::read(dir)?.child;
+pub fn serve(dir: &Path, device: Option<Compute>) -> Result<()> {
+    let mut config = SearchConfig::read(dir)?.child;
+    if let Some(device) = device {
+        config.device = device.to_string();
+    }
     let threads = config.threads;
     let child = Child::new(config)?;
     let outcomes = Outcomes::of(dir);

@@ -5,12 +5,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use swish_core::nn::Compute;
 use swish_search::engine::{Engine, Local, LocalConfig};
 use swish_search::trial::{Outcome, Trial};
 
 /// A worker: trials named `crash..` kill it, those named `stop..` end it with an error of its own, others take a fifth of a second.
 const WORKER: &str = r#"#!/bin/sh
-echo "$$" >>"$3/started"
+echo "$$ $4" >>"$3/started"
 echo ready
 while read -r line; do
     id=${line#*\"id\":\"}
@@ -28,11 +29,15 @@ done
 "#;
 
 fn pool(dir: &Path, jobs: usize, worker: &str) -> Local {
+    pool_on(dir, jobs, &[], worker)
+}
+
+fn pool_on(dir: &Path, jobs: usize, devices: &[Compute], worker: &str) -> Local {
     let program = dir.join("program");
     std::fs::create_dir_all(dir.join("results")).unwrap();
     std::fs::write(&program, worker).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Local::new(LocalConfig { dir: dir.to_path_buf(), program, jobs }).unwrap()
+    Local::new(LocalConfig { dir: dir.to_path_buf(), program, jobs, devices: devices.to_vec() }).unwrap()
 }
 
 fn trials(name: &str, n: usize) -> Vec<Trial> {
@@ -65,6 +70,20 @@ fn trials_are_shared_out_and_workers_kept() {
     assert_eq!(ids, trials("a", 20).iter().map(|trial| trial.id.as_str()).collect::<Vec<_>>());
     assert_eq!(started(dir.path()), 2, "two workers for all twenty");
     assert_eq!(pool.next(Duration::from_secs(60)).unwrap(), None, "with nothing in work it does not wait");
+}
+
+#[test]
+fn workers_are_shared_out_among_devices() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut pool = pool_on(dir.path(), 4, &[Compute::Cuda(0), Compute::Cuda(3)], WORKER);
+    // The worker that is killed is replaced on its own device.
+    pool.submit(&[trials("a", 8), trials("crash", 1)].concat()).unwrap();
+    assert_eq!(all(&mut pool).len(), 9);
+    let started = std::fs::read_to_string(dir.path().join("started")).unwrap();
+    let on = |device: &str| started.lines().filter(|line| line.ends_with(&format!(" --device={device}"))).count();
+    let counts = [on("cuda:0"), on("cuda:3")];
+    assert_eq!(counts.iter().sum::<usize>(), started.lines().count());
+    assert!(counts.iter().all(|&count| count >= 2), "{started}");
 }
 
 #[test]

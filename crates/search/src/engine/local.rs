@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
+use swish_core::nn::Compute;
 
 /// A trial during which this many workers have died is given up; so is the search when as many in a row die while they load.
 const CRASH_LIMIT: u32 = 3;
@@ -27,6 +28,8 @@ pub struct LocalConfig {
     pub program: PathBuf,
     /// Number of workers.
     pub jobs: usize,
+    /// Devices that the workers are shared out among; none where all use the search's.
+    pub devices: Vec<Compute>,
 }
 
 /// A pool of worker processes.
@@ -47,6 +50,7 @@ pub struct Local {
 
 struct Worker {
     number: usize,
+    device: Option<Compute>,
     process: Child,
     input: ChildStdin,
     ready: bool,
@@ -87,6 +91,12 @@ impl Local {
         self.config.dir.join("logs").join(format!("worker-{number}.err"))
     }
 
+    /// The device with the fewest workers.
+    fn device(&self) -> Option<Compute> {
+        let workers = |device: &&Compute| self.workers.iter().filter(|worker| worker.device == Some(**device)).count();
+        self.config.devices.iter().min_by_key(workers).copied()
+    }
+
     fn start_worker(&mut self) -> Result<()> {
         let number = self.started;
         self.started += 1;
@@ -94,10 +104,11 @@ impl Local {
         let logs = self.config.dir.join("logs");
         std::fs::create_dir_all(&logs).map_err(Error::io(&logs, "make the folder"))?;
         let file = File::create(&log).map_err(Error::io(&log, "write"))?;
-        let program = &self.config.program;
+        let (program, device) = (&self.config.program, self.device());
         let mut process = Command::new(program)
             .args(["search", "worker"])
             .arg(&self.config.dir)
+            .args(device.map(|device| format!("--device={device}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(file)
@@ -115,7 +126,7 @@ impl Local {
                 }
             }
         });
-        self.workers.push(Worker { number, process, input, ready: false, trial: None });
+        self.workers.push(Worker { number, device, process, input, ready: false, trial: None });
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
+use swish_core::nn::Compute;
 use swish_search::engine::{Engine, HyperQueue, HyperQueueConfig, Local, LocalConfig, Notify, Slurm, SlurmConfig};
 
 /// Children in a cluster's queue at the same time, unless given.
@@ -24,10 +25,16 @@ pub struct EngineArgs {
     /// Where they are trained: processes on this machine, or a cluster
     #[arg(long, default_value = "local")]
     engine: Name,
-    /// Children at the same time, those waiting in a cluster's queue included; unless given, one a core for the local
-    /// engine, else 32
+    /// Children at the same time, those waiting in a cluster's queue included; unless given, for the local engine one a core or, on
+    /// GPUs, --children-per-gpu on each, else 32
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
+    /// GPUs of this machine among which the local engine shares the children out, e.g. cuda:0,cuda:1; unless given, the search's device
+    #[arg(long, value_name = "D,D,..", value_delimiter = ',')]
+    devices: Vec<Compute>,
+    /// Children at the same time on each GPU, which one alone does not fill
+    #[arg(long, value_name = "N", default_value = "4")]
+    children_per_gpu: NonZeroUsize,
     /// Slurm's partition
     #[arg(long, value_name = "NAME", help_heading = "Slurm")]
     slurm_partition: Option<String>,
@@ -52,16 +59,19 @@ pub struct EngineArgs {
 }
 
 impl EngineArgs {
-    /// The engine for the search in `dir`, which tells `notify` what goes wrong without ending the search.
-    pub fn build(&self, dir: &Path, notify: Notify) -> Result<Box<dyn Engine>> {
+    /// The engine for the search in `dir` on `device`, which tells `notify` what goes wrong without ending the search.
+    pub fn build(&self, dir: &Path, device: Compute, notify: Notify) -> Result<Box<dyn Engine>> {
         let program = std::env::current_exe().context("the path of this program")?;
         let dir = dir.to_path_buf();
         let limit = |minutes: Option<u32>| minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
         let jobs = |default: usize| self.jobs.map_or(default, NonZeroUsize::get);
         match self.engine {
             Name::Local => {
+                let all = if self.devices.is_empty() { vec![device] } else { self.devices.clone() };
+                let gpus = all.iter().filter(|device| matches!(device, Compute::Cuda(_))).count();
                 let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-                Ok(Box::new(Local::new(LocalConfig { dir, program, jobs: jobs(cores) })?))
+                let jobs = jobs(if gpus > 0 { gpus * self.children_per_gpu.get() } else { cores });
+                Ok(Box::new(Local::new(LocalConfig { dir, program, jobs, devices: self.devices.clone() })?))
             }
             Name::Slurm => {
                 let config = SlurmConfig {

@@ -10,6 +10,7 @@ mod show;
 use anyhow::Result;
 use clap::Subcommand;
 use std::path::PathBuf;
+use swish_core::nn::Compute;
 use swish_search::worker;
 
 /// Search for activation functions; killed at any time, a search goes on with `resume`
@@ -49,6 +50,9 @@ enum Command {
     Worker {
         /// Folder of the search
         dir: PathBuf,
+        /// Another device than the search's
+        #[arg(long)]
+        device: Option<Compute>,
     },
 }
 
@@ -63,6 +67,6 @@ pub fn run(args: Args) -> Result<()> {
         Command::Rerun(args) => rerun::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Task { dir, trials, index } => Ok(worker::task(&dir, &trials, index)?),
-        Command::Worker { dir } => Ok(worker::serve(&dir)?),
+        Command::Worker { dir, device } => Ok(worker::serve(&dir, device)?),
     }
 }

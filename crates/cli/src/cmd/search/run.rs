@@ -146,7 +146,7 @@ pub fn strategy(name: &str, parameters: Option<&str>) -> Result<StrategyConfig> 
 
 fn drive(mut search: Search, engine: &EngineArgs) -> Result<()> {
     let mut screen = Screen::new();
-    let mut engine = engine.build(search.dir(), screen.notify())?;
+    let mut engine = engine.build(search.dir(), search.config().child.device.parse()?, screen.notify())?;
     let summary = search.run(engine.as_mut(), &mut |news| screen.show(news))?;
     screen.finish();
     let best =
