@@ -6,7 +6,9 @@ use half::bf16;
 use std::path::Path;
 use std::rc::Rc;
 use swish_core::device::DeviceTransformer;
-use swish_core::device::check::{compare, compare_transformer};
+use swish_core::device::check::{
+    compare, compare_recorded, compare_recorded_transformer, compare_search, compare_transformer,
+};
 use swish_core::models;
 use swish_core::models::transformer::{self, EOS, TextBatch, Transformer, TransformerConfig};
 use swish_core::nn::{Error, Pass};
@@ -68,6 +70,30 @@ fn transformers() {
         rows.extend(compare_transformer::<_, f32>(&host, &config, &activation, &lengths, Precision::Exact).unwrap());
         rows.extend(compare_transformer::<_, bf16>(&host, &config, &activation, &lengths, Precision::Exact).unwrap());
     }
+    for (config, activation) in [(tiny, "swish"), (odd, "prelu")] {
+        rows.push(compare_search(&host, &config, &activation.parse().unwrap(), &[9, 3, 1, 14, 3]).unwrap());
+    }
+    rows.iter().for_each(|row| println!("{row}"));
+    assert!(rows.iter().all(Row::passed));
+}
+
+/// The third pass of a kind is one call, whose numbers are those of the first.
+#[test]
+fn recorded_passes() {
+    let Some(host) = host() else { return };
+    let swish = "swish".parse().unwrap();
+    let mut rows = Vec::new();
+    for model in ["wrn-10-1", "mobilenet-v1-025-64"] {
+        let (info, before) = (models::find(model).unwrap(), host.replays());
+        rows.push(compare_recorded::<_, bf16>(&host, info, &swish, 2, Precision::Exact).unwrap());
+        assert!(host.replays() >= before + 4, "{model}: {} passes were recorded", host.replays() - before);
+    }
+    let (tiny, before) = (transformer::find("transformer_tiny").unwrap().config, host.replays());
+    let config = TransformerConfig { dropout: 0.2, ..tiny };
+    rows.push(
+        compare_recorded_transformer::<_, f32>(&host, &config, &swish, &[[5, 7], [9, 3]], Precision::Exact).unwrap(),
+    );
+    assert!(host.replays() >= before + 4, "{} passes were recorded", host.replays() - before);
     rows.iter().for_each(|row| println!("{row}"));
     assert!(rows.iter().all(Row::passed));
 }

@@ -1,12 +1,16 @@
 //! [`Engine`] by the CPU's kernels in f32: stored numbers are widened, results rounded once. No precision is less than f32's.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use half::bf16;
 use swish_kernels::conv::{self, Conv2d};
 use swish_kernels::cuda::engine::check_convolution;
 use swish_kernels::cuda::{Engine, Matrices, Precision, Stored, View, ViewMut};
 use swish_kernels::layout::{nchw_to_nhwc, nhwc_to_nchw};
 use swish_kernels::linear;
 
-use crate::{Host, HostError};
+use crate::{Host, HostError, Memory};
 
 impl Engine for Host {
     fn name(&self) -> String {
@@ -22,9 +26,13 @@ impl Engine for Host {
         ys: ViewMut<'_, Self, E>,
     ) -> Result<(), HostError> {
         check_convolution("convolve", conv, xs, weight, ys.view())?;
-        let mut result = vec![0.0; ys.len()];
-        conv::forward(&of::<E>(conv), &read(self, xs)?, &read_weight(self, conv, weight)?, &mut result);
-        store(self, &result, ys, false)
+        let (conv, xs, weight, ys) = (of::<E>(conv), Numbers::of(xs), Numbers::of(weight), Numbers::of(ys.view()));
+        self.act(move |_| {
+            let mut result = vec![0.0; ys.len()];
+            conv::forward(&conv, &xs.read(), &weight.read_weight(&conv), &mut result);
+            ys.store(result, false);
+            Ok(())
+        })
     }
 
     fn convolve_back<E: Stored>(
@@ -37,9 +45,14 @@ impl Engine for Host {
         add: bool,
     ) -> Result<(), HostError> {
         check_convolution("convolve_back", conv, d_xs.view(), weight, d_ys)?;
-        let mut result = vec![0.0; d_xs.len()];
-        conv::backward_data(&of::<E>(conv), &read(self, d_ys)?, &read_weight(self, conv, weight)?, &mut result);
-        store(self, &result, d_xs, add)
+        let (conv, weight) = (of::<E>(conv), Numbers::of(weight));
+        let (d_ys, d_xs) = (Numbers::of(d_ys), Numbers::of(d_xs.view()));
+        self.act(move |_| {
+            let mut result = vec![0.0; d_xs.len()];
+            conv::backward_data(&conv, &d_ys.read(), &weight.read_weight(&conv), &mut result);
+            d_xs.store(result, add);
+            Ok(())
+        })
     }
 
     fn convolve_weight<E: Stored>(
@@ -51,10 +64,15 @@ impl Engine for Host {
         d_weight: ViewMut<'_, Self, E>,
     ) -> Result<(), HostError> {
         check_convolution("convolve_weight", conv, xs, d_weight.view(), d_ys)?;
-        let [mut result, mut packed] = [(); 2].map(|()| vec![0.0; d_weight.len()]);
-        conv::backward_weight(&of::<E>(conv), &read(self, xs)?, &read(self, d_ys)?, &mut result);
-        nchw_to_nhwc(conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw, &result, &mut packed);
-        store(self, &packed, d_weight, false)
+        let conv = of::<E>(conv);
+        let (xs, d_ys, d_weight) = (Numbers::of(xs), Numbers::of(d_ys), Numbers::of(d_weight.view()));
+        self.act(move |_| {
+            let [mut result, mut packed] = [(); 2].map(|()| vec![0.0; d_weight.len()]);
+            conv::backward_weight(&conv, &xs.read(), &d_ys.read(), &mut result);
+            nchw_to_nhwc(conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw, &result, &mut packed);
+            d_weight.store(packed, false);
+            Ok(())
+        })
     }
 
     fn multiply<E: Stored>(
@@ -67,23 +85,27 @@ impl Engine for Host {
         add: bool,
     ) -> Result<(), HostError> {
         matrices.check("multiply", a, b, to.view())?;
-        let &Matrices { batch, rows, columns, inner, a_transposed, b_transposed } = matrices;
-        // The CPU's product takes both with `inner` last.
-        let last = |xs: Vec<f32>, outer: usize, transposed: bool| {
-            if !transposed {
-                return xs;
+        let Matrices { batch, rows, columns, inner, a_transposed, b_transposed } = *matrices;
+        let (a, b, to) = (Numbers::of(a), Numbers::of(b), Numbers::of(to.view()));
+        self.act(move |_| {
+            // The CPU's product takes both with `inner` last.
+            let last = |xs: Vec<f32>, outer: usize, transposed: bool| {
+                if !transposed {
+                    return xs;
+                }
+                let mut ys = vec![0.0; xs.len()];
+                nchw_to_nhwc(batch, inner, outer, &xs, &mut ys);
+                ys
+            };
+            let (a, b) = (last(a.read(), rows, a_transposed), last(b.read(), columns, !b_transposed));
+            let mut result = vec![0.0; to.len()];
+            let factors = a.chunks_exact(rows * inner).zip(b.chunks_exact(inner * columns));
+            for ((a, b), result) in factors.zip(result.chunks_exact_mut(rows * columns)) {
+                linear::forward(rows, inner, columns, a, b, None, result, E::OPERANDS);
             }
-            let mut ys = vec![0.0; xs.len()];
-            nchw_to_nhwc(batch, inner, outer, &xs, &mut ys);
-            ys
-        };
-        let (a, b) = (last(read(self, a)?, rows, a_transposed), last(read(self, b)?, columns, !b_transposed));
-        let mut result = vec![0.0; to.len()];
-        let factors = a.chunks_exact(rows * inner).zip(b.chunks_exact(inner * columns));
-        for ((a, b), result) in factors.zip(result.chunks_exact_mut(rows * columns)) {
-            linear::forward(rows, inner, columns, a, b, None, result, E::OPERANDS);
-        }
-        store(self, &result, to, add)
+            to.store(result, add);
+            Ok(())
+        })
     }
 }
 
@@ -92,25 +114,53 @@ fn of<E: Stored>(conv: &Conv2d) -> Conv2d {
     Conv2d { operands: E::OPERANDS, ..*conv }
 }
 
-fn read<E: Stored>(host: &Host, xs: View<'_, Host, E>) -> Result<Vec<f32>, HostError> {
-    Ok(xs.to_vec(host)?.into_iter().map(E::widen).collect())
+/// The numbers of a view, with their memory.
+struct Numbers<E> {
+    memory: Memory,
+    bytes: Range<usize>,
+    stored: PhantomData<E>,
 }
 
-/// Weights (c_out, kh, kw, c_in / groups) as the CPU's (c_out, c_in / groups, kh, kw).
-fn read_weight<E: Stored>(host: &Host, conv: &Conv2d, weight: View<'_, Host, E>) -> Result<Vec<f32>, HostError> {
-    let packed = read(host, weight)?;
-    let mut weight = vec![0.0; packed.len()];
-    nhwc_to_nchw(conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw, &packed, &mut weight);
-    Ok(weight)
-}
+impl<E: Stored> Numbers<E> {
+    fn of(view: View<'_, Host, E>) -> Self {
+        let ((memory, first), size) = (view.place(), size_of::<E>());
+        Self { memory: memory.clone(), bytes: first * size..(first + view.len()) * size, stored: PhantomData }
+    }
 
-/// Rounds a result, or its sum with what is there.
-fn store<E: Stored>(host: &Host, result: &[f32], mut to: ViewMut<'_, Host, E>, add: bool) -> Result<(), HostError> {
-    let rounded: Vec<E> = if add {
-        let before = read(host, to.view())?;
-        before.iter().zip(result).map(|(before, x)| E::narrow(before + x)).collect()
-    } else {
-        result.iter().map(|&x| E::narrow(x)).collect()
-    };
-    to.write(host, &rounded)
+    fn len(&self) -> usize {
+        self.bytes.len() / size_of::<E>()
+    }
+
+    fn read(&self) -> Vec<f32> {
+        let memory = self.memory.borrow();
+        let bytes = &memory[self.bytes.clone()];
+        if E::BF16 {
+            return bytes.as_chunks().0.iter().map(|&bytes| bf16::from_ne_bytes(bytes).to_f32()).collect();
+        }
+        bytes.as_chunks().0.iter().map(|&bytes| f32::from_ne_bytes(bytes)).collect()
+    }
+
+    /// Weights (c_out, kh, kw, c_in / groups) as the CPU's (c_out, c_in / groups, kh, kw).
+    fn read_weight(&self, conv: &Conv2d) -> Vec<f32> {
+        let packed = self.read();
+        let mut weight = vec![0.0; packed.len()];
+        nhwc_to_nchw(conv.c_out, conv.c_in / conv.groups, conv.kh * conv.kw, &packed, &mut weight);
+        weight
+    }
+
+    /// Rounds a result, or its sum with what is there.
+    fn store(&self, mut result: Vec<f32>, add: bool) {
+        if add {
+            result.iter_mut().zip(self.read()).for_each(|(x, before)| *x += before);
+        }
+        let mut memory = self.memory.borrow_mut();
+        let bytes = &mut memory[self.bytes.clone()];
+        if E::BF16 {
+            let numbers = bytes.as_chunks_mut().0.iter_mut().zip(&result);
+            numbers.for_each(|(bytes, &x)| *bytes = bf16::from_f32(x).to_ne_bytes());
+        } else {
+            let numbers = bytes.as_chunks_mut().0.iter_mut().zip(&result);
+            numbers.for_each(|(bytes, x)| *bytes = x.to_ne_bytes());
+        }
+    }
 }

@@ -7,13 +7,13 @@
 mod engine;
 mod process;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 
-use process::Process;
+use process::{Call, Process};
 use swish_kernels::cuda::device::{Device, Launch};
 use swish_kernels::cuda::source::{Key, entries, module_name};
 use swish_kernels::cuda::{Misfit, Source};
@@ -40,6 +40,9 @@ pub enum HostError {
         /// The compiler's words.
         message: String,
     },
+    /// What cannot be recorded.
+    #[error("emulation of CUDA: {0} while launches are recorded")]
+    Recording(&'static str),
     /// A kernel that does what it must not.
     #[error("{entry}: {message}")]
     Run {
@@ -50,6 +53,12 @@ pub enum HostError {
     },
 }
 
+/// Memory of the emulation. What was recorded holds on to it.
+pub type Memory = Rc<RefCell<Vec<u8>>>;
+
+/// What a launch, or a call of a library, does.
+type Act = Box<dyn Fn(&Host) -> Result<(), HostError>>;
+
 /// The emulation, for one thread. Its memory is in this process; a launch sends what it points to to the kernel's process and takes back
 /// what was written.
 pub struct Host {
@@ -57,6 +66,10 @@ pub struct Host {
     folder: PathBuf,
     compiled: RefCell<HashMap<Key, Rc<Path>>>,
     waiting: RefCell<HashMap<PathBuf, Process>>,
+    /// What is being recorded.
+    recording: RefCell<Option<Vec<Act>>>,
+    moves: Cell<u64>,
+    replays: Cell<u64>,
 }
 
 impl Host {
@@ -66,7 +79,15 @@ impl Host {
         match Command::new(&compiler).arg("--version").output() {
             Ok(output) if output.status.success() => {
                 let folder = folder.join("cuda-emulation");
-                Some(Self { compiler, folder, compiled: RefCell::default(), waiting: RefCell::default() })
+                Some(Self {
+                    compiler,
+                    folder,
+                    compiled: RefCell::default(),
+                    waiting: RefCell::default(),
+                    recording: RefCell::default(),
+                    moves: Cell::default(),
+                    replays: Cell::default(),
+                })
             }
             _ => {
                 eprintln!("SKIPPED: no C++ compiler `{compiler}`, so no CUDA kernel is run");
@@ -80,7 +101,26 @@ impl Host {
     /// # Errors
     /// As [`Device::launch`].
     pub fn launch_text(&self, kernels: &str, launch: &Launch<'_, Self>) -> Result<(), HostError> {
-        self.run(&self.build(&launch.source, kernels)?, launch)
+        self.run(&self.build(&launch.source, kernels)?, &Call::new(launch))
+    }
+
+    /// How often something recorded has been started.
+    pub fn replays(&self) -> u64 {
+        self.replays.get()
+    }
+
+    /// Does something, or keeps it where launches are recorded.
+    fn act(&self, act: impl Fn(&Self) -> Result<(), HostError> + 'static) -> Result<(), HostError> {
+        if let Some(recorded) = &mut *self.recording.borrow_mut() {
+            recorded.push(Box::new(act));
+            return Ok(());
+        }
+        act(self)
+    }
+
+    /// Errs where launches are recorded.
+    fn not_recorded(&self, what: &'static str) -> Result<(), HostError> {
+        if self.recording.borrow().is_some() { Err(HostError::Recording(what)) } else { Ok(()) }
     }
 
     /// The program of a launch's kernels.
@@ -127,13 +167,13 @@ impl Host {
     }
 
     /// Runs a launch in the program's process, which is started where none waits. One that has failed is not used again.
-    fn run(&self, program: &Path, launch: &Launch<'_, Self>) -> Result<(), HostError> {
+    fn run(&self, program: &Path, call: &Call) -> Result<(), HostError> {
         let mut waiting = self.waiting.borrow_mut();
         let mut process = match waiting.remove(program) {
             Some(process) => process,
             None => Process::start(program)?,
         };
-        process.run(launch)?;
+        process.run(call)?;
         if waiting.len() >= PROCESSES {
             waiting.clear();
         }
@@ -143,30 +183,56 @@ impl Host {
 }
 
 impl Device for Host {
-    type Buffer = RefCell<Vec<u8>>;
+    type Buffer = Memory;
     type Error = HostError;
+    type Recording = Vec<Act>;
 
     fn alloc(&self, bytes: usize) -> Result<Self::Buffer, HostError> {
+        self.not_recorded("memory is asked for")?;
         // NaN, so that what is read before it is written shows.
-        Ok(RefCell::new(vec![0xff; bytes]))
+        Ok(Rc::new(RefCell::new(vec![0xff; bytes])))
     }
 
     fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), HostError> {
+        self.not_recorded("memory is written")?;
         to.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
     fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), HostError> {
+        self.not_recorded("memory is read")?;
         bytes.copy_from_slice(&from.borrow()[at..at + bytes.len()]);
         Ok(())
     }
 
     fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), HostError> {
-        buffer.borrow_mut()[at..at + len].fill(0);
-        Ok(())
+        let buffer = buffer.clone();
+        self.act(move |_| {
+            buffer.borrow_mut()[at..at + len].fill(0);
+            Ok(())
+        })
     }
 
     fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), HostError> {
-        self.run(&self.program(launch)?, launch)
+        let (program, call) = (self.program(launch)?, Call::new(launch));
+        self.act(move |host| host.run(&program, &call))
+    }
+
+    fn record(&self, run: impl FnOnce() -> Result<(), HostError>) -> Result<Option<Vec<Act>>, HostError> {
+        self.not_recorded("a recording begins")?;
+        *self.recording.borrow_mut() = Some(Vec::new());
+        let done = run();
+        let recorded = self.recording.borrow_mut().take();
+        done.map(|()| recorded)
+    }
+
+    fn replay(&self, recording: &Vec<Act>) -> Result<(), HostError> {
+        self.not_recorded("a recording starts")?;
+        self.replays.set(self.replays.get() + 1);
+        recording.iter().try_for_each(|act| act(self))
+    }
+
+    fn moves(&self) -> &Cell<u64> {
+        &self.moves
     }
 }

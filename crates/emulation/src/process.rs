@@ -1,16 +1,52 @@
 //! [`Process`]: a compiled kernel's process, which runs one launch after the other. `after.h` is the other side.
 
-use std::cell::RefCell;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::rc::Rc;
 
 use swish_kernels::cuda::device::{Arg, Launch};
 
-use crate::{Host, HostError};
+use crate::{Host, HostError, Memory};
 
-type Buffer = RefCell<Vec<u8>>;
+/// A launch without its kernels' source. It holds on to the memory that it works on.
+pub(crate) struct Call {
+    entry: &'static str,
+    sizes: [u32; 5],
+    args: Vec<Value>,
+}
+
+/// An argument.
+enum Value {
+    Null,
+    /// A letter for its type, and its bytes.
+    Plain(u8, Vec<u8>),
+    Pointer {
+        buffer: Memory,
+        bytes: Range<usize>,
+        written: bool,
+        word: &'static str,
+    },
+}
+
+impl Call {
+    pub(crate) fn new(launch: &Launch<'_, Host>) -> Self {
+        let ([x, y, z], [width, height]) = (launch.grid, launch.block);
+        let plain = |letter, bytes: &[u8]| Value::Plain(letter, bytes.to_vec());
+        let value = |arg: &Arg<'_, Host>| match arg {
+            Arg::Null => Value::Null,
+            Arg::Int(x) => plain(b'i', &x.to_ne_bytes()),
+            Arg::Long(x) => plain(b'l', &x.to_ne_bytes()),
+            Arg::Float(x) => plain(b'f', &x.to_ne_bytes()),
+            Arg::Words(words) => Value::Plain(b'w', words.iter().flat_map(|word| word.to_ne_bytes()).collect()),
+            Arg::Pointer { buffer, bytes, written, word } => {
+                Value::Pointer { buffer: Rc::clone(buffer), bytes: bytes.clone(), written: *written, word }
+            }
+        };
+        Self { entry: launch.entry, sizes: [x, y, z, width, height], args: launch.args.iter().map(value).collect() }
+    }
+}
 
 pub(crate) struct Process {
     child: Child,
@@ -31,11 +67,11 @@ impl Process {
     }
 
     /// Sends what the arguments point to and takes back what was written.
-    pub(crate) fn run(&mut self, launch: &Launch<'_, Host>) -> Result<(), HostError> {
-        let parts = parts(&launch.args);
-        let failed = |message| Err(HostError::Run { entry: launch.entry.to_string(), message });
+    pub(crate) fn run(&mut self, call: &Call) -> Result<(), HostError> {
+        let parts = parts(&call.args);
+        let failed = |message| Err(HostError::Run { entry: call.entry.to_string(), message });
         if let Some(input) = &mut self.input
-            && let Err(error) = send(launch, &parts, input)
+            && let Err(error) = send(call, &parts, input)
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
             return Err(error.into());
@@ -70,26 +106,26 @@ impl Drop for Process {
 
 /// A part of a buffer that arguments point to; no two of them overlap.
 struct Part<'a> {
-    buffer: &'a Buffer,
+    buffer: &'a Memory,
     bytes: Range<usize>,
     /// What the kernel may write of it, in order and apart.
     written: Vec<Range<usize>>,
 }
 
 /// The parts of all buffers: views that overlap are one.
-fn parts<'a>(args: &[Arg<'a, Host>]) -> Vec<Part<'a>> {
-    let mut views: Vec<(&Buffer, Range<usize>, bool)> = args
+fn parts(args: &[Value]) -> Vec<Part<'_>> {
+    let mut views: Vec<(&Memory, Range<usize>, bool)> = args
         .iter()
         .filter_map(|arg| match arg {
-            Arg::Pointer { buffer, bytes, written, .. } => Some((*buffer, bytes.clone(), *written)),
+            Value::Pointer { buffer, bytes, written, .. } => Some((buffer, bytes.clone(), *written)),
             _ => None,
         })
         .collect();
-    views.sort_by_key(|(buffer, bytes, _)| (std::ptr::from_ref(*buffer).addr(), bytes.start));
+    views.sort_by_key(|(buffer, bytes, _)| (Rc::as_ptr(buffer).addr(), bytes.start));
     let mut parts: Vec<Part<'_>> = Vec::new();
     for (buffer, bytes, written) in views {
         match parts.last_mut() {
-            Some(last) if std::ptr::eq(last.buffer, buffer) && bytes.start < last.bytes.end => {
+            Some(last) if Rc::ptr_eq(last.buffer, buffer) && bytes.start < last.bytes.end => {
                 last.bytes.end = last.bytes.end.max(bytes.end);
             }
             _ => parts.push(Part { buffer, bytes: bytes.clone(), written: Vec::new() }),
@@ -103,17 +139,12 @@ fn parts<'a>(args: &[Arg<'a, Host>]) -> Vec<Part<'a>> {
     parts
 }
 
-fn send(launch: &Launch<'_, Host>, parts: &[Part<'_>], to: &mut impl Write) -> std::io::Result<()> {
+fn send(call: &Call, parts: &[Part<'_>], to: &mut impl Write) -> std::io::Result<()> {
     let small = |to: &mut dyn Write, value: usize| to.write_all(&(value as u32).to_ne_bytes());
     let large = |to: &mut dyn Write, value: usize| to.write_all(&(value as u64).to_ne_bytes());
     let text = |to: &mut dyn Write, text: &str| small(to, text.len()).and_then(|()| to.write_all(text.as_bytes()));
-    let value = |to: &mut dyn Write, kind: u8, bytes: &[u8]| {
-        to.write_all(&[kind])?;
-        small(to, bytes.len())?;
-        to.write_all(bytes)
-    };
-    text(to, launch.entry)?;
-    for size in launch.grid.iter().chain(&launch.block) {
+    text(to, call.entry)?;
+    for size in call.sizes {
         to.write_all(&size.to_ne_bytes())?;
     }
     small(to, parts.len())?;
@@ -127,19 +158,18 @@ fn send(launch: &Launch<'_, Host>, parts: &[Part<'_>], to: &mut impl Write) -> s
         }
         to.write_all(&buffer.borrow()[bytes.clone()])?;
     }
-    small(to, launch.args.len())?;
-    for arg in &launch.args {
+    small(to, call.args.len())?;
+    for arg in &call.args {
         match arg {
-            Arg::Null => to.write_all(b"0")?,
-            Arg::Int(x) => value(to, b'i', &x.to_ne_bytes())?,
-            Arg::Long(x) => value(to, b'l', &x.to_ne_bytes())?,
-            Arg::Float(x) => value(to, b'f', &x.to_ne_bytes())?,
-            Arg::Words(words) => {
-                value(to, b'w', &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>())?;
+            Value::Null => to.write_all(b"0")?,
+            Value::Plain(letter, bytes) => {
+                to.write_all(&[*letter])?;
+                small(to, bytes.len())?;
+                to.write_all(bytes)?;
             }
-            Arg::Pointer { buffer, bytes, word, .. } => {
+            Value::Pointer { buffer, bytes, word, .. } => {
                 let holds = |part: &Part<'_>| {
-                    std::ptr::eq(part.buffer, *buffer) && part.bytes.start <= bytes.start && bytes.end <= part.bytes.end
+                    Rc::ptr_eq(part.buffer, buffer) && part.bytes.start <= bytes.start && bytes.end <= part.bytes.end
                 };
                 let place = parts.iter().position(holds).unwrap_or(parts.len());
                 to.write_all(b"p")?;
@@ -158,8 +188,9 @@ mod tests {
 
     #[test]
     fn views_that_overlap_are_one_part() {
-        let (one, other) = (Buffer::default(), Buffer::default());
-        let arg = |buffer, bytes, written| Arg::Pointer { buffer, bytes, written, word: "f32" };
+        let (one, other) = (Memory::default(), Memory::default());
+        let arg =
+            |buffer: &Memory, bytes, written| Value::Pointer { buffer: buffer.clone(), bytes, written, word: "f32" };
         let args = [
             arg(&one, 64..128, true),
             arg(&other, 0..8, false),
@@ -172,7 +203,7 @@ mod tests {
         let mut found: Vec<_> = parts(&args)
             .into_iter()
             .map(|Part { buffer, bytes, written }| {
-                (std::ptr::eq(buffer, &other), ends(bytes), written.into_iter().map(ends).collect())
+                (Rc::ptr_eq(buffer, &other), ends(bytes), written.into_iter().map(ends).collect())
             })
             .collect();
         found.sort();

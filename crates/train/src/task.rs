@@ -189,7 +189,7 @@ pub trait Training {
     ///
     /// # Errors
     /// Those of `f`; memory.
-    fn averaged<R>(&mut self, f: impl FnOnce(&Self) -> Result<R>) -> Result<R>
+    fn averaged<R>(&mut self, f: impl FnOnce(&mut Self) -> Result<R>) -> Result<R>
     where
         Self: Sized,
     {

@@ -147,9 +147,9 @@ fn a_run_leaves_its_scores_tokenizer_samples_and_the_weights_that_were_evaluated
 
     let file = weights_file(&RunStore::new(dir.path()), &record.id);
     let open = |tokenizer: Option<&Path>| {
-        Translator::open("transformer_tiny", &cell.activation, &file, tokenizer, Precision::F32)
+        Translator::open("transformer_tiny", &cell.activation, &file, tokenizer, Precision::F32, Compute::Cpu)
     };
-    let translator = open(None).unwrap();
+    let mut translator = open(None).unwrap();
     let beam = Beam::from(cell.recipe.search);
     assert_eq!(translator.evaluate(data.eval(), &beam).unwrap().sets, record.scores);
     // Alone, among others or after an empty line, a sentence is translated alike.

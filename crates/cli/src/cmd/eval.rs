@@ -105,10 +105,9 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
         ("--batch", args.batch.is_some()),
     ];
     refuse(&images, "models that take images", info.name)?;
-    args.compute.device().cpu_only()?;
     let (activation, file) = (args.activation.parse::<Activation>()?, args.weights.file()?);
-    let tokenizer = args.beam.tokenizer.as_deref();
-    let translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision)?;
+    let (tokenizer, device) = (args.beam.tokenizer.as_deref(), args.compute.device());
+    let mut translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision, device)?;
     let corpus = args.data.text(&args.sets)?;
     let found = translator.evaluate(&corpus.eval, &args.beam.search())?;
     say(json!({

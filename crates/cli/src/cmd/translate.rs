@@ -36,17 +36,19 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    args.compute.device().cpu_only()?;
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Text(info) => info,
         AnyModel::Images(info) => bail!("{} takes images: expected a Transformer", info.name),
     };
     let (activation, file) = (args.activation.parse()?, args.weights.file()?);
-    let translator = Translator::open(info.name, &activation, &file, args.beam.tokenizer.as_deref(), args.precision)?;
-    with_threads(args.compute.threads(), || translate(&translator, &args.beam.search()))?
+    with_threads(args.compute.threads(), || {
+        let (tokenizer, device) = (args.beam.tokenizer.as_deref(), args.compute.device());
+        let mut translator = Translator::open(info.name, &activation, &file, tokenizer, args.precision, device)?;
+        translate(&mut translator, &args.beam.search())
+    })?
 }
 
-fn translate(translator: &Translator, beam: &Beam) -> Result<()> {
+fn translate(translator: &mut Translator, beam: &Beam) -> Result<()> {
     let input = std::io::stdin();
     // Whoever types waits for every line.
     let at_once = if input.is_terminal() { 1 } else { LINES };

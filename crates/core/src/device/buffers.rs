@@ -1,9 +1,13 @@
 //! The memory of a planned pass on a device.
 
 use super::plan::{Lengths, Plan, Slot};
-use crate::nn::PoolKind;
+use super::recorded::Recorded;
+use crate::models::transformer::PAD;
 use crate::nn::graph::{Op, Step, Value};
+use crate::nn::{Pass, PoolKind};
 use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::cmp::Reverse;
+use std::rc::Rc;
 use swish_kernels::cuda::device::Word;
 use swish_kernels::cuda::launch::embedding::Tokens;
 use swish_kernels::cuda::launch::layout;
@@ -21,6 +25,13 @@ pub(super) struct Ready<D: Device, E> {
     pub(super) images: Slice<D, f32>,
     /// One class a row of logits.
     pub(super) targets: Slice<D, u32>,
+    /// What the sums of losses over the rows are divided by.
+    pub(super) count: Slice<D, f32>,
+    /// Of the masks of dropout in this pass.
+    pub(super) seed: Slice<D, u64>,
+    pub(super) recorded: RefCell<Recorded<D>>,
+    /// When it was last planned for.
+    pub(super) used: u64,
     pub(super) sentences: Sentences<D>,
     /// Of each map, whether a gradient has come back to it in this pass.
     arrived: Vec<Cell<bool>>,
@@ -52,6 +63,11 @@ impl<D: Device> Beside<D> {
     }
 }
 
+/// Where the pass drops.
+pub(super) fn dropout_seed(pass: &Pass) -> Option<u64> {
+    pass.dropout_seed.filter(|_| pass.train)
+}
+
 /// Sentences of a batch of pairs.
 pub(super) struct Sentences<D: Device> {
     pub(super) src: Tokens<D>,
@@ -61,35 +77,104 @@ pub(super) struct Sentences<D: Device> {
     pub(super) lengths: Slice<D, u32>,
 }
 
+/// Memory that plans lie in one over the other, since one pass is run at a time.
+pub(super) struct Memory<D: Device, E> {
+    maps: Stock<D, E>,
+    features: Stock<D, f32>,
+}
+
+impl<D: Device, E> Default for Memory<D, E> {
+    fn default() -> Self {
+        Self { maps: Stock(Vec::new()), features: Stock(Vec::new()) }
+    }
+}
+
+impl<D: Device, E: Stored> Memory<D, E> {
+    /// Whether a plan lies in it without more.
+    pub(super) fn fits(&self, plan: &Plan) -> bool {
+        self.maps.fits(&lengths(&plan.maps, plan.shared[0]))
+            && self.features.fits(&lengths(&plan.features, plan.shared[1]))
+    }
+}
+
+/// Buffers of one type, the largest first.
+struct Stock<D: Device, T>(Vec<Shared<D, T>>);
+
+/// A buffer that several plans use.
+type Shared<D, T> = Rc<RefCell<Slice<D, T>>>;
+
+impl<D: Device, T: Word> Stock<D, T> {
+    fn len(&self, place: usize) -> Option<usize> {
+        self.0.get(place).map(|slice| slice.borrow().len())
+    }
+
+    /// Whether there are buffers as long as these, each for one.
+    fn fits(&self, lens: &[usize]) -> bool {
+        let mut sorted = lens.to_vec();
+        sorted.sort_unstable_by_key(|&len| Reverse(len));
+        sorted.into_iter().enumerate().all(|(place, len)| self.len(place) >= Some(len))
+    }
+
+    /// A buffer at least as long for each; those that are too short are given up.
+    fn take(&mut self, device: &D, lens: &[usize]) -> Result<Vec<Shared<D, T>>, D::Error> {
+        let mut order: Vec<usize> = (0..lens.len()).collect();
+        order.sort_by_key(|&i| Reverse(lens[i]));
+        for (place, &i) in order.iter().enumerate() {
+            if self.len(place) < Some(lens[i]) {
+                if place < self.0.len() {
+                    self.0.remove(place);
+                }
+                self.0.insert(place, Rc::new(RefCell::new(Slice::new(device, lens[i])?)));
+            }
+        }
+        let mut taken: Vec<(usize, _)> = order.into_iter().zip(self.0.iter().cloned()).collect();
+        taken.sort_by_key(|(i, _)| *i);
+        Ok(taken.into_iter().map(|(_, slice)| slice).collect())
+    }
+}
+
+/// The lengths of a plan's buffers, and of the one for a gradient that is added to another.
+fn lengths(lengths: &Lengths, shared: usize) -> Vec<usize> {
+    lengths.lens.iter().copied().chain([shared]).collect()
+}
+
 /// Buffers of one type.
 struct Pool<D: Device, T> {
-    slots: Vec<RefCell<Slice<D, T>>>,
+    slots: Vec<Shared<D, T>>,
     /// For a gradient that is added to another.
-    shared: RefCell<Slice<D, T>>,
+    shared: Shared<D, T>,
 }
 
 impl<D: Device, T: Word> Pool<D, T> {
-    fn new(device: &D, lengths: &Lengths, shared: usize) -> Result<Self, D::Error> {
-        let slice = |len| Slice::new(device, len).map(RefCell::new);
-        let slots = lengths.lens.iter().map(|&len| slice(len)).collect::<Result<_, _>>()?;
-        Ok(Self { slots, shared: slice(shared)? })
+    /// The last of the buffers is that for gradients to be added.
+    fn new(device: &D, stock: &mut Stock<D, T>, lens: &[usize]) -> Result<Self, D::Error> {
+        let mut slots = stock.take(device, lens)?;
+        let shared = match slots.pop() {
+            Some(shared) => shared,
+            None => Rc::new(RefCell::new(Slice::new(device, 0)?)),
+        };
+        Ok(Self { slots, shared })
     }
 }
 
 impl<D: Device, E: Stored> Ready<D, E> {
-    pub(super) fn new(device: &D, plan: Plan) -> Result<Self, D::Error> {
+    pub(super) fn new(device: &D, memory: &mut Memory<D, E>, plan: Plan) -> Result<Self, D::Error> {
         let steps = &plan.graph.steps;
         let beside =
             |(step, wanted): (&Step, &bool)| if *wanted { Beside::new(device, step) } else { Ok(Beside::Nothing) };
         let images = steps.iter().find(|step| matches!(step.op, Op::Input)).map_or(0, Step::len);
         let [n, h, w, _] = steps[plan.graph.logits].shape;
-        let none = || Tokens::new(device, &[], None);
+        let none = || Tokens::new(device, &[], Some(PAD));
         Ok(Self {
-            maps: Pool::new(device, &plan.maps, plan.shared[0])?,
-            features: Pool::new(device, &plan.features, plan.shared[1])?,
+            maps: Pool::new(device, &mut memory.maps, &lengths(&plan.maps, plan.shared[0]))?,
+            features: Pool::new(device, &mut memory.features, &lengths(&plan.features, plan.shared[1]))?,
             beside: steps.iter().zip(&plan.wanted).map(beside).collect::<Result<_, _>>()?,
             images: Slice::new(device, images)?,
             targets: Slice::new(device, n * h * w)?,
+            count: Slice::new(device, 1)?,
+            seed: Slice::zeros(device, 1)?,
+            recorded: RefCell::new(Recorded::Nothing),
+            used: 0,
             sentences: Sentences { src: none()?, tgt: none()?, lengths: Slice::new(device, 0)? },
             arrived: vec![Cell::new(false); steps.len()],
             plan,
@@ -102,6 +187,14 @@ impl<D: Device, E: Stored> Ready<D, E> {
 
     pub(super) fn features(&self) -> Buffers<'_, D, f32> {
         Buffers { pool: &self.features, plan: &self.plan, arrived: &self.arrived }
+    }
+
+    /// Brings what a pass has numbers for: its seed and, where there are losses, what their sums are divided by.
+    pub(super) fn begin(&mut self, device: &D, pass: &Pass, count: Option<usize>) -> Result<(), D::Error> {
+        if let Some(seed) = dropout_seed(pass) {
+            self.seed.view_mut().write(device, &[seed])?;
+        }
+        count.map_or(Ok(()), |count| self.count.view_mut().write(device, &[count as f32]))
     }
 
     /// Classes of the logits.
@@ -202,5 +295,32 @@ impl<D: Device, T: Stored> Buffers<'_, D, T> {
                 layout::add(device, more.view_mut().view(), gradient.view_mut())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use swish_emulation::Host;
+
+    #[test]
+    fn plans_lie_over_each_other_until_one_is_longer() {
+        let Some(host) = Host::new(&std::env::temp_dir()) else { return };
+        let mut stock = Stock::<Host, f32>(Vec::new());
+        assert!(!stock.fits(&[3]) && stock.fits(&[]));
+        let first = stock.take(&host, &[3, 9, 5]).unwrap();
+        let lens = |taken: &[Shared<Host, f32>]| taken.iter().map(|slice| slice.borrow().len()).collect::<Vec<_>>();
+        assert_eq!(lens(&first), [3, 9, 5], "each in its place");
+        assert!(stock.fits(&[8, 4]) && stock.fits(&[3, 5, 9]) && !stock.fits(&[6, 6]) && !stock.fits(&[1, 1, 1, 1]));
+        let second = stock.take(&host, &[4, 8]).unwrap();
+        assert!(Rc::ptr_eq(&second[1], &first[1]) && Rc::ptr_eq(&second[0], &first[2]));
+        // What is too short is replaced, the rest stays.
+        let third = stock.take(&host, &[6, 6, 2, 1]).unwrap();
+        assert_eq!(lens(&third), [9, 6, 3, 1]);
+        assert!(Rc::ptr_eq(&third[0], &first[1]) && Rc::ptr_eq(&third[2], &first[0]));
+        let lens: Vec<usize> = stock.0.iter().map(|slice| slice.borrow().len()).collect();
+        assert_eq!(lens, [9, 6, 3, 1]);
     }
 }

@@ -1,9 +1,11 @@
 //! Whole networks on a device compared with the same ones on the CPU: loss, logits, the gradient of every parameter, running
 //! statistics.
 
+mod recorded;
 mod text;
 
-pub use text::compare_transformer;
+pub use recorded::{compare_recorded, compare_recorded_transformer};
+pub use text::{compare_search, compare_transformer};
 
 use super::DeviceNetwork;
 use crate::activation::{Activation, ParseError};
@@ -35,6 +37,10 @@ const NETWORKS: [(&str, &str, usize); 10] = [
     ("inception_resnet_v2", "swish", 2),
 ];
 
+/// Those whose recorded passes are compared: uneven padding and dropout among them.
+const RECORDED: [(&str, &str, usize); 3] =
+    [("resnet164", "swish", 8), ("nasnet_a_mobile", "swish", 2), ("inception_v3_tfpool", "prelu", 2)];
+
 /// Lengths of sources and targets that a Transformer is compared with.
 const PAIRS: [[usize; 2]; 4] = [[17, 23], [30, 12], [1, 1], [25, 31]];
 
@@ -57,6 +63,13 @@ pub fn run<D: Engine>(device: &Rc<D>) -> Result<Vec<Row>> {
     let activation = parsed(info.name, "swish")?;
     rows.extend(compare_transformer::<D, f32>(device, &info.config, &activation, &PAIRS, Precision::Exact)?);
     rows.extend(compare_transformer::<D, bf16>(device, &info.config, &activation, &PAIRS, Precision::Tf32)?);
+    rows.push(compare_search(device, &info.config, &activation, &[30, 12, 1, 25])?);
+    rows.push(compare_recorded_transformer::<D, bf16>(device, &info.config, &activation, &PAIRS, Precision::Tf32)?);
+    for (model, activation, n) in RECORDED {
+        let (info, activation) = (crate::models::find(model)?, parsed(model, activation)?);
+        rows.push(compare_recorded::<D, f32>(device, info, &activation, n, Precision::Exact)?);
+        rows.push(compare_recorded::<D, bf16>(device, info, &activation, n, Precision::Tf32)?);
+    }
     Ok(rows)
 }
 
@@ -95,6 +108,15 @@ struct Batch {
     targets: Vec<u32>,
 }
 
+impl Batch {
+    fn random(info: &ModelInfo, n: usize, seed: u64) -> Self {
+        let ([c, h, w], mut rng) = (info.input, Rng::new(seed));
+        let xs = (0..n * h * w * c).map(|_| rng.normal() as f32).collect();
+        let targets = (0..n).map(|_| rng.below(CLASSES as u64) as u32).collect();
+        Self { shape: [n, h, w, c], xs, targets }
+    }
+}
+
 const CLASSES: usize = 10;
 const CONFIG: LossConfig = LossConfig::smoothed(0.1);
 
@@ -115,11 +137,7 @@ pub fn compare<D: Engine, E: Stored>(
     precision: Precision,
 ) -> Result<Vec<Row>> {
     let net = Net::new(info, activation, CLASSES, 1, DType::F32, &Host::Cpu)?;
-    let [c, h, w] = info.input;
-    let mut rng = Rng::new(2);
-    let xs = (0..n * h * w * c).map(|_| rng.normal() as f32).collect();
-    let targets = (0..n).map(|_| rng.below(CLASSES as u64) as u32).collect();
-    let batch = Batch { shape: [n, h, w, c], xs, targets };
+    let batch = Batch::random(info, n, 2);
     let before = statistics(&net)?;
     let there = on_device::<D, E>(device, &net, &batch, precision)?;
     restore(&net, &before)?;

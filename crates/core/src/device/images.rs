@@ -41,9 +41,9 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         let (n, h, w, c) = xs.dims4()?;
         let kind = Kind { shape: [n, h, w, c], train: false, auxiliary: false };
         let xs: Vec<f32> = xs.flatten_all()?.to_vec1()?;
-        self.prepare(kind, |device, mut to| to.write(device, &xs), &[])?;
+        self.prepare(kind, pass, |device, mut to| to.write(device, &xs), &[])?;
         let ready = self.ready(kind)?;
-        self.run_forward(ready, pass).map_err(on_device)?;
+        self.evaluation_pass(ready, pass, &[])?;
         self.logits(ready, ready.plan.graph.logits)
     }
 
@@ -117,7 +117,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
             return Err(Error::BadInput { layer: "cross-entropy".into(), found: vec![targets.len()], expected });
         }
         let kind = Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 };
-        self.prepare(kind, bring, targets)?;
+        self.prepare(kind, pass, bring, targets)?;
         let classes = self.ready(kind)?.classes();
         if let Some(&wrong) = targets.iter().find(|&&target| target as usize >= classes) {
             let expected = format!("targets below {classes}");
@@ -130,10 +130,10 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         self.with_auxiliary = kind.auxiliary;
         let ready = self.ready(kind)?;
         let Graph { logits, aux_logits, .. } = ready.plan.graph;
-        let (smoothing, count) = (config.smoothing, shape[0] as f64);
-        let mut heads = vec![Head { logits, place: 0, smoothing, count, weight: 1.0 }];
+        let smoothing = config.smoothing;
+        let mut heads = vec![Head { logits, place: 0, smoothing, weight: 1.0 }];
         let auxiliary = aux_logits.filter(|&logits| ready.plan.wanted[logits]);
-        heads.extend(auxiliary.map(|logits| Head { logits, place: 1, smoothing, count, weight: config.aux_weight }));
+        heads.extend(auxiliary.map(|logits| Head { logits, place: 1, smoothing, weight: config.aux_weight }));
         self.train_pass(ready, pass, &heads)
     }
 
@@ -166,14 +166,18 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     fn prepare(
         &mut self,
         kind: Kind,
+        pass: &Pass,
         bring: impl FnOnce(&D, ViewMut<'_, D, f32>) -> Result<(), D::Error>,
         targets: &[u32],
     ) -> Result<()> {
         let (device, ready) = self.planned(kind, |network| network.graph(kind.shape))?;
-        bring(device, ready.images.view_mut()).map_err(on_device)?;
-        if kind.train {
-            ready.targets.view_mut().write(device, targets).map_err(on_device)?;
-        }
-        Ok(())
+        let all = || {
+            bring(device, ready.images.view_mut())?;
+            if kind.train {
+                ready.targets.view_mut().write(device, targets)?;
+            }
+            ready.begin(device, pass, kind.train.then_some(targets.len()))
+        };
+        all().map_err(on_device)
     }
 }

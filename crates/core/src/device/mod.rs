@@ -7,22 +7,26 @@
 //! |---|---|
 //! | `placement` | where parameters lie on a device |
 //! | `plan`, `buffers` | where maps and gradients lie, and their memory |
+//! | `recorded` | the launches of a pass, started together |
 //! | `norm` | norms with their activations and statistics |
 //! | `pass` | every operator forward, and back |
 //! | `text_pass` | the operators of sentences |
 //! | [`network`] | a network's parameters on a device |
 //! | `images`, `text` | passes of images, and of pairs of sentences |
+//! | `decode` | translations written token by token |
 //! | `runner` | a network or a Transformer on whichever device was asked for |
 //! | [`check`] | networks compared with the CPU |
 
 mod buffers;
 pub mod check;
+mod decode;
 mod images;
 pub mod network;
 mod norm;
 mod pass;
 mod placement;
 mod plan;
+mod recorded;
 mod runner;
 mod text;
 mod text_pass;

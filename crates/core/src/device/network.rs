@@ -1,9 +1,10 @@
 //! [`DeviceNetwork`]: a network's parameters on a device, and what all passes through it share.
 
-use super::buffers::Ready;
+use super::buffers::{Memory, Ready};
 use super::norm::NormState;
 use super::placement::Placement;
 use super::plan::Plan;
+use super::recorded::Recorded;
 use crate::nn::graph::{Graph, Op, Step, Value};
 use crate::nn::{Buffer, Data, Error, Network, Params, Pass, Result};
 use candle_core::{Device as Host, Tensor};
@@ -40,9 +41,15 @@ pub struct DeviceNetwork<D: Engine, E: Stored, M = Network> {
     /// Mean cross-entropy of the logits and of the auxiliary head's.
     losses: RefCell<Slice<D, f32>>,
     ready: HashMap<Kind, Ready<D, E>>,
+    memory: Memory<D, E>,
+    /// Passes prepared so far.
+    passes: u64,
     /// Whether the gradient has a part for the auxiliary head.
     pub(super) with_auxiliary: bool,
 }
+
+/// Kinds of passes that are kept planned and recorded: about as many shapes as batches of sentences have.
+const KINDS: usize = 256;
 
 /// What passes differ in: the sizes of what comes from the host, whether they train, and with an auxiliary head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,13 +60,12 @@ pub(super) struct Kind {
 }
 
 /// Logits with a loss of their own.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Head {
     pub(super) logits: Value,
     /// Which of the losses is theirs.
     pub(super) place: usize,
     pub(super) smoothing: f64,
-    /// What the sum over the rows is divided by.
-    pub(super) count: f64,
     /// Of their part in the gradient.
     pub(super) weight: f64,
 }
@@ -97,6 +103,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
                 losses: RefCell::new(Slice::zeros(&**device, 2)?),
                 scratch: RefCell::default(),
                 ready: HashMap::new(),
+                memory: Memory::default(),
+                passes: 0,
                 with_auxiliary: false,
                 device: device.clone(),
                 model,
@@ -177,52 +185,37 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.places.groups(of)
     }
 
-    /// Puts the gradient aside; that of the next pass is added to it by [`DeviceNetwork::add_kept`].
+    /// Adds the gradient to the sum of those of earlier batches of a step; the first of them begins it.
     ///
     /// # Errors
     /// The device's.
-    pub fn keep_gradient(&mut self) -> Result<()> {
-        if self.kept.is_none() {
-            self.kept = Some(Slice::zeros(&*self.device, self.places.len).map_err(on_device)?);
-        }
-        self.exchange_kept();
-        Ok(())
-    }
-
-    /// gradient = (gradient + what was put aside).
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn add_kept(&mut self) -> Result<()> {
-        let Some(kept) = &self.kept else { return Ok(()) };
-        layout::add(&*self.device, kept.view(), self.gradient.borrow_mut().view_mut()).map_err(on_device)
-    }
-
-    /// Multiplies the gradient.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn scale_gradient(&mut self, factor: f64) -> Result<()> {
+    pub fn keep_gradient(&mut self, first: bool) -> Result<()> {
         let kept = match &mut self.kept {
             Some(kept) => kept,
             none => none.insert(Slice::zeros(&*self.device, self.places.len).map_err(on_device)?),
         };
-        let scaled = layout::scaled(&*self.device, factor, self.gradient.borrow().view(), kept.view_mut());
-        scaled.map_err(on_device)?;
-        self.exchange_kept();
-        Ok(())
+        let (device, gradient) = (&*self.device, self.gradient.borrow());
+        let done = match first {
+            true => layout::scaled(device, 1.0, gradient.view(), kept.view_mut()),
+            false => layout::add(device, gradient.view(), kept.view_mut()),
+        };
+        done.map_err(on_device)
+    }
+
+    /// The sum that was kept, multiplied, is the gradient.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn scale_kept(&mut self, factor: f64) -> Result<()> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let mut gradient = self.gradient.borrow_mut();
+        layout::scaled(&*self.device, factor, kept.view(), gradient.view_mut()).map_err(on_device)
     }
 
     pub(super) fn clear_gradient(&mut self) -> Result<()> {
         let device = &*self.device;
         self.gradient.get_mut().view_mut().zero(device).map_err(on_device)?;
         self.d_matrices.get_mut().view_mut().zero(device).map_err(on_device)
-    }
-
-    fn exchange_kept(&mut self) {
-        if let Some(kept) = &mut self.kept {
-            std::mem::swap(kept, self.gradient.get_mut());
-        }
     }
 
     /// Exchanges the weights and running statistics with these, as long as the device's layouts of them.
@@ -232,6 +225,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
     pub fn exchange(&mut self, weights: &mut Slice<D, f32>, running: &mut Slice<D, f32>) -> Result<()> {
         std::mem::swap(weights, &mut self.weights);
         std::mem::swap(running, self.running.get_mut());
+        // Recorded passes know the others.
+        self.ready.values_mut().for_each(|ready| *ready.recorded.get_mut() = Recorded::Nothing);
         self.weights_changed()
     }
 
@@ -304,19 +299,29 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         kind: Kind,
         graph: impl FnOnce(&M) -> Result<Graph>,
     ) -> Result<(&D, &mut Ready<D, E>)> {
+        self.passes += 1;
         if !self.ready.contains_key(&kind) {
             let plan = Plan::new(graph(&self.model)?, kind.train, kind.auxiliary)?;
-            // Those of another shape are not kept beside it: the last batch of an evaluation is smaller, memory is not.
-            self.ready.retain(|other, _| other.train != kind.train);
-            self.ready.insert(kind, Ready::new(&*self.device, plan).map_err(on_device)?);
+            if !self.memory.fits(&plan) {
+                // They hold on to what is too short.
+                self.ready.clear();
+            }
+            if self.ready.len() >= KINDS
+                && let Some(&oldest) = self.ready.iter().min_by_key(|(_, ready)| ready.used).map(|(kind, _)| kind)
+            {
+                self.ready.remove(&oldest);
+            }
+            let ready = Ready::new(&*self.device, &mut self.memory, plan).map_err(on_device)?;
+            self.ready.insert(kind, ready);
         }
         let ready = self.ready.get_mut(&kind).ok_or(Error::NothingKept)?;
+        ready.used = self.passes;
         Ok((&self.device, ready))
     }
 
     /// A loss, and in training the gradient of its logits.
     pub(super) fn cross_entropy(&self, ready: &Ready<D, E>, head: &Head) -> Result<(), D::Error> {
-        let &Head { logits, place, smoothing, count, weight } = head;
+        let &Head { logits, place, smoothing, weight } = head;
         let (features, scratch, mut losses) =
             (ready.features(), &mut *self.scratch.borrow_mut(), self.losses.borrow_mut());
         let mut d_logits = features.receiver(logits);
@@ -326,7 +331,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
             features.value(logits).view(),
             ready.targets.view(),
             smoothing,
-            count,
+            ready.count.view(),
             weight,
             losses.view_mut().range(place..place + 1),
             d_logits.as_mut().map(|(d_logits, _)| d_logits.view_mut()),
@@ -335,12 +340,29 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
 
     /// A training pass on what has been brought.
     pub(super) fn train_pass(&self, ready: &Ready<D, E>, pass: &Pass, heads: &[Head]) -> Result<()> {
-        let run = || -> Result<(), D::Error> {
+        self.launch(ready, pass, heads, || {
             self.run_forward(ready, pass)?;
             ready.forget_gradients();
             heads.iter().try_for_each(|head| self.cross_entropy(ready, head))?;
             self.run_backward(ready, pass)
-        };
-        run().map_err(on_device)
+        })
+    }
+
+    /// An evaluation pass on what has been brought, and the losses of these logits.
+    pub(super) fn evaluation_pass(&self, ready: &Ready<D, E>, pass: &Pass, heads: &[Head]) -> Result<()> {
+        self.launch(ready, pass, heads, || {
+            self.run_forward(ready, pass)?;
+            heads.iter().try_for_each(|head| self.cross_entropy(ready, head))
+        })
+    }
+
+    fn launch(
+        &self,
+        ready: &Ready<D, E>,
+        pass: &Pass,
+        heads: &[Head],
+        run: impl Fn() -> Result<(), D::Error>,
+    ) -> Result<()> {
+        ready.recorded.borrow_mut().launch(&*self.device, pass, heads, run).map_err(on_device)
     }
 }

@@ -1,16 +1,15 @@
 //! A pass through a network on a device: every operator forward, and back.
 
-use super::buffers::{Beside, Buffers, Ready};
+use super::buffers::{Beside, Buffers, Ready, dropout_seed};
 use super::network::DeviceNetwork;
 use super::norm::Tables;
 use super::placement::is_depthwise;
 use crate::nn::graph::{Op, Step, Value};
 use crate::nn::{Pass, PoolKind};
-use swish_kernels::cuda::launch::dropout::Masks;
+use swish_kernels::cuda::launch::dropout::{Masks, Seed};
 use swish_kernels::cuda::launch::layout::{self, Columns};
 use swish_kernels::cuda::launch::{depthwise, dropout, linear, pool};
 use swish_kernels::cuda::{Device, Engine, Stored, View, ViewMut};
-use swish_kernels::rng;
 
 impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
     /// Every step that is wanted, in order.
@@ -66,7 +65,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
                 layout::subsample_pad_forward(device, shape, maps.value(*xs).view(), maps.value_mut(i).view_mut())
             }
             Op::Dropout { p, site, rows, xs } => {
-                let mask = masks(mask(pass, *p, *site), *rows, step);
+                let mask = mask(ready, pass, *site).map(|seed| Mask { p: *p, seed, masks: masks(*rows, step) });
                 match step.wide {
                     true => dropped(device, step, mask, features.value(*xs).view(), features.value_mut(i).view_mut()),
                     false => dropped(device, step, mask, maps.value(*xs).view(), maps.value_mut(i).view_mut()),
@@ -153,7 +152,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
                 maps.receive(device, *xs, |d_xs| layout::subsample_pad_backward(device, shape, d_ys.view(), d_xs))
             }
             Op::Dropout { p, site, rows, xs } => {
-                let mask = masks(mask(pass, *p, *site), *rows, step);
+                let mask = mask(ready, pass, *site).map(|seed| Mask { p: *p, seed, masks: masks(*rows, step) });
                 match step.wide {
                     true => dropped_back(device, &features, step, mask, i, *xs),
                     false => dropped_back(device, &maps, step, mask, i, *xs),
@@ -311,27 +310,32 @@ fn copy<D: Device, T: Stored>(
     layout::copy_channels(device, channels, (xs, all), (ys, all))
 }
 
-/// Probability and seed of the masks of one place of the network, where the pass drops.
-pub(super) fn mask(pass: &Pass, p: f64, site: u64) -> Option<(f64, u64)> {
-    let seed = pass.dropout_seed.filter(|_| pass.train)?;
-    Some((p, rng::at(seed, site)))
+/// The seed of the masks of one place of the network, where the pass drops.
+pub(super) fn mask<'a, D: Device, E: Stored>(ready: &'a Ready<D, E>, pass: &Pass, site: u64) -> Option<Seed<'a, D>> {
+    dropout_seed(pass).map(|_| Seed { base: ready.seed.view(), site })
 }
 
-/// The same with the layout of the masks: of rows of channels, or of images.
-fn masks(mask: Option<(f64, u64)>, rows: bool, step: &Step) -> Option<(f64, u64, Masks)> {
-    let masks = if rows { Masks::Rows(step.shape[3]) } else { Masks::Seeds(step.shape[0]) };
-    mask.map(|(p, seed)| (p, seed, masks))
+/// Dropout of a map.
+struct Mask<'a, D: Device> {
+    p: f64,
+    seed: Seed<'a, D>,
+    masks: Masks,
+}
+
+/// Masks of rows of channels, or of images.
+fn masks(rows: bool, step: &Step) -> Masks {
+    if rows { Masks::Rows(step.shape[3]) } else { Masks::Seeds(step.shape[0]) }
 }
 
 fn dropped<D: Device, T: Stored>(
     device: &D,
     step: &Step,
-    mask: Option<(f64, u64, Masks)>,
+    mask: Option<Mask<'_, D>>,
     xs: View<'_, D, T>,
     ys: ViewMut<'_, D, T>,
 ) -> Result<(), D::Error> {
     match mask {
-        Some((p, seed, masks)) => dropout::forward(device, p, seed, masks, xs, ys),
+        Some(Mask { p, seed, masks }) => dropout::forward(device, p, seed, masks, xs, ys),
         None => copy(device, step.shape[3], xs, ys),
     }
 }
@@ -340,7 +344,7 @@ fn dropped_back<D: Device, T: Stored>(
     device: &D,
     buffers: &Buffers<'_, D, T>,
     step: &Step,
-    mask: Option<(f64, u64, Masks)>,
+    mask: Option<Mask<'_, D>>,
     i: Value,
     xs: Value,
 ) -> Result<(), D::Error> {

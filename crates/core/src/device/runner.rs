@@ -1,7 +1,7 @@
 //! [`Runner`], [`TextRunner`]: a network or a Transformer on whichever device was asked for.
 
 use super::{DeviceNetwork, DeviceTransformer, Make};
-use crate::models::transformer::{TextBatch, TextLoss, Transformer};
+use crate::models::transformer::{Beam, Hypothesis, TextBatch, TextLoss, Transformer};
 use crate::nn::{Compute, Error, LossAndGradient, LossConfig, Network, Pass, Result};
 use candle_core::Tensor;
 use std::rc::Rc;
@@ -82,8 +82,11 @@ impl Make for OfImages<'_> {
     }
 }
 
-/// What a [`Transformer`] does with pairs of sentences, on a device.
+/// What a [`Transformer`] does with sentences, on whichever device.
 pub trait TextRunner {
+    /// What it runs on.
+    fn name(&self) -> String;
+
     /// As [`Transformer::logits`].
     ///
     /// # Errors
@@ -95,15 +98,47 @@ pub trait TextRunner {
     /// # Errors
     /// A batch that does not fit, a pass that does not train, and the device's.
     fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss>;
+
+    /// As [`Transformer::translate`].
+    ///
+    /// # Errors
+    /// Sentences or a beam that are none, and the device's.
+    fn translate(&mut self, src: &[Vec<u32>], beam: &Beam, pass: &Pass) -> Result<Vec<Hypothesis>>;
 }
 
-impl<D: Engine, E: Stored> TextRunner for DeviceTransformer<D, E> {
+impl TextRunner for Transformer {
+    fn name(&self) -> String {
+        Compute::Cpu.to_string()
+    }
+
     fn logits(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Tensor> {
         Self::logits(self, batch, pass)
     }
 
     fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
         Self::loss_and_gradient(self, batch, smoothing, pass)
+    }
+
+    fn translate(&mut self, src: &[Vec<u32>], beam: &Beam, pass: &Pass) -> Result<Vec<Hypothesis>> {
+        Self::translate(self, src, beam, pass)
+    }
+}
+
+impl<D: Engine, E: Stored> TextRunner for DeviceTransformer<D, E> {
+    fn name(&self) -> String {
+        self.device().name()
+    }
+
+    fn logits(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Tensor> {
+        Self::logits(self, batch, pass)
+    }
+
+    fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
+        Self::loss_and_gradient(self, batch, smoothing, pass)
+    }
+
+    fn translate(&mut self, src: &[Vec<u32>], beam: &Beam, pass: &Pass) -> Result<Vec<Hypothesis>> {
+        Self::translate(self, src, beam, pass)
     }
 }
 

@@ -5,9 +5,8 @@ use crate::models::transformer::{PAD, TextBatch, TextLoss, Transformer};
 use crate::nn::{Error, Pass, Result};
 use candle_core::{Device as Host, Tensor};
 use std::rc::Rc;
-use swish_kernels::cuda::launch::embedding::Tokens;
 use swish_kernels::cuda::launch::loss::IGNORED;
-use swish_kernels::cuda::{Engine, Precision, Slice, Stored, ViewMut};
+use swish_kernels::cuda::{Engine, Precision, Stored, ViewMut};
 use swish_kernels::vocabulary;
 
 /// A Transformer on a device; maps are stored as `E`, parameters, logits and statistics as f32.
@@ -41,9 +40,9 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
             return Err(Error::NotTraining);
         }
         self.model.check(batch, smoothing)?;
-        let kind = self.bring(batch, true)?;
+        let kind = self.bring(batch, pass)?;
         let ready = self.ready(kind)?;
-        let head = self.head(ready.plan.graph.logits, batch, smoothing);
+        let head = self.head(ready.plan.graph.logits, smoothing);
         self.train_pass(ready, pass, &[head])
     }
 
@@ -71,11 +70,10 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
     pub fn loss(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
         self.model.check(batch, smoothing)?;
         let pass = Pass { train: false, ..pass.clone() };
-        let kind = self.bring(batch, false)?;
+        let kind = self.bring(batch, &pass)?;
         let ready = self.ready(kind)?;
-        self.run_forward(ready, &pass).map_err(on_device)?;
-        let head = self.head(ready.plan.graph.logits, batch, smoothing);
-        self.cross_entropy(ready, &head).map_err(on_device)?;
+        let head = self.head(ready.plan.graph.logits, smoothing);
+        self.evaluation_pass(ready, &pass, &[head])?;
         Ok(TextLoss { loss: self.loss_of(smoothing)?, tokens: batch.tokens(), gradient: None })
     }
 
@@ -86,33 +84,33 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
     pub fn logits(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Tensor> {
         batch.check(self.model.config.vocab)?;
         let pass = Pass { train: false, ..pass.clone() };
-        let kind = self.bring(batch, false)?;
+        let kind = self.bring(batch, &pass)?;
         let ready = self.ready(kind)?;
-        self.run_forward(ready, &pass).map_err(on_device)?;
+        self.evaluation_pass(ready, &pass, &[])?;
         let logits = self.read(ready, ready.plan.graph.logits)?;
         Ok(Tensor::from_vec(logits, (batch.n, batch.tgt_len, self.model.config.vocab), &Host::Cpu)?)
     }
 
     /// The kernel smooths by e' / ids for each id; here the label has none of it: e / (ids - 1) for each other id.
-    fn head(&self, logits: usize, batch: &TextBatch, smoothing: f64) -> Head {
+    fn head(&self, logits: usize, smoothing: f64) -> Head {
         let ids = self.model.config.vocab as f64;
         let smoothing = smoothing * ids / (ids - 1.0);
-        Head { logits, place: 0, smoothing, count: batch.tokens() as f64, weight: 1.0 }
+        Head { logits, place: 0, smoothing, weight: 1.0 }
     }
 
     /// Plans passes of a kind that has not been run yet, and brings its sentences.
-    fn bring(&mut self, batch: &TextBatch, train: bool) -> Result<Kind> {
+    fn bring(&mut self, batch: &TextBatch, pass: &Pass) -> Result<Kind> {
         let &TextBatch { n, src_len, tgt_len, .. } = batch;
-        let kind = Kind { shape: [n, 1, src_len, tgt_len], train, auxiliary: false };
+        let kind = Kind { shape: [n, 1, src_len, tgt_len], train: pass.train, auxiliary: false };
         let (device, ready) = self.planned(kind, |model| model.graph([n, src_len, tgt_len]))?;
         let targets: Vec<u32> = batch.tgt.iter().map(|&id| if id == PAD { IGNORED } else { id }).collect();
         let lengths: Vec<u32> = batch.src_lengths().iter().map(|&length| length as u32).collect();
         let mut write = || -> Result<(), D::Error> {
             ready.targets.view_mut().write(device, &targets)?;
-            ready.sentences.src = Tokens::new(device, &batch.src, Some(PAD))?;
-            ready.sentences.tgt = Tokens::new(device, &batch.tgt_before(), Some(PAD))?;
-            ready.sentences.lengths = Slice::of(device, &lengths)?;
-            Ok(())
+            ready.sentences.src.set(device, &batch.src)?;
+            ready.sentences.tgt.set(device, &batch.tgt_before())?;
+            ready.sentences.lengths.set(device, &lengths)?;
+            ready.begin(device, pass, Some(batch.tokens()))
         };
         write().map_err(on_device)?;
         Ok(kind)

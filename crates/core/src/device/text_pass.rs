@@ -6,7 +6,7 @@ use super::pass::mask;
 use crate::models::transformer::SOURCE_SITE;
 use crate::nn::graph::{Graph, Op, Step, Value};
 use crate::nn::{Attention, Pass};
-use swish_kernels::cuda::launch::dropout::{self, RowDropout};
+use swish_kernels::cuda::launch::dropout::{self, RowDropout, Seed};
 use swish_kernels::cuda::launch::embedding::{self, Tokens};
 use swish_kernels::cuda::launch::heads::{self, Heads};
 use swish_kernels::cuda::launch::layer_norm::{self, Affine, RowStats, Saved};
@@ -37,8 +37,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
             (Op::Residual { bias, xs, residual, .. }, _) => {
                 let bias = bias.as_ref().map(|bias| weights.range(self.places.find(bias)));
                 let (xs, residual, mut ys) = (maps.value(*xs), features.value(*residual), features.value_mut(i));
-                let dropout = row_dropout(pass, &graph.steps[i]);
-                dropout::residual_forward(device, dropout, xs.view(), bias, residual.view(), ys.view_mut())
+                let dropout = row_dropout(ready, pass, &graph.steps[i]);
+                dropout::residual_forward(device, &dropout, xs.view(), bias, residual.view(), ys.view_mut())
             }
             (Op::LayerNorm { gamma, epsilon, xs, .. }, Beside::Rows([mean, inv_std])) => {
                 let (first, width) = (self.places.find(gamma).start, gamma.len());
@@ -85,9 +85,9 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
                 features.receive(device, *xs, |d_xs| layout::to_float(device, d_ys.view(), d_xs))
             }
             (Op::Residual { bias, xs, residual, .. }, _) => {
-                let (d_ys, dropout) = (features.gradient(i), row_dropout(pass, &graph.steps[i]));
+                let (d_ys, dropout) = (features.gradient(i), row_dropout(ready, pass, &graph.steps[i]));
                 maps.receive(device, *xs, |mut d_xs| {
-                    dropout::residual_backward(device, dropout, d_ys.view(), d_xs.reborrow())?;
+                    dropout::residual_backward(device, &dropout, d_ys.view(), d_xs.reborrow())?;
                     let Some(bias) = bias else { return Ok(()) };
                     let mut gradient = self.gradient.borrow_mut();
                     let d_bias = gradient.view_mut().range(self.places.find(bias));
@@ -135,10 +135,13 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
 }
 
 /// Of a sublayer's end in this pass.
-fn row_dropout(pass: &Pass, step: &Step) -> RowDropout {
-    let dropped = if let Op::Residual { p, site, .. } = step.op { mask(pass, p, site) } else { None };
-    let (p, seed) = dropped.unwrap_or((0.0, 0));
-    RowDropout { width: step.shape[3], p, seed }
+fn row_dropout<'a, D: Engine, E: Stored>(ready: &'a Ready<D, E>, pass: &Pass, step: &Step) -> RowDropout<'a, D> {
+    let (p, site) = if let Op::Residual { p, site, .. } = step.op { (p, site) } else { (0.0, 0) };
+    let (width, seed) = (step.shape[3], mask(ready, pass, site));
+    match seed {
+        Some(seed) => RowDropout { width, p, seed },
+        None => RowDropout { width, p: 0.0, seed: Seed { base: ready.seed.view(), site } },
+    }
 }
 
 /// The sentences of a place.

@@ -1,6 +1,7 @@
 //! [`Device`]: what runs kernels; its memory as typed slices, and one launch.
 #![allow(unsafe_code, reason = "numbers are copied to and from a device as bytes")]
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -45,6 +46,25 @@ pub trait Device: Sized {
     /// # Errors
     /// The device's.
     fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), Self::Error>;
+
+    /// Launches that can be started together.
+    type Recording;
+
+    /// Keeps what `run` launches instead of starting it. `run` may fill memory with zeros, but neither ask for any nor copy from or to the
+    /// host. `None` where the device cannot keep these launches.
+    ///
+    /// # Errors
+    /// Those of `run`, and the device's.
+    fn record(&self, run: impl FnOnce() -> Result<(), Self::Error>) -> Result<Option<Self::Recording>, Self::Error>;
+
+    /// Starts what was recorded, with the arguments of then on what their memory holds now.
+    ///
+    /// # Errors
+    /// The device's.
+    fn replay(&self, recording: &Self::Recording) -> Result<(), Self::Error>;
+
+    /// How often a [`Scratch`] has moved. What was recorded before that must not be started any more.
+    fn moves(&self) -> &Cell<u64>;
 }
 
 /// Arguments that do not fit a function.
@@ -106,6 +126,8 @@ impl Stored for bf16 {
 pub struct Slice<D: Device, T> {
     buffer: D::Buffer,
     len: usize,
+    /// Numbers that the memory is large enough for.
+    room: usize,
     word: PhantomData<T>,
 }
 
@@ -115,7 +137,7 @@ impl<D: Device, T: Word> Slice<D, T> {
     /// # Errors
     /// The device's.
     pub fn new(device: &D, len: usize) -> Result<Self, D::Error> {
-        Ok(Self { buffer: device.alloc(len * size_of::<T>())?, len, word: PhantomData })
+        Ok(Self { buffer: device.alloc(len * size_of::<T>())?, len, room: len, word: PhantomData })
     }
 
     /// `len` zeros.
@@ -136,6 +158,18 @@ impl<D: Device, T: Word> Slice<D, T> {
         let mut slice = Self::new(device, values.len())?;
         slice.view_mut().write(device, values)?;
         Ok(slice)
+    }
+
+    /// Holds a copy of other `values` from now on, in the same memory where that is large enough.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn set(&mut self, device: &D, values: &[T]) -> Result<(), D::Error> {
+        if values.len() > self.room {
+            *self = Self::new(device, values.len())?;
+        }
+        self.len = values.len();
+        self.view_mut().write(device, values)
     }
 
     /// How many numbers.
@@ -314,6 +348,7 @@ impl<D: Device> Scratch<D> {
             too_small => {
                 // Before the larger one is asked for.
                 drop(too_small);
+                device.moves().set(device.moves().get() + 1);
                 self.0.insert(Slice::new(device, words)?)
             }
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 use swish_emulation::{Host, HostError};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
 use swish_kernels::cuda::check::{Row, run, run_libraries};
-use swish_kernels::cuda::launch::dropout::Masks;
+use swish_kernels::cuda::launch::dropout::{Masks, Seed};
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
 use swish_kernels::cuda::{Engine, Matrices, Precision, Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
@@ -74,13 +74,15 @@ fn misfits_are_named() {
         HostError::Misfit(misfit) => misfit.to_string(),
         error => panic!("{error}"),
     };
-    let error = dropout::forward(&host, 0.5, 1, Masks::One, xs.view(), ys.view_mut()).unwrap_err();
+    let base = Slice::of(&host, &[1u64]).unwrap();
+    let seed = Seed { base: base.view(), site: 0 };
+    let error = dropout::forward(&host, 0.5, seed, Masks::One, xs.view(), ys.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "dropout: ys has 11 elements; expected 12");
     let mut ys = Slice::<_, f32>::new(&host, 12).unwrap();
-    let error = dropout::forward(&host, 1.5, 1, Masks::One, xs.view(), ys.view_mut()).unwrap_err();
+    let error = dropout::forward(&host, 1.5, seed, Masks::One, xs.view(), ys.view_mut()).unwrap_err();
     assert_eq!(misfit(error), "dropout: drop probability is 1.5; expected 0 to 1");
     for (rows, word) in [(0, "map has 12 elements"), (5, "expected 15"), (65_536, "number of parts is 65536")] {
-        let error = dropout::forward(&host, 0.5, 1, Masks::Seeds(rows), xs.view(), ys.view_mut()).unwrap_err();
+        let error = dropout::forward(&host, 0.5, seed, Masks::Seeds(rows), xs.view(), ys.view_mut()).unwrap_err();
         assert!(misfit(error).contains(word));
     }
     let mut five = Slice::new(&host, 5).unwrap();

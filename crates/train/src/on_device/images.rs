@@ -32,6 +32,9 @@ pub enum Examples<'a> {
 /// Training images on a device, as bytes.
 pub(super) struct Kept<D: Engine> {
     pixels: Slice<D, u8>,
+    /// Those of a batch, and the seeds of what is done to them.
+    indices: Slice<D, u32>,
+    seeds: Slice<D, u64>,
     augment: images::Augment,
 }
 
@@ -109,30 +112,36 @@ impl<D: Engine, E: Stored> OnImages for DeviceLearner<D, E> {
             flip: augment.flip,
             normalise,
         };
-        let pixels = Slice::of(&*self.device, &images.pixels).map_err(on_device)?;
-        self.kept = Some(Rc::new(Kept { pixels, augment }));
+        let device = &*self.device;
+        let bring = || Ok((Slice::of(device, &images.pixels)?, Slice::new(device, 0)?, Slice::new(device, 0)?));
+        let (pixels, indices, seeds) = bring().map_err(on_device::<D::Error>)?;
+        self.kept = Some(Kept { pixels, indices, seeds, augment });
         Ok(())
     }
 
     fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass) -> Result<()> {
-        let kept = self.kept.clone();
-        self.add_batch(|net, loss, stop| {
+        let mut kept = self.kept.take();
+        let done = self.add_batch(|net, loss, stop| {
             match *examples {
                 Examples::Images { shape, xs, labels } => net.train(shape, xs, labels, config, pass)?,
-                Examples::Kept(Draft { indices, seeds, labels }) => {
-                    let Some(Kept { pixels, augment }) = kept.as_deref() else {
+                Examples::Kept(draft) => {
+                    let Some(Kept { pixels, indices, seeds, augment }) = &mut kept else {
                         let (value, expected) = ("none".into(), "those that a draft speaks of".into());
                         return Err(Error::BadValue { what: "images on the device", value, expected });
                     };
+                    let shape = [draft.indices.len(), augment.h, augment.w, 3];
                     let bring = |device: &D, to: ViewMut<'_, D, f32>| {
-                        let (indices, seeds) = (Slice::of(device, indices)?, Slice::of(device, seeds)?);
+                        indices.set(device, &draft.indices)?;
+                        seeds.set(device, &draft.seeds)?;
                         images::augment(device, augment, pixels.view(), indices.view(), seeds.view(), to)
                     };
-                    net.train_on([indices.len(), augment.h, augment.w, 3], bring, labels, config, pass)?;
+                    net.train_on(shape, bring, &draft.labels, config, pass)?;
                 }
             }
             Ok(net.put_loss(config, loss, stop)?)
-        })
+        });
+        self.kept = kept;
+        done
     }
 
     fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor> {

@@ -72,7 +72,7 @@ pub struct DeviceLearner<D: Engine, E: Stored, M = Network> {
     averages: Option<Moving<D>>,
     clip: Slice<D, f32>,
     losses: Losses<D>,
-    kept: Option<Rc<Kept<D>>>,
+    kept: Option<Kept<D>>,
     scratch: Scratch<D>,
     /// Steps done.
     steps: u64,
@@ -137,6 +137,11 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
         Ok(made)
     }
 
+    /// The network on the device.
+    pub(crate) fn net_mut(&mut self) -> &mut DeviceNetwork<D, E, M> {
+        &mut self.net
+    }
+
     /// Runs one batch, whose gradient is added to those since the last update. `run` puts its loss where it is told to, and sets the flag
     /// where that is not finite.
     pub(crate) fn add_batch(
@@ -144,14 +149,11 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
         run: impl FnOnce(&mut DeviceNetwork<D, E, M>, ViewMut<'_, D, f32>, ViewMut<'_, D, u32>) -> Result<()>,
     ) -> Result<()> {
         if self.batches > 0 {
-            self.net.keep_gradient()?;
+            self.net.keep_gradient(self.batches == 1)?;
         }
         let (loss, stop) = self.losses.place();
         run(&mut self.net, loss, stop)?;
         self.losses.added(&self.device).map_err(on_device)?;
-        if self.batches > 0 {
-            self.net.add_kept()?;
-        }
         self.batches += 1;
         Ok(())
     }
@@ -201,7 +203,10 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
                 return Err(Error::BadValue { what: "batches", value, expected });
             }
             1 => {}
-            batches => self.net.scale_gradient(1.0 / batches as f64)?,
+            batches => {
+                self.net.keep_gradient(false)?;
+                self.net.scale_kept(1.0 / batches as f64)?;
+            }
         }
         self.steps += 1;
         self.apply(lr).map_err(on_device)?;

@@ -7,7 +7,8 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
-use swish_core::models::transformer::{Beam, PAD, TextBatch, Transformer};
+use swish_core::device::TextRunner;
+use swish_core::models::transformer::{Beam, PAD, TextBatch};
 use swish_core::nn::Pass;
 use swish_data::bleu::{Scheme, corpus_bleu};
 use swish_data::text::{Bitext, Encoded, Tokenizer};
@@ -98,7 +99,7 @@ fn markdown(samples: &[Sample]) -> String {
 /// # Errors
 /// Text that the tokenizer cannot take; memory.
 pub(super) fn evaluate(
-    net: &Transformer,
+    net: &mut dyn TextRunner,
     tokenizer: &Tokenizer,
     sets: &[Bitext],
     beam: &Beam,
@@ -135,7 +136,7 @@ pub(super) fn evaluate(
 }
 
 /// Mean cross-entropy a target token in nats, and the share of tokens that are the likeliest given those before, in percent.
-fn of_tokens(net: &Transformer, set: &Encoded, pass: &Pass) -> Result<(f64, f64)> {
+fn of_tokens(net: &mut dyn TextRunner, set: &Encoded, pass: &Pass) -> Result<(f64, f64)> {
     let (mut loss, mut right, mut tokens) = (0.0, 0, 0);
     let longest = (0..set.len()).map(|i| set.src(i).len().max(set.tgt(i).len())).max();
     for (_, batch) in set.in_order(TOKENS.max(longest.unwrap_or(1)))? {
@@ -168,7 +169,7 @@ fn token_losses(logits: &Tensor, batch: &TextBatch) -> Result<Vec<(f64, bool)>> 
 /// # Errors
 /// Text that the tokenizer cannot take; memory.
 pub(super) fn translate<'s>(
-    net: &Transformer,
+    net: &mut dyn TextRunner,
     tokenizer: &Tokenizer,
     sentences: impl Iterator<Item = &'s str>,
     beam: &Beam,

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::on_device::{DeviceLearner, OnDevice};
 use std::rc::Rc;
-use swish_core::device::{self, DeviceTransformer, Make};
+use swish_core::device::{self, DeviceTransformer, Make, TextRunner};
 use swish_core::models::transformer::{TextBatch, Transformer};
 use swish_core::nn::{Compute, Pass};
 use swish_kernels::cuda::{Engine, Precision, Stored};
@@ -17,6 +17,15 @@ pub trait OnText: OnDevice {
     /// # Errors
     /// A batch that does not fit, and the device's.
     fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<()>;
+
+    /// Takes the host's weights, and nothing else of it.
+    ///
+    /// # Errors
+    /// The device's.
+    fn upload_weights(&mut self) -> Result<()>;
+
+    /// The network.
+    fn runner(&mut self) -> &mut dyn TextRunner;
 }
 
 impl<D: Engine, E: Stored> OnText for DeviceLearner<D, E, Transformer> {
@@ -25,6 +34,14 @@ impl<D: Engine, E: Stored> OnText for DeviceLearner<D, E, Transformer> {
             net.train(batch, smoothing, pass)?;
             Ok(net.put_loss_of(smoothing, loss, stop)?)
         })
+    }
+
+    fn upload_weights(&mut self) -> Result<()> {
+        Ok(self.net_mut().upload()?)
+    }
+
+    fn runner(&mut self) -> &mut dyn TextRunner {
+        self.net_mut()
     }
 }
 

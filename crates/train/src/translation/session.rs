@@ -11,6 +11,7 @@ use crate::task::{Task, Training};
 use candle_core::{DType, Device};
 use std::collections::HashMap;
 use std::path::Path;
+use swish_core::device::TextRunner;
 use swish_core::models::transformer::Transformer;
 use swish_core::nn::{Compute, Pass};
 use swish_data::text::TextBatches;
@@ -140,14 +141,23 @@ impl Training for TranslationSession<'_> {
         Ok(std::mem::take(&mut self.losses))
     }
 
-    /// Always by the CPU: beam search is.
+    /// The mean of checkpoints is the host's: a device gets it, and afterwards its own weights back.
     fn evaluate(&mut self, last: bool) -> Result<TranslationEvaluation> {
         self.settle()?;
-        self.averaged(|session| {
-            let Self { net, cell, data, .. } = session;
+        let found = self.averaged(|session| {
+            let Self { net, cell, data, on_device, .. } = session;
             let sets = if last { data.eval() } else { &data.eval()[..1] };
+            let net: &mut dyn TextRunner = match on_device {
+                Some(device) => {
+                    device.upload_weights()?;
+                    device.runner()
+                }
+                None => net,
+            };
             evaluate(net, &data.tokenizer, sets, &cell.recipe.search.into(), cell.precision)
-        })
+        })?;
+        self.on_device.as_mut().map_or(Ok(()), |device| device.upload_weights())?;
+        Ok(found)
     }
 
     fn device(&self) -> String {

@@ -9,6 +9,7 @@ use candle_core::{DType, Device};
 use serde_json::json;
 use std::time::Instant;
 use swish_core::activation::Activation;
+use swish_core::device::{TextRunner, text_runner};
 use swish_core::models::transformer::{Beam, EOS, TextBatch, Transformer, TransformerInfo, find};
 use swish_core::nn::{Pass, Stored};
 use swish_kernels::rng::Rng;
@@ -84,6 +85,9 @@ pub fn translate(args: &translate::Args, threads: usize) -> Result<()> {
     let src = sentences(&mut Rng::new(1), info.config.vocab, args.batch);
     let beam = Beam { width: args.beam, max_len: TOKENS, ..Beam::default() };
     let pass = Pass { operands: args.precision.operands(), ..Pass::eval() };
+    let params = model.params.count();
+    let on_device = text_runner(args.compute.device(), &model, pass.operands)?;
+    let mut model: Box<dyn TextRunner> = on_device.unwrap_or_else(|| Box::new(model));
     let (mut milliseconds, mut tokens) = (Vec::new(), 0);
     for i in 0..args.steps + 1 {
         let start = Instant::now();
@@ -97,7 +101,7 @@ pub fn translate(args: &translate::Args, threads: usize) -> Result<()> {
     let seconds = ms.median / 1e3;
     say(json!({
         "model": info.name, "activation": activation.to_string(), "batch": src.len(), "beam": beam.width,
-        "steps": args.steps, "precision": args.precision.to_string(), "params": model.params.count(), "device": "cpu",
+        "steps": args.steps, "precision": args.precision.to_string(), "params": params, "device": model.name(),
         "threads": threads, "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80, "tokens": tokens,
         "tokens_per_second": tokens as f64 / seconds, "sentences_per_second": src.len() as f64 / seconds,
         "peak_rss_mib": peak_rss_mib()?, "cpu": cpu(), "simd": simd(),

@@ -33,7 +33,6 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    args.compute.device().cpu_only()?;
     let threads = args.compute.threads();
     with_threads(threads, || text::translate(&args, threads))?
 }

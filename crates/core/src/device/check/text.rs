@@ -3,7 +3,7 @@
 use super::{allowed, largest_difference, norm};
 use crate::activation::Activation;
 use crate::device::DeviceTransformer;
-use crate::models::transformer::{EOS, TextBatch, TextLoss, Transformer, TransformerConfig};
+use crate::models::transformer::{Beam, EOS, Hypothesis, TextBatch, TextLoss, Transformer, TransformerConfig};
 use crate::nn::{Error, Pass, Result, Stored as HostStored};
 use candle_core::{DType, Device as Host, Tensor};
 use std::rc::Rc;
@@ -63,13 +63,13 @@ pub fn compare_transformer<D: Engine, E: Stored>(
     let (mut rng, mut params) = (Rng::new(4), model.params.flat.to_vec1::<f32>()?);
     params.iter_mut().for_each(|param| *param += 0.1 * rng.normal() as f32);
     model.params.flat.set(&Tensor::from_vec(params, model.params.flat.elem_count(), &Host::Cpu)?)?;
-    let batch = sentences(config, lengths);
+    let batch = sentences(config, lengths, 2);
     let exact = on_cpu(&model, &batch, Operands::Exact)?;
     let operands = if E::BF16 { Operands::Bf16 } else { Operands::Exact };
     let mut on = DeviceTransformer::<D, E>::of(device, &model, precision)?;
     let [train, eval] = passes(operands);
     // Nothing of an earlier batch may show.
-    on.loss_and_gradient(&sentences(config, &lengths[..1]), SMOOTHING, &train)?;
+    on.loss_and_gradient(&sentences(config, &lengths[..1], 2), SMOOTHING, &train)?;
     let done = on.loss_and_gradient(&batch, SMOOTHING, &train)?;
     let there = Found::new(&done, &on.loss(&batch, SMOOTHING, &eval)?, &on.logits(&batch, &eval)?)?;
     let allowed = match E::BF16 {
@@ -92,6 +92,39 @@ pub fn compare_transformer<D: Engine, E: Stored>(
     Ok(WHAT.into_iter().zip(errors).map(row).collect())
 }
 
+/// Translations by beam search of sentences of random ids and of these lengths: a row for those that are not the CPU's, in f32 and with
+/// weights so large that one token is much likelier than the next.
+///
+/// # Errors
+/// The model's and the device's. A difference is no error, but stands in the row.
+pub fn compare_search<D: Engine>(
+    device: &Rc<D>,
+    config: &TransformerConfig,
+    activation: &Activation,
+    lengths: &[usize],
+) -> Result<Row> {
+    let model = Transformer::new(config, activation, 1, DType::F32, &Host::Cpu)?;
+    let (mut rng, mut params) = (Rng::new(4), model.params.flat.to_vec1::<f32>()?);
+    params.iter_mut().for_each(|param| *param += 0.1 * rng.normal() as f32);
+    model.params.flat.set(&Tensor::from_vec(params, model.params.flat.elem_count(), &Host::Cpu)?)?;
+    let pairs: Vec<[usize; 2]> = lengths.iter().map(|&length| [length, 1]).collect();
+    let batch = sentences(config, &pairs, 2);
+    let sources: Vec<Vec<u32>> =
+        batch.src.chunks(batch.src_len).zip(lengths).map(|(ids, &length)| ids[..length].to_vec()).collect();
+    // No end of a sentence by chance: all of it is searched.
+    let beam = Beam { extra: 8, ..Beam::default() };
+    let want = model.translate(&sources, &beam, &Pass::eval())?;
+    let mut on = DeviceTransformer::<D, f32>::of(device, &model, Precision::Exact)?;
+    let got = on.translate(&sources, &beam, &Pass::eval())?;
+    let same = |got: &Hypothesis, want: &Hypothesis| {
+        got.ids == want.ids && (got.score - want.score).abs() <= 1e-4 * want.score.abs()
+    };
+    let differing = want.iter().zip(&got).filter(|(want, got)| !same(got, want)).count();
+    let error = if got.len() == want.len() { differing as f64 / want.len() as f64 } else { f64::INFINITY };
+    let case = format!("Transformer {} {activation}, {} sentences", config.hidden, lengths.len());
+    Ok(Row { function: "translations".into(), case, element: "f32", count: want.len(), error, tolerance: 0.0 })
+}
+
 fn passes(operands: Operands) -> [Pass; 2] {
     [Pass { dropout_seed: Some(3), operands, ..Pass::train() }, Pass { operands, ..Pass::eval() }]
 }
@@ -103,8 +136,8 @@ fn on_cpu(model: &Transformer, batch: &TextBatch, operands: Operands) -> Result<
 }
 
 /// Pairs of so many ids, the last one the end of the sentence.
-fn sentences(config: &TransformerConfig, lengths: &[[usize; 2]]) -> TextBatch {
-    let mut rng = Rng::new(2);
+pub(super) fn sentences(config: &TransformerConfig, lengths: &[[usize; 2]], seed: u64) -> TextBatch {
+    let mut rng = Rng::new(seed);
     let mut sentence = |len: usize| -> Vec<u32> {
         let ids = (1..len).map(|_| 2 + rng.below(config.vocab as u64 - 2) as u32);
         ids.chain([EOS]).collect()

@@ -1,11 +1,16 @@
 //! Writing translations one token after another. Weights are packed once; the keys and values of tokens already written are kept, each where
 //! its step has put it, and a hypothesis remembers which row it was at every step.
 
+use super::Transformer;
 use super::layers::{DecoderLayer, Layers};
+use super::search::{Beam, Row, Writer};
+use crate::nn::buffer::Stored;
+use crate::nn::params::{Compute, Values};
 use crate::nn::residual::EPSILON;
-use crate::nn::{Linear, Residual};
+use crate::nn::{Linear, Pass, Residual, Result, Run};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::Arc;
 use swish_kernels::conv::Operands;
 use swish_kernels::embedding::signal;
 use swish_kernels::layer_norm::{self, Affine, RowStats};
@@ -13,7 +18,7 @@ use swish_kernels::linear::{self, Packed};
 use swish_kernels::{Real, act, attention};
 
 /// The decoder with packed weights.
-pub(super) struct Decoder<'a, T: Real> {
+struct Decoder<'a, T: Real> {
     layers: &'a Layers,
     values: &'a [T],
     packed: Vec<PackedLayer<'a, T>>,
@@ -31,7 +36,8 @@ struct PackedLayer<'a, T: Real> {
 }
 
 /// Keys, then values of every row that can be attended to.
-pub(super) struct State<T> {
+#[derive(Default)]
+struct State<T> {
     /// Of the sources, by layer: (sentences, src_len, 2 * width).
     sources: Vec<Vec<T>>,
     src_len: usize,
@@ -41,18 +47,43 @@ pub(super) struct State<T> {
     written: Vec<Vec<Vec<T>>>,
 }
 
-/// A hypothesis as a step reads it.
-pub(super) struct Row<'a> {
-    /// Which source it translates.
-    pub(super) sentence: usize,
-    /// Its last token; none at the first step.
-    pub(super) last: Option<u32>,
-    /// Its row at each step before.
-    pub(super) path: &'a [usize],
+/// Writes on the CPU.
+pub(super) struct OnCpu<'a, T: Real> {
+    model: &'a Transformer,
+    values: Values<'a>,
+    pass: &'a Pass,
+    decoder: Decoder<'a, T>,
+    state: State<T>,
+}
+
+impl<'a, T: Compute + Stored<Real = T>> OnCpu<'a, T> {
+    /// # Errors
+    /// Values that are not of this type.
+    pub(super) fn new(model: &'a Transformer, values: Values<'a>, pass: &'a Pass) -> Result<Self> {
+        let decoder = Decoder::new(&model.layers, T::values(values)?, pass.operands);
+        Ok(Self { model, values, pass, decoder, state: State::default() })
+    }
+}
+
+impl<T: Compute + Stored<Real = T>> Writer for OnCpu<'_, T> {
+    type Number = T;
+
+    fn read(&mut self, ids: &[u32], len: usize, lengths: &Arc<[usize]>, _: &Beam) -> Result<()> {
+        let mut run = Run::new(self.values, self.pass, &self.model.memory);
+        let sources = self.model.layers.encode(ids, len, lengths, &mut run)?;
+        self.state = self.decoder.start(T::of(&sources.node.data)?, len, lengths);
+        drop(sources);
+        self.model.memory.end_pass();
+        Ok(())
+    }
+
+    fn write(&mut self, rows: &[Row<'_>]) -> Result<Vec<T>> {
+        Ok(self.decoder.step(&mut self.state, rows))
+    }
 }
 
 impl<'a, T: Real> Decoder<'a, T> {
-    pub(super) fn new(layers: &'a Layers, values: &'a [T], operands: Operands) -> Self {
+    fn new(layers: &'a Layers, values: &'a [T], operands: Operands) -> Self {
         let of = |c_in: usize, c_out: usize, weight: &Range<usize>| {
             Packed::new(c_in, c_out, &values[weight.clone()], operands)
         };
@@ -76,7 +107,7 @@ impl<'a, T: Real> Decoder<'a, T> {
     }
 
     /// From what the encoder has made of the sources, (sentences, src_len, width).
-    pub(super) fn start(&self, sources: &[T], src_len: usize, lengths: &[usize]) -> State<T> {
+    fn start(&self, sources: &[T], src_len: usize, lengths: &[usize]) -> State<T> {
         let width = self.width();
         let rows = lengths.len() * src_len;
         let of_layer = |layer: &DecoderLayer| {
@@ -91,7 +122,7 @@ impl<'a, T: Real> Decoder<'a, T> {
     }
 
     /// Logits (rows, vocab) of the tokens that may follow.
-    pub(super) fn step(&self, state: &mut State<T>, rows: &[Row<'_>]) -> Vec<T> {
+    fn step(&self, state: &mut State<T>, rows: &[Row<'_>]) -> Vec<T> {
         let width = self.width();
         let shared = &self.layers.embedding;
         let ids: Vec<Option<u32>> = rows.iter().map(|row| row.last).collect();

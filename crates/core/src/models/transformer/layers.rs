@@ -9,42 +9,42 @@ use std::sync::Arc;
 
 /// Attention within a sequence.
 #[derive(Clone, Debug)]
-pub(super) struct SelfAttention {
-    pub(super) qkv: Linear,
-    pub(super) attention: Attention,
-    pub(super) out: Residual,
+pub(crate) struct SelfAttention {
+    pub(crate) qkv: Linear,
+    pub(crate) attention: Attention,
+    pub(crate) out: Residual,
 }
 
 /// Attention of the target to the source.
 #[derive(Clone, Debug)]
-pub(super) struct CrossAttention {
-    pub(super) q: Linear,
-    pub(super) kv: Linear,
-    pub(super) attention: Attention,
-    pub(super) out: Residual,
+pub(crate) struct CrossAttention {
+    pub(crate) q: Linear,
+    pub(crate) kv: Linear,
+    pub(crate) attention: Attention,
+    pub(crate) out: Residual,
 }
 
 /// The two linear layers of every token, with the activation between them.
 #[derive(Clone, Debug)]
-pub(super) struct FeedForward {
-    pub(super) fc1: Linear,
-    pub(super) out: Residual,
+pub(crate) struct FeedForward {
+    pub(crate) fc1: Linear,
+    pub(crate) out: Residual,
 }
 
 /// A layer of the decoder.
 #[derive(Clone, Debug)]
-pub(super) struct DecoderLayer {
-    pub(super) itself: SelfAttention,
-    pub(super) source: CrossAttention,
-    pub(super) ffn: FeedForward,
+pub(crate) struct DecoderLayer {
+    pub(crate) itself: SelfAttention,
+    pub(crate) source: CrossAttention,
+    pub(crate) ffn: FeedForward,
 }
 
 /// All layers.
 #[derive(Clone, Debug)]
-pub(super) struct Layers {
-    pub(super) embedding: Embedding,
-    pub(super) encoder: Vec<(SelfAttention, FeedForward)>,
-    pub(super) decoder: Vec<DecoderLayer>,
+pub(crate) struct Layers {
+    pub(crate) embedding: Embedding,
+    pub(crate) encoder: Vec<(SelfAttention, FeedForward)>,
+    pub(crate) decoder: Vec<DecoderLayer>,
 }
 
 /// Places of dropout: those of the embeddings, which are told apart by them, then one a sublayer.

@@ -23,7 +23,9 @@ pub use batch::{EOS, PAD, TextBatch};
 pub use config::{TRANSFORMERS, TransformerConfig, TransformerInfo, find};
 pub(crate) use layers::SOURCE_SITE;
 pub use search::{Beam, Hypothesis};
+pub(crate) use search::{Row, Writer, translate};
 
+use self::decode::OnCpu;
 use self::layers::Layers;
 use crate::activation::Activation;
 use crate::nn::graph::Graph;
@@ -52,7 +54,7 @@ pub struct Transformer {
     pub config: TransformerConfig,
     /// Its parameters, by name.
     pub params: Params,
-    layers: Arc<Layers>,
+    pub(crate) layers: Arc<Layers>,
     memory: Arc<Memory>,
 }
 
@@ -94,6 +96,16 @@ impl Transformer {
                 let made = self.layers.forward(&batch, run)?;
                 Ok(self.layers.embedding.recorded_logits(&made, run))
             })
+        })
+    }
+
+    /// The operators that make of sources of this length what the decoder attends to, (n, 1, src_len, hidden): the first of those of
+    /// [`Transformer::graph`].
+    pub(crate) fn source_graph(&self, [n, src_len]: [usize; 2]) -> Result<Graph> {
+        let (ids, lengths, pass) = (vec![EOS; n * src_len], vec![src_len; n].into(), Pass::eval());
+        self.params.with_values(|values| {
+            let run = Run::new(values, &pass, &self.memory);
+            run.written_down(|run| self.layers.encode(&ids, src_len, &lengths, run))
         })
     }
 
@@ -180,11 +192,17 @@ impl Transformer {
     /// [`Error::BadInput`] for an empty sentence or one with padding, [`Error::BadId`] for an id outside the vocabulary,
     /// [`Error::BadConfig`] for a beam that is none.
     pub fn translate(&self, src: &[Vec<u32>], beam: &Beam, pass: &Pass) -> Result<Vec<Hypothesis>> {
-        beam.check()?;
-        for sentence in src {
-            batch::check_sentence("source", sentence, self.config.vocab)?;
-        }
+        self.check_search(src, beam)?;
         let pass = Pass { train: false, ..pass.clone() };
-        self.params.with_values(|values| computed!(values, T => search::translate::<T>(self, values, src, beam, &pass)))
+        self.params.with_values(
+            |values| computed!(values, T => search::translate(&mut OnCpu::<T>::new(self, values, &pass)?, src, beam)),
+        )
+    }
+
+    /// # Errors
+    /// As [`Transformer::translate`].
+    pub(crate) fn check_search(&self, src: &[Vec<u32>], beam: &Beam) -> Result<()> {
+        beam.check()?;
+        src.iter().try_for_each(|sentence| batch::check_sentence("source", sentence, self.config.vocab))
     }
 }

@@ -1,12 +1,9 @@
 //! Beam search.
 
-use super::Transformer;
 use super::batch::{EOS, PAD, lengths, padded};
-use super::decode::{Decoder, Row};
-use crate::nn::buffer::Stored;
-use crate::nn::params::{Compute, Values};
-use crate::nn::{Error, Pass, Result, Run};
+use crate::nn::{Error, Result};
 use rayon::prelude::*;
+use std::sync::Arc;
 use swish_kernels::Real;
 use swish_kernels::vocabulary::log_sum;
 
@@ -44,7 +41,7 @@ impl Beam {
         Self { width: 1, ..Self::default() }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let Self { width, alpha, max_len, .. } = *self;
         if !(1..=WIDEST).contains(&width) || max_len == 0 || !(alpha.is_finite() && alpha >= 0.0) {
             let reason = format!(
@@ -53,6 +50,11 @@ impl Beam {
             return Err(Error::BadConfig { model: "beam search".into(), reason });
         }
         Ok(())
+    }
+
+    /// Tokens that a translation of a source of so many may have.
+    pub(crate) fn limit(&self, source: usize) -> usize {
+        self.max_len.min(source.saturating_add(self.extra))
     }
 
     fn penalty(&self, length: usize) -> f64 {
@@ -90,14 +92,30 @@ struct Sentence {
 /// A token that may follow: its log-probability, and the id.
 type Candidate = (f64, u32);
 
-pub(super) fn translate<T: Compute + Stored<Real = T>>(
-    model: &Transformer,
-    values: Values<'_>,
-    src: &[Vec<u32>],
-    beam: &Beam,
-    pass: &Pass,
-) -> Result<Vec<Hypothesis>> {
-    let decoder = Decoder::new(&model.layers, T::values(values)?, pass.operands);
+/// What writes translations, one token after another.
+pub(crate) trait Writer {
+    /// What its logits are.
+    type Number: Real;
+
+    /// Begins with other sources: ids (n, len) of so many tokens each before their padding.
+    fn read(&mut self, ids: &[u32], len: usize, lengths: &Arc<[usize]>, beam: &Beam) -> Result<()>;
+
+    /// Logits (rows, vocab) of the tokens that may follow.
+    fn write(&mut self, rows: &[Row<'_>]) -> Result<Vec<Self::Number>>;
+}
+
+/// A hypothesis as a step reads it.
+pub(crate) struct Row<'a> {
+    /// Which source it translates.
+    pub(crate) sentence: usize,
+    /// Its last token; none at the first step.
+    pub(crate) last: Option<u32>,
+    /// Its row at each step before.
+    pub(crate) path: &'a [usize],
+}
+
+/// A translation of each source, in order.
+pub(crate) fn translate<W: Writer>(writer: &mut W, src: &[Vec<u32>], beam: &Beam) -> Result<Vec<Hypothesis>> {
     let mut order: Vec<usize> = (0..src.len()).collect();
     order.sort_by_key(|&i| src[i].len());
     let mut translations = vec![None; src.len()];
@@ -107,27 +125,18 @@ pub(super) fn translate<T: Compute + Stored<Real = T>>(
         let sentences: Vec<&[u32]> = group.iter().map(|&i| &src[i][..]).collect();
         let (len, ids) = padded(&sentences);
         let lengths = lengths(&ids, len);
-        let mut run = Run::new(values, pass, &model.memory);
-        let sources = model.layers.encode(&ids, len, &lengths, &mut run)?;
-        let found = search(&decoder, T::of(&sources.node.data)?, len, &lengths, beam);
-        model.memory.end_pass();
+        writer.read(&ids, len, &lengths, beam)?;
+        let found = search(writer, &lengths, beam)?;
         group.iter().zip(found).for_each(|(&i, best)| translations[i] = Some(best));
     }
     Ok(translations.into_iter().flatten().collect())
 }
 
-/// The best translation of each source, in order.
-fn search<T: Real>(
-    decoder: &Decoder<'_, T>,
-    sources: &[T],
-    src_len: usize,
-    lengths: &[usize],
-    beam: &Beam,
-) -> Vec<Hypothesis> {
-    let mut state = decoder.start(sources, src_len, lengths);
+/// The best translation of each source that has been read, in order.
+fn search<W: Writer>(writer: &mut W, lengths: &[usize], beam: &Beam) -> Result<Vec<Hypothesis>> {
     let start = |(index, &length): (usize, &usize)| Sentence {
         index,
-        limit: beam.max_len.min(length.saturating_add(beam.extra)),
+        limit: beam.limit(length),
         live: vec![Live { ids: Vec::new(), log_probability: 0.0, path: Vec::new() }],
         finished: Vec::new(),
     };
@@ -142,7 +151,7 @@ fn search<T: Real>(
                 path: &live.path,
             }));
         }
-        let logits = decoder.step(&mut state, &rows);
+        let logits = writer.write(&rows)?;
         let vocab = logits.len() / rows.len();
         let candidates: Vec<Vec<Candidate>> =
             logits.par_chunks_exact(vocab).map(|logits| best(logits, 2 * beam.width)).collect();
@@ -159,7 +168,7 @@ fn search<T: Real>(
             done[index] = Some(sentence.into_best(beam));
         }
     }
-    done.into_iter().flatten().collect()
+    Ok(done.into_iter().flatten().collect())
 }
 
 /// The likeliest ids but padding, the best first; of equal ones the lowest.

@@ -1,8 +1,10 @@
-//! Softmax with a mask against its definition in double precision; the CPU has no such function of its own.
+//! Softmax with a mask against its definition in double precision, since the CPU has no such function of its own; single queries against
+//! the CPU's.
 
-use super::{Check, both, doubled, normal, singles};
+use super::{Check, both, doubled, normal, singles, widened};
 use crate::cuda::device::{Device, Slice, Stored};
-use crate::cuda::launch::attention::{Scores, softmax_backward, softmax_forward};
+use crate::cuda::launch::attention::{Places, Scores, single, softmax_backward, softmax_forward};
+use crate::rng::Rng;
 
 pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
     for [batch, heads, queries, keys] in [[1, 1, 1, 1], [2, 3, 5, 7], [3, 2, 33, 33], [1, 2, 4, 600]] {
@@ -10,6 +12,32 @@ pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
             let scores = Scores { batch, heads, queries, keys, scale: 0.125, causal };
             both!(sizes(check, &scores, masked))?;
         }
+    }
+    both!(queries(check))
+}
+
+/// Lists of any length, the first one empty, that name a row more than once.
+fn queries<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    for [count, heads, size, stride, rows] in [[1, 1, 1, 1, 1], [5, 2, 7, 20, 9], [3, 8, 64, 1536, 700]] {
+        let (width, mut rng) = (heads * size, Rng::new(3));
+        let (q, kv) = (normal::<E>(1, count * stride), normal::<E>(2, rows * 2 * width));
+        let list = |i: usize| (0..i * rows / count.max(2)).map(|_| rng.below(rows as u64) as u32).collect();
+        let lists: Vec<Vec<u32>> = (0..count).map(list).collect();
+        let (wide_q, wide_kv) = (widened(&q), widened(&kv));
+        let mut want = vec![0.0; count * width];
+        for ((list, q), y) in lists.iter().zip(wide_q.chunks(stride)).zip(want.chunks_mut(width)) {
+            let rows: Vec<&[f32]> = list.iter().map(|&row| &wide_kv[row as usize * 2 * width..][..2 * width]).collect();
+            crate::attention::single(heads, &q[..width], &rows, E::OPERANDS, y);
+        }
+        let (q, kv, mut places) = (check.slice(&q)?, check.slice(&kv)?, Places::new(check.device)?);
+        places.set(check.device, &lists)?;
+        let mut ys = Slice::<D, E>::new(check.device, want.len())?;
+        let (device, scratch) = (check.device, &mut check.scratch);
+        single(device, scratch, [heads, size, stride], q.view(), kv.view(), &places, ys.view_mut())?;
+        let case = format!("{count} queries, {heads} heads of {size}, {rows} rows");
+        // In bf16 a weight may be rounded to the one number or the other.
+        let tolerance = if E::BF16 { 0.02 } else { 1e-5 };
+        check.map("attention::single", &case, &ys, &want, tolerance)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::{Check, both, normal, rounded, widened};
 use crate::conv::Pad;
 use crate::cuda::device::{Device, Slice, Stored};
-use crate::cuda::launch::dropout::{self, Masks};
+use crate::cuda::launch::dropout::{self, Masks, Seed};
 use crate::cuda::launch::layout::{self, Columns};
 use crate::layout::{self as cpu, SubsamplePad};
 use crate::rng;
@@ -13,21 +13,23 @@ pub(super) fn run_dropout<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::
 }
 
 fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
+    let (base, site) = (check.slice(&[77u64])?, 5);
+    let (seed, on_device) = (rng::at(77, site), Seed { base: base.view(), site });
     for n in [1, 15, 16, 17, 31, 32, 33, 1000, 40_000] {
-        for (p, seed) in [(0.0, 1), (0.1, 5), (0.5, u64::MAX), (1.0, 3)] {
+        for p in [0.0, 0.1, 0.5, 1.0] {
             let xs = normal::<E>(1, n);
             let mut want = vec![0.0; n];
             crate::dropout::forward(p, seed, &widened(&xs), &mut want);
             let xs = check.slice(&xs)?;
             let mut ys = Slice::<D, E>::new(check.device, n)?;
-            dropout::forward(check.device, p, seed, Masks::One, xs.view(), ys.view_mut())?;
+            dropout::forward(check.device, p, on_device, Masks::One, xs.view(), ys.view_mut())?;
             let got = widened(&ys.to_vec(check.device)?);
-            let case = format!("{n} elements p {p} seed {seed}");
+            let case = format!("{n} elements p {p}");
             check.add("dropout::forward", &case, E::NAME, &got, &rounded::<E>(&want), 0.0);
         }
     }
     for [rows, n] in [[1, 33], [5, 17], [7, 64], [3, 9001]] {
-        let (p, seed) = (0.3, 11);
+        let p = 0.3;
         let d_ys = normal::<E>(1, rows * n);
         let mut want = vec![0.0; rows * n];
         for (row, (d_ys, want)) in widened(&d_ys).chunks(n).zip(want.chunks_mut(n)).enumerate() {
@@ -35,12 +37,12 @@ fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
         }
         let d_ys = check.slice(&d_ys)?;
         let mut d_xs = Slice::<D, E>::new(check.device, rows * n)?;
-        dropout::backward(check.device, p, seed, Masks::Seeds(rows), d_ys.view(), d_xs.view_mut())?;
+        dropout::backward(check.device, p, on_device, Masks::Seeds(rows), d_ys.view(), d_xs.view_mut())?;
         let case = format!("{rows} parts of {n} elements");
         check.exact("dropout::backward", &case, &d_xs, &rounded::<E>(&want))?;
     }
     for [rows, width] in [[1, 33], [5, 16], [300, 17], [9, 64], [3, 9001]] {
-        let dropout = crate::dropout::Dropout { p: 0.3, seed: 12 };
+        let dropout = crate::dropout::Dropout { p: 0.3, seed };
         let xs = normal::<E>(1, rows * width);
         let given = widened(&xs);
         let mut want = vec![0.0; rows * width];
@@ -48,11 +50,11 @@ fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
             dropout.row(row, xs, want);
         }
         let (xs, mut ys) = (check.slice(&xs)?, Slice::<D, E>::new(check.device, rows * width)?);
-        dropout::forward(check.device, dropout.p, dropout.seed, Masks::Rows(width), xs.view(), ys.view_mut())?;
+        dropout::forward(check.device, dropout.p, on_device, Masks::Rows(width), xs.view(), ys.view_mut())?;
         let case = format!("{rows} rows of {width} elements");
         check.exact("dropout::forward", &case, &ys, &rounded::<E>(&want))?;
         let (residual, bias, d_ys) = (normal::<f32>(2, rows * width), normal::<f32>(3, width), normal(4, rows * width));
-        let rows = dropout::RowDropout { width, p: dropout.p, seed: dropout.seed };
+        let rows = dropout::RowDropout { width, p: dropout.p, seed: on_device };
         let (b, r, d) = (check.slice(&bias)?, check.slice(&residual)?, check.slice(&d_ys)?);
         let mut sums = Slice::<D, f32>::new(check.device, want.len())?;
         for with_bias in [true, false] {
@@ -62,13 +64,13 @@ fn masks<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
             }
             want.iter_mut().zip(&residual).for_each(|(want, term)| *want += term);
             let b = with_bias.then(|| b.view());
-            dropout::residual_forward(check.device, rows, xs.view(), b, r.view(), sums.view_mut())?;
+            dropout::residual_forward(check.device, &rows, xs.view(), b, r.view(), sums.view_mut())?;
             check.map("dropout::residual_forward", &format!("{case}, bias {with_bias}"), &sums, &want, 1e-6)?;
         }
         for (row, (d, want)) in d_ys.chunks(width).zip(want.chunks_mut(width)).enumerate() {
             dropout.row(row, d, want);
         }
-        dropout::residual_backward(check.device, rows, d.view(), ys.view_mut())?;
+        dropout::residual_backward(check.device, &rows, d.view(), ys.view_mut())?;
         check.exact("dropout::residual_backward", &case, &ys, &rounded::<E>(&want))?;
     }
     Ok(())

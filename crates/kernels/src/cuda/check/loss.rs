@@ -57,10 +57,10 @@ fn sizes<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Error>
             }
             (0..n).filter(|row| !kept.contains(row)).for_each(|row| targets[row] = IGNORED);
             let device = check.device;
-            let (z, t) = (check.slice(&logits)?, check.slice(&targets)?);
+            let (z, t, count) = (check.slice(&logits)?, check.slice(&targets)?, check.slice(&[kept.len() as f32])?);
             let (mut d_logits, mut got) = (Slice::<D, E>::new(device, logits.len())?, Slice::new(device, 1)?);
             for d_logits in [None, Some(d_logits.view_mut())] {
-                let (scratch, count) = (&mut check.scratch, kept.len() as f64);
+                let (scratch, count) = (&mut check.scratch, count.view());
                 let (z, t, to) = (z.view(), t.view(), got.view_mut());
                 softmax_cross_entropy(device, scratch, z, t, smoothing, count, weight, to, d_logits)?;
                 let got = got.to_vec(device)?;

@@ -20,7 +20,7 @@ use cudarc::cudnn::{
 
 use super::{Gpu, GpuError, Raw, open_once};
 use crate::conv::{Conv2d, Pad};
-use crate::cuda::device::{Scratch, Slice, Stored, View, ViewMut, int};
+use crate::cuda::device::{Scratch, Stored, View, ViewMut, int};
 use crate::cuda::engine::{Precision, check_convolution};
 use crate::cuda::launch::layout;
 use crate::cuda::libraries::{self, Missing};
@@ -79,6 +79,10 @@ pub(super) struct Convolutions {
     cudnn: Arc<Cudnn>,
     plans: RefCell<HashMap<Key, Rc<dyn Any>>>,
     workspace: RefCell<Scratch<Gpu>>,
+    /// An image with its padding.
+    frame: RefCell<Scratch<Gpu>>,
+    /// The gradient of an image that is to be added to another.
+    gradient: RefCell<Scratch<Gpu>>,
 }
 
 /// Descriptors of one convolution and the algorithm for one direction.
@@ -138,7 +142,8 @@ impl Convolutions {
     fn new(gpu: &Gpu) -> Result<Self, GpuError> {
         open()?;
         let cudnn = Cudnn::new(gpu.stream.clone()).map_err(failed("opening"))?;
-        Ok(Self { cudnn, plans: RefCell::default(), workspace: RefCell::default() })
+        let [workspace, frame, gradient] = std::array::from_fn(|_| RefCell::default());
+        Ok(Self { cudnn, plans: RefCell::default(), workspace, frame, gradient })
     }
 
     fn plan<E: Stored, A: Direct<E>>(&self, conv: &Conv2d, precision: Precision) -> Result<Rc<Plan<E, A>>, GpuError> {
@@ -182,6 +187,10 @@ impl Convolutions {
     }
 }
 
+fn opened(gpu: &Gpu) -> Result<&Convolutions, GpuError> {
+    open_once(&gpu.convolutions, || Convolutions::new(gpu))
+}
+
 /// Runs `launch(plan, workspace)`.
 fn with_plan<E: Stored, A: Direct<E>>(
     gpu: &Gpu,
@@ -191,7 +200,7 @@ fn with_plan<E: Stored, A: Direct<E>>(
     launch: impl FnOnce(&Plan<E, A>, Option<&mut Raw<'_, u8>>) -> Result<(), CudnnError>,
 ) -> Result<(), GpuError> {
     gpu.bind()?;
-    let convolutions = open_once(&gpu.convolutions, || Convolutions::new(gpu))?;
+    let convolutions = opened(gpu)?;
     let plan = convolutions.plan::<E, A>(conv, precision)?;
     let mut workspace = convolutions.workspace.borrow_mut();
     let workspace = workspace.get::<u8>(gpu, plan.workspace)?;
@@ -222,8 +231,9 @@ pub(super) fn forward<E: Stored>(
     const NAME: &str = "convolve";
     check_convolution(NAME, conv, xs, weight, ys.view())?;
     if let Some(inner) = framed(conv) {
-        let mut image = Slice::new(gpu, inner.in_len())?;
-        layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.view_mut())?;
+        let mut frame = opened(gpu)?.frame.borrow_mut();
+        let mut image = frame.get(gpu, inner.in_len())?;
+        layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.reborrow())?;
         return forward(gpu, &inner, precision, image.view(), weight, ys);
     }
     let (xs, weight, mut ys) = (Raw::new(gpu, xs), Raw::new(gpu, weight), Raw::new(gpu, ys.view()));
@@ -247,14 +257,15 @@ pub(super) fn backward_data<E: Stored>(
     const NAME: &str = "convolve_back";
     check_convolution(NAME, conv, d_xs.view(), weight, d_ys)?;
     if let Some(inner) = framed(conv) {
-        let mut image = Slice::new(gpu, inner.in_len())?;
-        backward_data(gpu, &inner, precision, d_ys, weight, image.view_mut(), false)?;
+        let (mut frame, mut spare) = (opened(gpu)?.frame.borrow_mut(), opened(gpu)?.gradient.borrow_mut());
+        let mut image = frame.get(gpu, inner.in_len())?;
+        backward_data(gpu, &inner, precision, d_ys, weight, image.reborrow(), false)?;
         let shape = [conv.n, conv.h, conv.w, conv.c_in];
         if !add {
             return layout::pad_backward(gpu, shape, conv.pad, image.view(), d_xs);
         }
-        let mut gradient = Slice::new(gpu, conv.in_len())?;
-        layout::pad_backward(gpu, shape, conv.pad, image.view(), gradient.view_mut())?;
+        let mut gradient = spare.get(gpu, conv.in_len())?;
+        layout::pad_backward(gpu, shape, conv.pad, image.view(), gradient.reborrow())?;
         return layout::add(gpu, gradient.view(), d_xs);
     }
     let (d_ys, weight, mut d_xs) = (Raw::new(gpu, d_ys), Raw::new(gpu, weight), Raw::new(gpu, d_xs.view()));
@@ -277,8 +288,9 @@ pub(super) fn backward_weight<E: Stored>(
     const NAME: &str = "convolve_weight";
     check_convolution(NAME, conv, xs, d_weight.view(), d_ys)?;
     if let Some(inner) = framed(conv) {
-        let mut image = Slice::new(gpu, inner.in_len())?;
-        layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.view_mut())?;
+        let mut frame = opened(gpu)?.frame.borrow_mut();
+        let mut image = frame.get(gpu, inner.in_len())?;
+        layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.reborrow())?;
         return backward_weight(gpu, &inner, precision, image.view(), d_ys, d_weight);
     }
     let (xs, d_ys, mut d_weight) = (Raw::new(gpu, xs), Raw::new(gpu, d_ys), Raw::new(gpu, d_weight.view()));

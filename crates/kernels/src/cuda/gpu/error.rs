@@ -53,6 +53,9 @@ pub enum GpuError {
         /// What the driver says.
         source: DriverError,
     },
+    /// What cannot be recorded.
+    #[error("{0} on the GPU while launches are recorded")]
+    Recording(&'static str),
     /// The driver.
     #[error("{what} failed on the GPU: {source}")]
     Driver {

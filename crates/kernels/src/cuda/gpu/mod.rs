@@ -16,7 +16,7 @@ pub mod error;
 pub mod info;
 mod product;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -24,9 +24,9 @@ use std::sync::Arc;
 
 use cudarc::cublaslt::CudaBlasLT;
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop,
-    result,
-    sys::{CUmemPool_attribute, CUresult},
+    CudaContext, CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice,
+    SyncOnDrop, result,
+    sys::{CUgraphInstantiate_flags, CUmemPool_attribute, CUresult, CUstreamCaptureMode},
 };
 use cudarc::nvrtc::Ptx;
 
@@ -51,6 +51,8 @@ pub struct Gpu {
     functions: RefCell<HashMap<(Key, &'static str), CudaFunction>>,
     convolutions: OnceCell<Convolutions>,
     blas: OnceCell<CudaBlasLT>,
+    recording: Cell<bool>,
+    moves: Cell<u64>,
 }
 
 impl Gpu {
@@ -80,6 +82,8 @@ impl Gpu {
             functions: RefCell::default(),
             convolutions: OnceCell::new(),
             blas: OnceCell::new(),
+            recording: Cell::default(),
+            moves: Cell::default(),
         })
     }
 
@@ -128,6 +132,11 @@ impl Gpu {
         self.context.bind_to_thread().map_err(|source| GpuError::Driver { what: "turning to the GPU", source })
     }
 
+    /// Errs where launches are recorded.
+    fn not_recorded(&self, what: &'static str) -> Result<(), GpuError> {
+        if self.recording.get() { Err(GpuError::Recording(what)) } else { Ok(()) }
+    }
+
     fn pointer(&self, buffer: &CudaSlice<u8>) -> u64 {
         buffer.device_ptr(&self.stream).0
     }
@@ -163,8 +172,10 @@ fn open_once<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T, GpuError>) 
 impl Device for Gpu {
     type Buffer = CudaSlice<u8>;
     type Error = GpuError;
+    type Recording = CudaGraph;
 
     fn alloc(&self, bytes: usize) -> Result<Self::Buffer, GpuError> {
+        self.not_recorded("memory is asked for")?;
         // SAFETY: any bytes are numbers. CUDA does not give out empty pieces.
         let buffer = unsafe { self.stream.alloc(bytes.max(16)) };
         buffer.map_err(|source| match source.0 {
@@ -178,6 +189,7 @@ impl Device for Gpu {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.not_recorded("memory is written")?;
         self.bind()?;
         // SAFETY: the range lies in the buffer. Of pageable memory, and nothing here locks pages, the call has read `bytes` when it
         // returns.
@@ -187,6 +199,7 @@ impl Device for Gpu {
 
     fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), GpuError> {
         assert!(at + bytes.len() <= from.len(), "a copy beyond its buffer");
+        self.not_recorded("memory is read")?;
         if bytes.is_empty() {
             return self.synchronize();
         }
@@ -243,6 +256,35 @@ impl Device for Gpu {
             result::launch_kernel(function.cu_function(), (x, y, z), block, 0, self.stream.cu_stream(), &mut params)
         };
         launched.map_err(failed)
+    }
+
+    /// A graph of CUDA. What the driver, cuDNN or cuBLASLt cannot capture is no error, but runs as before.
+    fn record(&self, run: impl FnOnce() -> Result<(), GpuError>) -> Result<Option<CudaGraph>, GpuError> {
+        self.not_recorded("a recording begins")?;
+        // Other threads may ask for memory meanwhile.
+        let begun = self.stream.begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+        if begun.is_err() {
+            return Ok(None);
+        }
+        self.recording.set(true);
+        let done = run();
+        self.recording.set(false);
+        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0));
+        match done {
+            // What cannot be captured says so itself or spoils the capture. Any other mistake shows when it is run.
+            Ok(()) => Ok(graph.ok().flatten()),
+            Err(GpuError::Driver { .. } | GpuError::Cudnn { .. } | GpuError::Cublas { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn replay(&self, graph: &CudaGraph) -> Result<(), GpuError> {
+        self.not_recorded("a recording starts")?;
+        graph.launch().map_err(|source| GpuError::Driver { what: "starting a recorded pass", source })
+    }
+
+    fn moves(&self) -> &Cell<u64> {
+        &self.moves
     }
 }
 

@@ -32,6 +32,43 @@ attention_softmax_backward(const Stored* __restrict__ ys, const Stored* __restri
         narrow(scale * widen(ys[first + i]) * (widen(d_ys[first + i]) - sum), d_xs[first + i]);
 }
 
+// Attention of single queries. That of a row, its first heads * size channels of `stride`, sees the rows of kv (keys of all heads, then
+// values) that its `most` places begin with, seen[row] of them. `weights` (rows, heads, most) is for in between. A block a row and head.
+extern "C" __global__ void __launch_bounds__(THREADS)
+attention_single(const Stored* __restrict__ q, const Stored* __restrict__ kv, const u32* __restrict__ places,
+                 const u32* __restrict__ seen, float* __restrict__ weights, Stored* __restrict__ ys, int heads, int size, int stride,
+                 int most, float scale) {
+    const int row = blockIdx.x / heads, first = blockIdx.x % heads * size, width = heads * size, n = seen[row];
+    q += (size_t)row * stride + first;
+    kv += first;
+    places += (size_t)row * most;
+    weights += (size_t)blockIdx.x * most;
+    float max = -INFINITY;
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        const Stored* key = kv + (size_t)places[i] * 2 * width;
+        float sum = 0.0f;
+        for (int j = 0; j < size; ++j) sum += widen(q[j]) * widen(key[j]);
+        weights[i] = scale * sum;
+        max = fmaxf(max, weights[i]);
+    }
+    max = block_max(max);
+    float sum = 0.0f;
+    for (int i = threadIdx.x; i < n; i += blockDim.x) sum += expf(weights[i] - max);
+    const float inverse = 1.0f / block_sum(sum);
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        // Rounded as those of whole sentences are.
+        Stored weight;
+        narrow(expf(weights[i] - max) * inverse, weight);
+        weights[i] = widen(weight);
+    }
+    __syncthreads();
+    for (int j = threadIdx.x; j < size; j += blockDim.x) {
+        float y = 0.0f;
+        for (int i = 0; i < n; ++i) y += weights[i] * widen(kv[(size_t)places[i] * 2 * width + width + j]);
+        narrow(y, ys[(size_t)row * width + first + j]);
+    }
+}
+
 // Where element i of (batch, heads, tokens, size) lies in rows (batch, tokens, stride) that have all heads' channels from `first` on.
 __device__ __forceinline__ size_t in_rows(size_t i, int heads, int tokens, int size, int stride, int first) {
     const size_t row = i / size, head = row / tokens;

@@ -15,11 +15,12 @@ embedding_forward(const u32* __restrict__ ids, const float* __restrict__ table, 
 }
 
 // The tokens of one id, added up in their order: those of rows[blockIdx.x] are tokens[starts[blockIdx.x]..starts[blockIdx.x + 1]].
-// Other rows of d_table stay as they are.
+// Other rows of d_table stay as they are; there may be more blocks than rows, which have no tokens.
 extern "C" __global__ void __launch_bounds__(THREADS)
 embedding_backward(const u32* __restrict__ rows, const u32* __restrict__ starts, const u32* __restrict__ tokens,
                    const Stored* __restrict__ d_ys, float* __restrict__ d_table, int width, float scale) {
     const u32 first = starts[blockIdx.x], last = starts[blockIdx.x + 1];
+    if (first == last) return;
     const size_t to = (size_t)rows[blockIdx.x] * width;
     for (int i = threadIdx.x; i < width; i += blockDim.x) {
         float sum = 0.0f;

@@ -3,10 +3,10 @@
 // A row of this target has no part in the loss.
 #define IGNORED 0xffffffffu
 
-// losses[row], and d_logits = weight times the gradient of the sum of losses / count. Another target that is no class gives NaN.
+// losses[row], and d_logits = weight times the gradient of the sum of losses / count[0]. Another target that is no class gives NaN.
 extern "C" __global__ void __launch_bounds__(THREADS)
 softmax_cross_entropy(const Stored* __restrict__ logits, const u32* __restrict__ targets, float* __restrict__ losses,
-                      Stored* __restrict__ d_logits, int classes, float smoothing, float count, float weight) {
+                      Stored* __restrict__ d_logits, int classes, float smoothing, const float* __restrict__ count, float weight) {
     const size_t first = (size_t)blockIdx.x * classes;
     const u32 target = targets[blockIdx.x];
     if (target >= (u32)classes) {
@@ -34,20 +34,20 @@ softmax_cross_entropy(const Stored* __restrict__ logits, const u32* __restrict__
         losses[blockIdx.x] = smoothing == 0.0f ? to_target : (1.0f - smoothing) * to_target + smoothing * to_all;
     }
     if (!d_logits) return;
-    const float scale = 1.0f / (sum * count), floor = smoothing / (classes * count), at_target = (1.0f - smoothing) / count;
+    const float scale = 1.0f / (sum * count[0]), floor = smoothing / (classes * count[0]), at_target = (1.0f - smoothing) / count[0];
     for (int i = threadIdx.x; i < classes; i += blockDim.x) {
         const float d = expf(widen(logits[first + i]) - max) * scale - floor;
         narrow(weight * (i == target ? d - at_target : d), d_logits[first + i]);
     }
 }
 
-// mean[0] = sum of losses / count, in double precision; one block.
+// mean[0] = sum of losses / count[0], in double precision; one block.
 extern "C" __global__ void __launch_bounds__(THREADS)
-mean_loss(const float* __restrict__ losses, float* __restrict__ mean, int n, float count) {
+mean_loss(const float* __restrict__ losses, float* __restrict__ mean, int n, const float* __restrict__ count) {
     double sum = 0.0;
     for (int i = threadIdx.x; i < n; i += blockDim.x) sum += losses[i];
     sum = block_sum(sum);
-    if (threadIdx.x == 0) mean[0] = (float)(sum / count);
+    if (threadIdx.x == 0) mean[0] = (float)(sum / count[0]);
 }
 
 // total[0] = losses[0] + weight losses[1] - least, without the second where its weight is 0; `stop` is set where it is not finite.

@@ -1,7 +1,7 @@
-//! Softmax of attention scores with a mask, in between two products.
+//! Softmax of attention scores with a mask, in between two products; attention of single queries as a whole.
 
-use super::{Grid, Stored, Subject, args, fits, int, run, source};
-use crate::cuda::device::{Device, Misfit, View, ViewMut};
+use super::{Grid, Stored, Subject, args, fits, int, rows_of, run, source};
+use crate::cuda::device::{Device, Misfit, Scratch, Slice, View, ViewMut};
 
 /// Sizes and mask of the scores (batch, heads, queries, keys).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,4 +68,73 @@ pub fn softmax_backward<D: Device, E: Stored>(
     fits(NAME, "d_ys", d_ys.len(), ys.len())?;
     let args = args![ys, d_ys, &d_xs, int(NAME, "keys", scores.keys)?, scores.scale as f32];
     run(device, source::<E>(Subject::Attention, 1), NAME, Grid::blocks(NAME, scores.rows())?, args)
+}
+
+/// Which rows of keys and values each of some queries sees.
+#[derive(Debug)]
+pub struct Places<D: Device> {
+    /// (queries, most) places, then how many of them each query sees.
+    words: Slice<D, u32>,
+    queries: usize,
+    /// The longest list.
+    most: usize,
+    end: u32,
+}
+
+impl<D: Device> Places<D> {
+    /// For no queries.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn new(device: &D) -> Result<Self, D::Error> {
+        Ok(Self { words: Slice::new(device, 0)?, queries: 0, most: 0, end: 0 })
+    }
+
+    /// Takes a list for each query.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn set(&mut self, device: &D, lists: &[Vec<u32>]) -> Result<(), D::Error> {
+        let most = lists.iter().map(Vec::len).max().unwrap_or(0);
+        let padded = |list: &Vec<u32>| list.iter().copied().chain(std::iter::repeat_n(0, most - list.len())).collect();
+        let mut words: Vec<u32> = lists.iter().flat_map(|list| -> Vec<u32> { padded(list) }).collect();
+        words.extend(lists.iter().map(|list| list.len() as u32));
+        let end = lists.iter().flatten().max().map_or(0, |&last| last.saturating_add(1));
+        (self.queries, self.most, self.end) = (lists.len(), most, end);
+        self.words.set(device, &words)
+    }
+}
+
+/// Attention of single queries, each to rows that are named. The queries are the first `heads * size` of `stride` channels in rows; `kv`
+/// is (rows, 2 * heads * size), keys, then values; `ys` is (queries, heads * size). A query that sees nothing gets zeros.
+///
+/// # Errors
+/// Lengths that disagree, a place beyond `kv`, and the device's.
+pub fn single<D: Device, E: Stored>(
+    device: &D,
+    scratch: &mut Scratch<D>,
+    [heads, size, stride]: [usize; 3],
+    q: View<'_, D, E>,
+    kv: View<'_, D, E>,
+    places: &Places<D>,
+    ys: ViewMut<'_, D, E>,
+) -> Result<(), D::Error> {
+    const NAME: &str = "attention_single";
+    let (width, &Places { queries, most, end, .. }) = (heads * size, places);
+    let rows = rows_of(NAME, kv.len(), 2 * width)?;
+    fits(NAME, "q", q.len(), queries * stride)?;
+    fits(NAME, "ys", ys.len(), queries * width)?;
+    if stride < width || end as usize > rows {
+        let value = format!("{stride} channels, place {}", i64::from(end) - 1);
+        let expected = "at least the heads' channels, and a row of keys and values";
+        return Err(Misfit::Value { function: NAME, what: "a query", value, expected }.into());
+    }
+    let weights = scratch.get::<f32>(device, queries * heads * most)?;
+    let (lists, seen) = (places.words.view().range(0..queries * most), places.words.view());
+    let seen = seen.range(queries * most..queries * (most + 1));
+    let (blocks, scale) = (Grid::blocks(NAME, queries * heads)?, (size as f32).sqrt().recip());
+    let [heads, size, stride, most] =
+        [("heads", heads), ("size", size), ("stride", stride), ("places", most)].map(|(what, n)| int(NAME, what, n));
+    let args = args![q, kv, lists, seen, &weights, &ys, heads?, size?, stride?, most?, scale];
+    run(device, source::<E>(Subject::Attention, 1), NAME, blocks, args)
 }

@@ -5,6 +5,22 @@ use crate::cuda::device::{Device, Misfit, View, ViewMut};
 #[cfg(doc)]
 use crate::rng;
 
+/// The seed of masks: [`rng::at`]`(base, site)` of a base on the device, one number, which may be another at each pass.
+#[derive(Debug)]
+pub struct Seed<'a, D: Device> {
+    /// The base.
+    pub base: View<'a, D, u64>,
+    /// The place in the network.
+    pub site: u64,
+}
+
+impl<D: Device> Clone for Seed<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<D: Device> Copy for Seed<'_, D> {}
+
 /// Where masks begin anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Masks {
@@ -23,7 +39,7 @@ pub enum Masks {
 pub fn forward<D: Device, E: Stored>(
     device: &D,
     p: f64,
-    seed: u64,
+    seed: Seed<'_, D>,
     masks: Masks,
     xs: View<'_, D, E>,
     ys: ViewMut<'_, D, E>,
@@ -31,6 +47,7 @@ pub fn forward<D: Device, E: Stored>(
     const NAME: &str = "dropout";
     fits(NAME, "ys", ys.len(), xs.len())?;
     let (threshold, scale) = threshold_and_scale(NAME, p)?;
+    fits(NAME, "base", seed.base.len(), 1)?;
     let count = if let Masks::Seeds(count) = masks { count } else { 1 };
     if count > MAX_SIDE {
         let value = count.to_string();
@@ -42,7 +59,8 @@ pub fn forward<D: Device, E: Stored>(
     // A thread for two of 32 elements.
     let mut grid = Grid::each(NAME, rows * width.div_ceil(32) * 16)?;
     grid.grid[1] = count as u32;
-    let args = args![xs, &ys, n as u64, width as u64, seed, matches!(masks, Masks::Seeds(_)), threshold, scale];
+    let (Seed { base, site }, streams) = (seed, matches!(masks, Masks::Seeds(_)));
+    let args = args![xs, &ys, n as u64, width as u64, base, site, streams, threshold, scale];
     run(device, source::<E>(Subject::Dropout, 1), NAME, grid, args)
 }
 
@@ -63,7 +81,7 @@ fn threshold_and_scale(function: &'static str, p: f64) -> Result<(u64, f32), Mis
 pub fn backward<D: Device, E: Stored>(
     device: &D,
     p: f64,
-    seed: u64,
+    seed: Seed<'_, D>,
     masks: Masks,
     d_ys: View<'_, D, E>,
     d_xs: ViewMut<'_, D, E>,
@@ -72,17 +90,17 @@ pub fn backward<D: Device, E: Stored>(
 }
 
 /// Dropout of rows on their way to a sum.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RowDropout {
+#[derive(Debug)]
+pub struct RowDropout<'a, D: Device> {
     /// Elements of a row.
     pub width: usize,
     /// Probability that an element is dropped.
     pub p: f64,
     /// Of the masks, which are those of [`Masks::Rows`].
-    pub seed: u64,
+    pub seed: Seed<'a, D>,
 }
 
-impl RowDropout {
+impl<D: Device> RowDropout<'_, D> {
     fn grid(&self, function: &'static str, n: usize) -> Result<Grid, Misfit> {
         Grid::each(function, rows_of(function, n, self.width)? * self.width.div_ceil(32) * 16)
     }
@@ -94,20 +112,21 @@ impl RowDropout {
 /// Lengths that disagree, `p` out of range, and the device's.
 pub fn residual_forward<D: Device, E: Stored>(
     device: &D,
-    dropout: RowDropout,
+    dropout: &RowDropout<'_, D>,
     xs: View<'_, D, E>,
     bias: Option<View<'_, D, f32>>,
     residual: View<'_, D, f32>,
     ys: ViewMut<'_, D, f32>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "residual_forward";
-    let (RowDropout { width, p, seed }, n) = (dropout, xs.len());
+    let (&RowDropout { width, p, seed: Seed { base, site } }, n) = (dropout, xs.len());
     let (threshold, scale) = threshold_and_scale(NAME, p)?;
     let grid = dropout.grid(NAME, n)?;
+    fits(NAME, "base", base.len(), 1)?;
     fits(NAME, "bias", bias.map_or(width, |bias| bias.len()), width)?;
     fits(NAME, "residual", residual.len(), n)?;
     fits(NAME, "ys", ys.len(), n)?;
-    let args = args![xs, bias, residual, &ys, n as u64, width as u64, seed, threshold, scale];
+    let args = args![xs, bias, residual, &ys, n as u64, width as u64, base, site, threshold, scale];
     run(device, source::<E>(Subject::Dropout, 1), NAME, grid, args)
 }
 
@@ -117,15 +136,16 @@ pub fn residual_forward<D: Device, E: Stored>(
 /// As [`residual_forward`].
 pub fn residual_backward<D: Device, E: Stored>(
     device: &D,
-    dropout: RowDropout,
+    dropout: &RowDropout<'_, D>,
     d_ys: View<'_, D, f32>,
     d_xs: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "residual_backward";
-    let (RowDropout { width, p, seed }, n) = (dropout, d_ys.len());
+    let (&RowDropout { width, p, seed: Seed { base, site } }, n) = (dropout, d_ys.len());
     let (threshold, scale) = threshold_and_scale(NAME, p)?;
     let grid = dropout.grid(NAME, n)?;
+    fits(NAME, "base", base.len(), 1)?;
     fits(NAME, "d_xs", d_xs.len(), n)?;
-    let args = args![d_ys, &d_xs, n as u64, width as u64, seed, threshold, scale];
+    let args = args![d_ys, &d_xs, n as u64, width as u64, base, site, threshold, scale];
     run(device, source::<E>(Subject::Dropout, 1), NAME, grid, args)
 }

@@ -6,13 +6,13 @@ use crate::cuda::device::{Device, Misfit, Slice, View, ViewMut};
 /// No id is padding.
 const NO_PADDING: u32 = u32::MAX;
 
-/// The tokens of a batch and, for the way back, which of them have each id.
+/// The tokens of a batch and, for the way back, which of them have each id. As many tokens lie in the same memory whichever they are, and
+/// launches for them are the same.
 #[derive(Debug)]
 pub struct Tokens<D: Device> {
-    ids: Slice<D, u32>,
-    rows: Slice<D, u32>,
-    starts: Slice<D, u32>,
-    tokens: Slice<D, u32>,
+    /// Ids, the ids that there are, the tokens sorted by id, and where in them each id begins: n, n, n and n + 1 numbers.
+    words: Slice<D, u32>,
+    n: usize,
     padding: Option<u32>,
     end: u32,
 }
@@ -23,9 +23,19 @@ impl<D: Device> Tokens<D> {
     /// # Errors
     /// More tokens than fit 32 bits, and the device's.
     pub fn new(device: &D, ids: &[u32], padding: Option<u32>) -> Result<Self, D::Error> {
-        int("embedding", "number of tokens", ids.len())?;
-        let mut tokens: Vec<u32> =
-            (0..ids.len() as u32).filter(|&token| Some(ids[token as usize]) != padding).collect();
+        let mut tokens = Self { words: Slice::new(device, 1)?, n: 0, padding, end: 0 };
+        tokens.set(device, ids)?;
+        Ok(tokens)
+    }
+
+    /// Takes other tokens, with the same padding.
+    ///
+    /// # Errors
+    /// As [`Tokens::new`].
+    pub fn set(&mut self, device: &D, ids: &[u32]) -> Result<(), D::Error> {
+        let n = ids.len();
+        int("embedding", "number of tokens", n)?;
+        let mut tokens: Vec<u32> = (0..n as u32).filter(|&token| Some(ids[token as usize]) != self.padding).collect();
         // Stable: the tokens of one id stay in their order.
         tokens.sort_by_key(|&token| ids[token as usize]);
         let (mut rows, mut starts) = (Vec::new(), Vec::new());
@@ -35,20 +45,23 @@ impl<D: Device> Tokens<D> {
                 starts.push(place as u32);
             }
         }
-        starts.push(tokens.len() as u32);
-        Ok(Self {
-            ids: Slice::of(device, ids)?,
-            rows: Slice::of(device, &rows)?,
-            starts: Slice::of(device, &starts)?,
-            tokens: Slice::of(device, &tokens)?,
-            padding,
-            end: ids.iter().max().map_or(0, |&largest| largest.saturating_add(1)),
-        })
+        // The others have no tokens.
+        starts.resize(n + 1, tokens.len() as u32);
+        [&mut rows, &mut tokens].into_iter().for_each(|list| list.resize(n, 0));
+        self.words.set(device, &[ids, &rows, &tokens, &starts].concat())?;
+        (self.n, self.end) = (n, ids.iter().max().map_or(0, |&largest| largest.saturating_add(1)));
+        Ok(())
+    }
+
+    /// Ids, rows, tokens and starts.
+    fn lists(&self) -> [View<'_, D, u32>; 4] {
+        let (all, n) = (self.words.view(), self.n);
+        [0..n, n..2 * n, 2 * n..3 * n, 3 * n..all.len()].map(|range| all.range(range))
     }
 
     fn check(&self, function: &'static str, table: usize, map: usize, width: usize) -> Result<(), Misfit> {
         let vocabulary = rows_of(function, table, width)?;
-        fits(function, "map", map, self.ids.len() * width)?;
+        fits(function, "map", map, self.n * width)?;
         if self.end as usize > vocabulary {
             let value = (self.end - 1).to_string();
             return Err(Misfit::Value { function, what: "an id", value, expected: "below the rows of the table" });
@@ -79,8 +92,9 @@ pub fn forward<D: Device, E: Stored>(
         return Err(Misfit::Value { function: NAME, what, value, expected: "one position at least" }.into());
     }
     let (positions, width) = (int(NAME, "positions", positions)?, int(NAME, "width", width)?);
-    let args = args![tokens.ids.view(), table, signal, &ys, positions, width, scale as f32, padding];
-    run(device, source::<E>(Subject::Embedding, 1), NAME, Grid::blocks(NAME, tokens.ids.len())?, args)
+    let [ids, ..] = tokens.lists();
+    let args = args![ids, table, signal, &ys, positions, width, scale as f32, padding];
+    run(device, source::<E>(Subject::Embedding, 1), NAME, Grid::blocks(NAME, tokens.n)?, args)
 }
 
 /// Adds the gradient of [`forward`] to `d_table`; the tokens of one id are summed in their order.
@@ -97,7 +111,7 @@ pub fn backward<D: Device, E: Stored>(
 ) -> Result<(), D::Error> {
     const NAME: &str = "embedding_backward";
     tokens.check(NAME, d_table.len(), d_ys.len(), width)?;
-    let lists = (tokens.rows.view(), tokens.starts.view(), tokens.tokens.view());
-    let args = args![lists.0, lists.1, lists.2, d_ys, &d_table, int(NAME, "width", width)?, scale as f32];
-    run(device, source::<E>(Subject::Embedding, 1), NAME, Grid::blocks(NAME, tokens.rows.len())?, args)
+    let [_, rows, sorted, starts] = tokens.lists();
+    let args = args![rows, starts, sorted, d_ys, &d_table, int(NAME, "width", width)?, scale as f32];
+    run(device, source::<E>(Subject::Embedding, 1), NAME, Grid::blocks(NAME, tokens.n)?, args)
 }

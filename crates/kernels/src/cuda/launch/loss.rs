@@ -7,8 +7,8 @@ use crate::cuda::device::{Device, Misfit, Scratch, View, ViewMut};
 pub const IGNORED: u32 = u32::MAX;
 
 /// `loss[0]` = sum over the rows of `logits` (n, classes) of the cross-entropy with `(1 - smoothing) onehot(target) + smoothing /
-/// classes`, divided by `count`; `d_logits` gets `weight` times its gradient, where the network's loss has other terms. For the mean
-/// `count` is n, less the rows of target [`IGNORED`].
+/// classes`, divided by `count[0]`; `d_logits` gets `weight` times its gradient, where the network's loss has other terms. For the mean
+/// `count[0]` is n, less the rows of target [`IGNORED`].
 ///
 /// Another target that is no class gives NaN: the device cannot stop for it.
 ///
@@ -21,7 +21,7 @@ pub fn softmax_cross_entropy<D: Device, E: Stored>(
     logits: View<'_, D, E>,
     targets: View<'_, D, u32>,
     smoothing: f64,
-    count: f64,
+    count: View<'_, D, f32>,
     weight: f64,
     loss: ViewMut<'_, D, f32>,
     d_logits: Option<ViewMut<'_, D, E>>,
@@ -37,14 +37,15 @@ pub fn softmax_cross_entropy<D: Device, E: Stored>(
     let classes = logits.len() / n;
     fits(NAME, "logits", logits.len(), n * classes)?;
     fits(NAME, "loss", loss.len(), 1)?;
+    fits(NAME, "count", count.len(), 1)?;
     fits(NAME, "d_logits", d_logits.as_ref().map_or(logits.len(), ViewMut::len), logits.len())?;
     let losses = scratch.get::<f32>(device, n)?;
     let kernels = source::<E>(Subject::Loss, 1);
     let (classes, rows) = (int(NAME, "classes", classes)?, int(NAME, "examples", n)?);
-    let numbers = [smoothing as f32, count as f32, weight as f32];
-    let args = args![logits, targets, &losses, d_logits.as_ref(), classes, numbers[0], numbers[1], numbers[2]];
+    let (smoothing, weight) = (smoothing as f32, weight as f32);
+    let args = args![logits, targets, &losses, d_logits.as_ref(), classes, smoothing, count, weight];
     run(device, kernels, NAME, Grid::blocks(NAME, n)?, args)?;
-    run(device, kernels, "mean_loss", Grid::blocks(NAME, 1)?, args![losses.view(), &loss, rows, count as f32])
+    run(device, kernels, "mean_loss", Grid::blocks(NAME, 1)?, args![losses.view(), &loss, rows, count])
 }
 
 /// `total[0]` = `losses[0]`, plus `aux_weight` times `losses[1]` where that weight is not 0, less `least`. Where it is not finite, `stop`
