@@ -117,6 +117,9 @@ fn notes(section: &[Row]) -> String {
     if section.iter().any(|row| row.ratio.is_some()) {
         text.push_str(" The last ratio is PyTorch's fastest mode to ours within a round, median [smallest, largest]: above 1 ours is faster.");
     }
+    if let Some(note) = uncompiled(section) {
+        let _ = write!(text, " {note}");
+    }
     if section.iter().any(|row| row.peers_after_round_1 == "fastest") {
         text.push_str(" After the first round only PyTorch's fastest mode was measured again.");
     }
@@ -133,6 +136,15 @@ fn notes(section: &[Row]) -> String {
     let dates = joined(section, " ", |r| r.date.get(..10).unwrap_or(&r.date).to_owned());
     let _ = writeln!(text, "\n\nProvenance: {torch}commit {}, {dates}.", joined(section, " ", commit));
     text
+}
+
+/// Where no compiled mode of PyTorch was measured, which may be faster than the others.
+fn uncompiled(rows: &[Row]) -> Option<String> {
+    let compiles = |mode: &str| !["eager", "channels_last"].contains(&mode);
+    let compiled = |row: &Row| MODES.iter().zip(&row.peers).any(|(mode, ms)| compiles(mode) && ms.is_some());
+    let without: Vec<Row> = rows.iter().filter(|row| row.ratio.is_some() && !compiled(row)).cloned().collect();
+    let models = joined(&without, ", ", |row| row.key.model.clone());
+    (!models.is_empty()).then(|| format!("Of {models} no compiled mode of PyTorch was measured."))
 }
 
 /// What the rows have, each once.
@@ -167,7 +179,10 @@ pub fn plot(rows: &[Row]) -> Option<RatioPlot> {
     let torch = joined(&compared, " ", |r| r.torch.clone());
     (!panels.is_empty()).then(|| RatioPlot {
         title: format!("Speed beside PyTorch {torch}"),
-        notes: vec!["Medians of processes run in turn. PyTorch in its fastest mode, compiled or not.".into()],
+        notes: ["Medians of processes run in turn. PyTorch in its fastest mode, compiled or not.".into()]
+            .into_iter()
+            .chain(uncompiled(&compared))
+            .collect(),
         axis: "PyTorch's time / ours (logarithmic)".into(),
         sides: ["PyTorch is faster".into(), "ours is faster".into()],
         series: ["f32".into(), "bf16".into()],
@@ -224,6 +239,16 @@ mod tests {
         assert_eq!(alone.matches(NOTHING).count(), 4, "{alone}");
         assert!(text.contains("PyTorch 2.15.0, commit") && text.contains("Failed on resnet20"));
         assert_eq!(markdown(&[]), "\n");
+    }
+
+    #[test]
+    fn a_ratio_to_modes_that_are_not_compiled_says_so() {
+        let mut rows = rows();
+        let word = "Of wrn28_10 no compiled mode of PyTorch was measured.";
+        assert!(!markdown(&rows).contains("no compiled mode"));
+        rows[2] = Row { peers: [Some(1500.0), None, None, None, None], ..row("wrn28_10", "f32", 1000.0, Some(1.5)) };
+        assert!(markdown(&rows).contains(word));
+        assert_eq!(plot(&rows).unwrap().notes[1], word);
     }
 
     #[test]
