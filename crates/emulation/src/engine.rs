@@ -2,10 +2,11 @@
 
 use swish_kernels::conv::{self, Conv2d};
 use swish_kernels::cuda::engine::check_convolution;
-use swish_kernels::cuda::{Engine, Matrices, Precision, Stored, View, ViewMut};
+use swish_kernels::cuda::{Engine, Matrices, Precision, Rank, Stored, View, ViewMut};
 use swish_kernels::layout::{nchw_to_nhwc, nhwc_to_nchw};
 use swish_kernels::linear;
 
+use crate::ranks::Group;
 use crate::{Host, HostError};
 
 impl Engine for Host {
@@ -84,6 +85,18 @@ impl Engine for Host {
             linear::forward(rows, inner, columns, a, b, None, result, E::OPERANDS);
         }
         store(self, &result, to, add)
+    }
+
+    fn rank(&self) -> Rank {
+        self.group.as_ref().map_or(Rank::ALONE, Group::rank)
+    }
+
+    fn average(&self, xs: ViewMut<'_, Self, f32>) -> Result<(), HostError> {
+        self.group.as_ref().map_or(Ok(()), |group| group.average(self, xs))
+    }
+
+    fn averaged(&self) -> Result<(), HostError> {
+        self.group.as_ref().map_or(Ok(()), Group::averaged)
     }
 }
 

@@ -2,18 +2,21 @@
 //! own; its convolutions and products are the CPU's.
 //!
 //! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
-//! not change, and memory that nobody has written is NaN. What it cannot show is the order in which a GPU runs blocks, and its speed.
+//! not change, and memory that nobody has written is NaN. Several hosts learn together by [`Peers`]. What it cannot show is the order in which a GPU runs blocks, and its speed.
 
 mod engine;
 mod process;
+mod ranks;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
+use std::time::Duration;
 
 use process::Process;
+pub use ranks::Peers;
 use swish_kernels::cuda::device::{Device, Launch};
 use swish_kernels::cuda::source::{Key, entries, module_name};
 use swish_kernels::cuda::{Misfit, Source};
@@ -48,7 +51,24 @@ pub enum HostError {
         /// What it did.
         message: String,
     },
+    /// A rank whose thread has ended.
+    #[error("rank {rank} is lost")]
+    Lost {
+        /// Its number.
+        rank: usize,
+    },
+    /// A rank that does not come to a mean.
+    #[error("rank {rank} has not come to a mean within {} s", patience.as_secs())]
+    Silent {
+        /// Its number.
+        rank: usize,
+        /// How long it was waited for.
+        patience: Duration,
+    },
 }
+
+/// A device's memory.
+type Buffer = Rc<RefCell<Vec<u8>>>;
 
 /// The emulation, for one thread. Its memory is in this process; a launch sends what it points to to the kernel's process and takes back
 /// what was written.
@@ -57,6 +77,7 @@ pub struct Host {
     folder: PathBuf,
     compiled: RefCell<HashMap<Key, Rc<Path>>>,
     waiting: RefCell<HashMap<PathBuf, Process>>,
+    group: Option<ranks::Group>,
 }
 
 impl Host {
@@ -66,7 +87,8 @@ impl Host {
         match Command::new(&compiler).arg("--version").output() {
             Ok(output) if output.status.success() => {
                 let folder = folder.join("cuda-emulation");
-                Some(Self { compiler, folder, compiled: RefCell::default(), waiting: RefCell::default() })
+                let (compiled, waiting) = (RefCell::default(), RefCell::default());
+                Some(Self { compiler, folder, compiled, waiting, group: None })
             }
             _ => {
                 eprintln!("SKIPPED: no C++ compiler `{compiler}`, so no CUDA kernel is run");
@@ -143,12 +165,12 @@ impl Host {
 }
 
 impl Device for Host {
-    type Buffer = RefCell<Vec<u8>>;
+    type Buffer = Buffer;
     type Error = HostError;
 
     fn alloc(&self, bytes: usize) -> Result<Self::Buffer, HostError> {
         // NaN, so that what is read before it is written shows.
-        Ok(RefCell::new(vec![0xff; bytes]))
+        Ok(Rc::new(RefCell::new(vec![0xff; bytes])))
     }
 
     fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), HostError> {

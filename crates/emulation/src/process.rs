@@ -1,6 +1,5 @@
 //! [`Process`]: a compiled kernel's process, which runs one launch after the other. `after.h` is the other side.
 
-use std::cell::RefCell;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -8,9 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use swish_kernels::cuda::device::{Arg, Launch};
 
-use crate::{Host, HostError};
-
-type Buffer = RefCell<Vec<u8>>;
+use crate::{Buffer, Host, HostError};
 
 pub(crate) struct Process {
     child: Child,
