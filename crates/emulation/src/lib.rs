@@ -2,7 +2,8 @@
 //! own; its convolutions and products are the CPU's.
 //!
 //! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
-//! not change, and memory that nobody has written is NaN. Several hosts learn together by [`Peers`]. What it cannot show is the order in which a GPU runs blocks, and its speed.
+//! not change, and memory that nobody has written is NaN. What it cannot show is the order in which a GPU runs blocks, and its speed.
+//! Several hosts learn together by [`Peers`].
 
 mod engine;
 mod process;

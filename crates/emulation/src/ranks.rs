@@ -1,7 +1,7 @@
 //! [`Peers`]: several [`Host`]s that learn together, each in a thread of its own.
 //!
-//! A mean is as late as it can be: until [`Engine::averaged`](swish_kernels::cuda::Engine::averaged) its place holds NaN, and what is written
-//! there meanwhile is lost. So who does not wait for it, or goes on writing, is found out.
+//! A mean is as late as it can be: until [`Engine::averaged`](swish_kernels::cuda::Engine::averaged) its place holds NaN, and what is
+//! written there meanwhile is lost. So who does not wait for it, or goes on writing, is found out.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -278,8 +278,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.ready.clear();
     }
 
-    /// Puts the loss of the last pass, its mean over the ranks, into one number on the device, without waiting for it. Where it is not finite,
-    /// `stop` is set to 1.
+    /// Puts the loss of the last pass, its mean over the ranks, into one number on the device, without waiting for it. Where it is not
+    /// finite, `stop` is set to 1.
     pub(super) fn put_total(
         &self,
         aux_weight: f64,

@@ -172,9 +172,9 @@ pub trait Engine: Device {
     /// Which of several devices that learn together it is.
     fn rank(&self) -> Rank;
 
-    /// Puts the mean over all ranks in the place of each element. It begins when what was launched before is done and goes on beside what is
-    /// launched after, which leaves `xs` alone until [`Engine::averaged`]. All ranks ask for the same lengths in the same order. Of a device
-    /// that learns by itself, `xs` stays as it is.
+    /// Puts the mean over all ranks in the place of each element. It begins when what was launched before is done and goes on beside what
+    /// is launched after, which leaves `xs` alone until [`Engine::averaged`]. All ranks ask for the same lengths in the same order. Of a
+    /// device that learns by itself, `xs` stays as it is.
     ///
     /// # Errors
     /// The device's, such as a rank that is lost.

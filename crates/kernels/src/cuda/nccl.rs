@@ -17,7 +17,7 @@ pub enum NcclError {
     #[error(transparent)]
     Missing(#[from] Missing),
     /// A library without one of the functions.
-    #[error("libnccl lacks {function}: {reason}; version 2.18 or later is needed")]
+    #[error("libnccl lacks {function}: {reason}; version 2.10 or later is needed")]
     Function {
         /// The function.
         function: &'static str,
@@ -164,5 +164,31 @@ impl Drop for Communicator {
     fn drop(&mut self) {
         // SAFETY: the handle is there and is not used again. Unlike ncclCommDestroy it does not wait for ranks that may be lost.
         let _nobody_to_tell = unsafe { (self.abort)(self.handle) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::cuda::Rank;
+
+    #[test]
+    fn the_library_has_what_is_asked_of_it() {
+        let nccl = match Nccl::load() {
+            Ok(nccl) => nccl,
+            Err(e) => return eprintln!("SKIPPED: nothing was asked of NCCL: {e}"),
+        };
+        assert!(nccl.version().unwrap() >= 21_000);
+        let (meeting, other) = (nccl.meeting().unwrap(), nccl.meeting().unwrap());
+        assert_ne!(meeting, other);
+        // SAFETY: without a context NCCL takes one of its own, where there is a GPU.
+        match unsafe { nccl.join(&Member { rank: Rank::ALONE, meeting }) } {
+            Ok(alone) => drop(alone),
+            Err(NcclError::Failed { function: "ncclCommInitRank", code, reason }) => {
+                assert!(code != 0 && !reason.is_empty(), "{code} {reason}");
+            }
+            Err(other) => panic!("{other}"),
+        }
     }
 }

@@ -37,15 +37,15 @@ pub trait OnDevice {
     /// A number that is no multiple of theirs.
     fn share(&mut self, batches: u64) -> Result<()>;
 
-    /// A step with the mean gradient of the batches since the last one, those of all ranks. Does not wait for the device. From the first loss on that is not
-    /// finite, steps are counted but change nothing any more until [`OnDevice::upload`].
+    /// A step with the mean gradient of the batches since the last one, those of all ranks. Does not wait for the device. From the first
+    /// loss on that is not finite, steps are counted but change nothing any more until [`OnDevice::upload`].
     ///
     /// # Errors
     /// No batch since the last step, and the device's.
     fn update(&mut self, lr: f64) -> Result<()>;
 
-    /// The mean losses of the steps since the last call, each of so many batches of all ranks, in order; waits for the device. Of a step with a loss that
-    /// is not finite, that one is told.
+    /// The mean losses of the steps since the last call, each of so many batches of all ranks, in order; waits for the device. Of a step
+    /// with a loss that is not finite, that one is told.
     ///
     /// # Errors
     /// The device's, also those of what was launched before.

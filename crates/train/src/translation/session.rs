@@ -73,8 +73,8 @@ fn training_pass(cell: &Cell<TranslationRecipe>, batch: u64) -> Pass {
     Pass { dropout_seed: Some(rng::at(cell.seed, batch)), operands: cell.precision.operands(), ..Pass::train() }
 }
 
-/// A step on another device, or of several its own batches of the step; returns the target tokens of all. Where the learner averages checkpoints, it takes in this one, unless a loss so far
-/// was not finite; `losses` gets those that are known by then.
+/// A step on another device, or of several its own batches of the step; returns the target tokens of all. Where the learner averages
+/// checkpoints, it takes in this one, unless a loss so far was not finite; `losses` gets those that are known by then.
 fn step_on(
     device: &mut dyn OnText,
     learner: &mut Learner,

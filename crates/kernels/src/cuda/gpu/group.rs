@@ -64,8 +64,8 @@ impl Group {
         gpu.bind()?;
         self.launched.record(&gpu.stream).map_err(failed)?;
         self.stream.wait(&self.launched).map_err(failed)?;
-        // SAFETY: the view lies in the GPU's memory. Nobody uses it until `wait` has been called: that is the callers' part of the contract,
-        // which the emulation checks.
+        // SAFETY: the view lies in the GPU's memory. Nobody uses it until `wait` has been called: that is the callers' part of the
+        // contract, which the emulation checks.
         let begun =
             unsafe { self.communicator.average(gpu.address(xs), xs.len(), self.stream.cu_stream().cast::<c_void>()) };
         begun?;
