@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# The CUDA kernels compared with the CPU's on a GPU, stage by stage, each with a time limit, so that one that hangs costs only itself.
+# The CUDA kernels compared with the CPU's on a GPU, stage by stage, each with a time limit, so that one that hangs costs only itself;
+# where there is more than one GPU, training on two compared with training on one.
 #
 #   scripts/gpu-check.sh BINARY OUT [DATA]    BINARY: target/release/swish of `make build-cuda`; OUT: a folder for logs and CSV; DATA: one
 #                                             with CIFAR-10. After the comparisons scripts/gpu-measure.sh measures, unless MEASURE=no.
 #
-# Needs bash, coreutils and the binary: no Rust, no CUDA toolkit. CUDA's libraries are taken from SWISH_CUDA_LIBS, else from the
+# Needs bash, coreutils, awk and the binary: no Rust, no CUDA toolkit. CUDA's libraries are taken from SWISH_CUDA_LIBS, else from the
 # packages of python3 (torch brings them), else from the system. LIMIT=300 are the seconds of a stage. Ends with 0 where every
 # comparison is within its bound, 1 where one is not or there is no end, 77 where there is no GPU; what was not measured, it says.
 set -uo pipefail
 
-usage() { sed -n '4,9s/^# *//p' "$0" >&2; exit 2; }
+usage() { sed -n '5,10s/^# *//p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || [ $# -eq 3 ] || usage
 binary=$1 out=$2
 [ -x "$binary" ] || { echo "$binary: no such program; make build-cuda makes it" >&2; exit 2; }
@@ -63,6 +64,30 @@ for stage in $stages; do
     [ ! -s "$out/$stage.csv" ] || rows=$(($(wc -l <"$out/$stage.csv") - 1))
     echo "$stage: $word, $rows comparisons written, $((SECONDS - start)) s" | tee -a "$summary"
 done
+
+# The same batches on one GPU and on two, to the same curve: the loss is summed in another order, so its last digits differ.
+ranks() {
+    local word=ok start=$SECONDS where
+    for where in "--device cuda:0" "--devices 0,1"; do
+        rm -rf "$out/ranks-${where##* }"
+        # shellcheck disable=SC2086 # words
+        timeout "$limit" "$binary" train --model resnet20 --activation swish --data embedded --steps 40 --eval-every 20 --batch 32 \
+            --replicas 2 $where --results "$out/ranks-${where##* }" >>"$out/ranks.log" 2>&1 || word="WRONG (status $?, $where)"
+    done
+    paste -d , "$out"/ranks-cuda:0/runs/*/metrics.csv "$out"/ranks-0,1/runs/*/metrics.csv >"$out/ranks.csv" 2>>"$out/ranks.log"
+    # Columns 4 to 6 are the training loss, the test loss and the accuracy in percent.
+    awk -F , 'NR > 1 { rows++; for (i = 4; i <= 6; i++) { d = $i - $(i + 6); if (d < 0) d = -d
+        if (($i == "") != ($(i + 6) == "") || d > (i == 6 ? 0.5 : 0.001 * $i)) wrong = 1 } } END { exit wrong || !rows }' "$out/ranks.csv" ||
+        [ "$word" != ok ] || word="WRONG (two GPUs learn otherwise than one: ranks.csv)"
+    [ "$word" = ok ] || failed=1
+    echo "ranks: $word, $((SECONDS - start)) s" | tee -a "$summary"
+}
+rm -f "$out/ranks.log"
+if [ "$(grep -c '^cuda:' "$out/gpu.txt")" -ge 2 ]; then
+    ranks
+else
+    echo "ranks: there is one GPU, so training on two was not compared" | tee -a "$summary"
+fi
 { head -qn 1 "$out/activation.csv"; for stage in $stages; do tail -n +2 "$out/$stage.csv"; done; } >"$out/all.csv" 2>/dev/null
 [ $failed -eq 0 ] && echo "all within their bounds" | tee -a "$summary" || echo "not all passed: see the logs in $out" | tee -a "$summary"
 [ "${MEASURE:-}" = no ] || "$(dirname "$0")/gpu-measure.sh" "$binary" "$out" ${3:+"$3"} || failed=1

@@ -67,6 +67,20 @@ fn a_truncated_parquet_file() {
 }
 
 #[test]
+fn gpus_that_cannot_train_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let fails_with = |flags: &[&str], words: &[&str]| fails(train(dir.path()).args(flags), words);
+    // Before any data are asked for. A thousand GPUs no machine has.
+    let words = if cfg!(feature = "cuda") { ["GPU", "1000"] } else { ["CPU build", "cuda:1000"] };
+    fails_with(&["--devices", "1000,cuda:1001"], &words);
+    fails_with(&["--devices", "0,1,cuda:0"], &["cuda:0", "twice"]);
+    fails_with(&["--devices", "0,1,2"], &["--batch 8", "3"]);
+    fails_with(&["--devices", "0,1", "--replicas", "3"], &["--replicas 3", "multiple of the 2"]);
+    fails_with(&["--devices", "0,cpu"], &["cpu", "number of a GPU"]);
+    fails_with(&["--devices", "0,1", "--device", "cuda:0"], &["--device"]);
+}
+
+#[test]
 fn a_wrong_record_size() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cifar-10-batches-bin");

@@ -212,12 +212,13 @@ fn trained(
     let options = RunOptions {
         store: store.clone(),
         experiment: "figures".into(),
-        device: args.device,
+        device: args.device.into(),
         threads: threads(),
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,
         tensorboard: args.tensorboard,
         progress: Progress::default(),
+        begun: None,
     };
     let record = with_threads(options.threads, || run_cell(&cell, data, &options))??;
     if let Some(why) = &record.err {

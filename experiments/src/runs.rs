@@ -37,12 +37,13 @@ impl Runs {
         let options = RunOptions {
             store: RunStore::new(&args.results),
             experiment: experiment.to_string(),
-            device: args.device,
+            device: args.device.into(),
             threads,
             checkpoint_every: Duration::from_secs(60),
             keep_weights: false,
             tensorboard: args.tensorboard,
             progress: Progress::default(),
+            begun: None,
         };
         for result in run_all(&cells, jobs, &options) {
             match result {
@@ -148,7 +149,7 @@ fn duration(seconds: f64) -> String {
 
 /// Seconds of the faster of two steps after one to warm up.
 fn time_step<R: Task>(cell: &Cell<R>, data: &R::Data, device: Compute) -> Result<f64> {
-    let mut session = R::open(cell, data, device)?;
+    let mut session = R::open(cell, data, device.into())?;
     let mut batches = session.batches(0)?;
     let mut fastest = f64::INFINITY;
     for step in 0..3 {

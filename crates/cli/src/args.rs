@@ -43,6 +43,12 @@ pub fn positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number above 0".into())
 }
 
+/// The number of a GPU, as 1 or cuda:1.
+pub fn gpu(text: &str) -> Result<usize, String> {
+    let number = text.strip_prefix("cuda:").unwrap_or(text).parse();
+    number.map_err(|_| "expected the number of a GPU, such as 0 or cuda:0".into())
+}
+
 /// One line of results on standard output.
 ///
 /// # Errors
@@ -134,13 +140,18 @@ impl DataArgs {
 
     /// Loads text and says where it came from.
     pub fn text(&self, sets: &TextSets) -> Result<Corpus> {
+        let corpus = self.open_text(sets)?;
+        eprintln!("{}", corpus.note);
+        Ok(corpus)
+    }
+
+    /// Loads text.
+    pub fn open_text(&self, sets: &TextSets) -> Result<Corpus> {
         if let Some(Content::Images(dataset)) = self.dataset {
             bail!("{dataset} has images, and Transformers translate: expected {TEXT}");
         }
         let TextSets { sets, eval_sets } = sets.clone();
-        let corpus = text::load(&TextOptions { data: self.options(), sets, eval: eval_sets })?;
-        eprintln!("{}", corpus.note);
-        Ok(corpus)
+        Ok(text::load(&TextOptions { data: self.options(), sets, eval: eval_sets })?)
     }
 
     /// As the library takes them.
@@ -155,9 +166,14 @@ impl DataArgs {
 
     /// Loads the data and says where it came from.
     pub fn load(&self) -> Result<Data> {
-        let data = Data::open(self.images()?, self.options())?;
+        let data = self.open()?;
         eprintln!("{}", data.note());
         Ok(data)
+    }
+
+    /// Loads the data.
+    pub fn open(&self) -> Result<Data> {
+        Ok(Data::open(self.images()?, self.options())?)
     }
 }
 
@@ -270,6 +286,11 @@ impl ComputeArgs {
     /// The number of threads.
     pub fn threads(&self) -> usize {
         self.workers().get()
+    }
+
+    /// The number of threads of each of so many processes.
+    pub fn threads_of(&self, processes: usize) -> usize {
+        self.threads.map_or_else(|| (self.threads() / processes.max(1)).max(1), NonZeroUsize::get)
     }
 
     /// The number of threads, for those who want no 0.

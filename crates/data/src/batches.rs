@@ -151,6 +151,15 @@ impl Drafts {
     }
 }
 
+impl Iterator for Drafts {
+    type Item = Draft;
+
+    /// Never `None`.
+    fn next(&mut self) -> Option<Draft> {
+        Some(self.draw())
+    }
+}
+
 fn labels(images: &Images, indices: &[u32]) -> Vec<u32> {
     indices.iter().map(|&index| u32::from(images.labels[index as usize])).collect()
 }

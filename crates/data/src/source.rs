@@ -40,6 +40,14 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
     /// A batch of 0 or of more images than there are, a preprocessing that the images are too small for, threads.
     fn train_batches(&self, batch: usize, seed: u64, start_step: u64) -> Result<Batches, DataError>;
 
+    /// Of [`ImageSource::train_batches`] from `start_step` on one in `every`, that one first. `every` is at least 1.
+    ///
+    /// # Errors
+    /// As [`ImageSource::train_batches`].
+    fn some_train_batches(&self, batch: usize, seed: u64, start_step: u64, every: usize) -> Result<Batches, DataError> {
+        Ok(Box::new(self.train_batches(batch, seed, start_step)?.step_by(every.max(1))))
+    }
+
     /// Every evaluation image once, in order; the last batch may be smaller.
     ///
     /// # Errors
@@ -219,13 +227,18 @@ impl ImageSource for Streamed {
     }
 
     fn train_batches(&self, batch: usize, seed: u64, start_step: u64) -> Result<Batches, DataError> {
+        self.some_train_batches(batch, seed, start_step, 1)
+    }
+
+    /// The others are not decoded.
+    fn some_train_batches(&self, batch: usize, seed: u64, start_step: u64, every: usize) -> Result<Batches, DataError> {
         let undecodable = self.undecodable.clone();
         Ok(Box::new(stream::train(
             self.data.train.clone(),
             self.train,
             batch,
             seed,
-            start_step,
+            (start_step, every.max(1) as u64),
             self.workers,
             undecodable,
         )?))

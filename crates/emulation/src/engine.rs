@@ -6,7 +6,7 @@ use std::ops::Range;
 use half::bf16;
 use swish_kernels::conv::{self, Conv2d};
 use swish_kernels::cuda::engine::check_convolution;
-use swish_kernels::cuda::{Engine, Matrices, Precision, Stored, View, ViewMut};
+use swish_kernels::cuda::{Engine, Matrices, Precision, Rank, Stored, View, ViewMut};
 use swish_kernels::layout::{nchw_to_nhwc, nhwc_to_nchw};
 use swish_kernels::linear;
 
@@ -106,6 +106,21 @@ impl Engine for Host {
             to.store(result, add);
             Ok(())
         })
+    }
+
+    fn rank(&self) -> Rank {
+        self.group.as_ref().map_or(Rank::ALONE, |group| group.rank())
+    }
+
+    fn average(&self, xs: ViewMut<'_, Self, f32>) -> Result<(), HostError> {
+        let Some(group) = self.group.clone() else { return Ok(()) };
+        let xs = Numbers::of(xs.view());
+        self.act(move |_| group.average(&xs.memory, xs.bytes.clone()))
+    }
+
+    fn averaged(&self) -> Result<(), HostError> {
+        let Some(group) = self.group.clone() else { return Ok(()) };
+        self.act(move |_| group.averaged())
     }
 }
 

@@ -3,17 +3,21 @@
 //!
 //! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
 //! not change, and memory that nobody has written is NaN. What it cannot show is the order in which a GPU runs blocks, and its speed.
+//! Several hosts learn together by [`Peers`].
 
 mod engine;
 mod process;
+mod ranks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
+use std::time::Duration;
 
 use process::{Call, Process};
+pub use ranks::Peers;
 use swish_kernels::cuda::device::{Device, Launch};
 use swish_kernels::cuda::source::{Key, entries, module_name};
 use swish_kernels::cuda::{Misfit, Source};
@@ -51,6 +55,20 @@ pub enum HostError {
         /// What it did.
         message: String,
     },
+    /// A rank whose thread has ended.
+    #[error("rank {rank} is lost")]
+    Lost {
+        /// Its number.
+        rank: usize,
+    },
+    /// A rank that does not come to a mean.
+    #[error("rank {rank} has not come to a mean within {} s", patience.as_secs())]
+    Silent {
+        /// Its number.
+        rank: usize,
+        /// How long it was waited for.
+        patience: Duration,
+    },
 }
 
 /// Memory of the emulation. What was recorded holds on to it.
@@ -66,6 +84,7 @@ pub struct Host {
     folder: PathBuf,
     compiled: RefCell<HashMap<Key, Rc<Path>>>,
     waiting: RefCell<HashMap<PathBuf, Process>>,
+    group: Option<Rc<ranks::Group>>,
     /// What is being recorded.
     recording: RefCell<Option<Vec<Act>>>,
     moves: Cell<u64>,
@@ -84,6 +103,7 @@ impl Host {
                     folder,
                     compiled: RefCell::default(),
                     waiting: RefCell::default(),
+                    group: None,
                     recording: RefCell::default(),
                     moves: Cell::default(),
                     replays: Cell::default(),

@@ -8,6 +8,7 @@
 use crate::error::{Error, Result};
 use crate::task::Training;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::Path;
 use swish_core::nn::weights;
 use swish_record::write_atomic;
@@ -50,11 +51,11 @@ pub fn save(file: &Path, session: &impl Training, standing: &Standing) -> Result
     Ok(write_atomic(file, bytes)?)
 }
 
-/// Goes back to a checkpoint: sets parameters, statistics, the optimizer's state and averages. `None` when there is no file.
+/// Where a run stands by its checkpoint, and what else the file's metadata say. `None` when there is no file.
 ///
 /// # Errors
-/// [`Error::BadCheckpoint`] when the file is damaged, another cell's, another tokenizer's or another optimizer's.
-pub fn load(file: &Path, id: &str, session: &mut impl Training) -> Result<Option<Standing>> {
+/// [`Error::BadCheckpoint`] when the file is damaged, [`Error::Io`] when it cannot be read.
+pub fn standing(file: &Path) -> Result<Option<(Standing, HashMap<String, String>)>> {
     let bad = |reason: String| Error::BadCheckpoint { file: file.to_path_buf(), reason };
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
@@ -65,21 +66,29 @@ pub fn load(file: &Path, id: &str, session: &mut impl Training) -> Result<Option
     };
     let (_, metadata) =
         safetensors::SafeTensors::read_metadata(&bytes).map_err(|e| bad(format!("not a checkpoint ({e})")))?;
-    let found = |key: &str| metadata.metadata().as_ref().and_then(|m| m.get(key));
-    let text = found(STANDING).ok_or_else(|| bad("holds no standing".into()))?;
-    let standing: Standing =
-        serde_json::from_str(text).map_err(|e| bad(format!("its standing is unreadable ({e})")))?;
+    let marks = metadata.metadata().clone().unwrap_or_default();
+    let text = marks.get(STANDING).ok_or_else(|| bad("holds no standing".into()))?;
+    let standing = serde_json::from_str(text).map_err(|e| bad(format!("its standing is unreadable ({e})")))?;
+    Ok(Some((standing, marks)))
+}
+
+/// Goes back to a checkpoint: sets parameters, statistics, the optimizer's state and averages. `None` when there is no file.
+///
+/// # Errors
+/// [`Error::BadCheckpoint`] when the file is damaged, another cell's, another tokenizer's or another optimizer's.
+pub fn load(file: &Path, id: &str, session: &mut impl Training) -> Result<Option<Standing>> {
+    let bad = |reason: String| Error::BadCheckpoint { file: file.to_path_buf(), reason };
+    // The file may be several gigabytes: one copy of it at a time.
+    let Some((standing, marks)) = standing(file)? else { return Ok(None) };
     if standing.id != id {
         return Err(bad(format!("belongs to cell {}, not to {id}", standing.id)));
     }
     for (key, mark) in session.marks() {
-        let found = found(&key).map_or("none", String::as_str);
+        let found = marks.get(&key).map_or("none", String::as_str);
         if found != mark {
             return Err(bad(format!("was made with another {key} ({found}) than this run's ({mark})")));
         }
     }
-    // The file may be several gigabytes: one copy of it at a time.
-    drop(bytes);
     let tensors = weights::read_file(file)?;
     session.learner_mut().restore(&tensors, file, standing.step, bad)?;
     Ok(Some(standing))

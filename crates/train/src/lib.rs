@@ -14,6 +14,7 @@
 //! | [`cell`] | one cell of an experiment and its identity |
 //! | [`session`] | a cell's network for images at work: steps and evaluations |
 //! | [`trainer`] | a cell from start, or from its checkpoint, to its record |
+//! | [`ranks`] | the same on one of several devices that is not the first |
 //! | [`checkpoint`] | all that a run needs to go on after being killed |
 //! | [`evaluate`] | loss and accuracy of a network on a data set |
 //! | [`jobs`] | many cells on one machine, several at a time |
@@ -30,6 +31,7 @@ pub mod on_device;
 pub mod optimizer;
 pub mod preprocess;
 pub mod progress;
+pub mod ranks;
 pub mod recipe;
 pub mod recipes;
 pub mod schedule;

@@ -8,7 +8,7 @@ use crate::schedule::Schedule;
 use crate::session::Session;
 use crate::task::{Outline, Task, at_least_1, number};
 use serde::{Deserialize, Serialize};
-use swish_core::nn::Compute;
+use swish_core::device::Seat;
 use swish_data::{Data, Dataset};
 
 /// All that decides a training run besides the activation, the seed and the data themselves.
@@ -134,7 +134,7 @@ impl Task for Recipe {
         }
     }
 
-    fn open<'a>(cell: &'a Cell, data: &'a Data, device: Compute) -> Result<Session<'a>> {
+    fn open<'a>(cell: &'a Cell, data: &'a Data, device: Seat) -> Result<Session<'a>> {
         Session::new(cell, data, device)
     }
 }

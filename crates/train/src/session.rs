@@ -10,10 +10,13 @@ use crate::optimizer::Optimizer;
 use crate::recipe::Recipe;
 use crate::task::{Task, Training};
 use candle_core::{DType, Device, Tensor};
+use std::iter::StepBy;
 use std::num::NonZeroUsize;
+use swish_core::device::Seat;
 use swish_core::models::{self, Net};
 use swish_core::nn::{Compute, LossAndGradient, LossConfig, Pass, Stored};
 use swish_data::{Batches, Data, Drafts, ImageSource};
+use swish_kernels::cuda::Rank;
 use swish_kernels::rng;
 
 /// What the recipe's loss is made of.
@@ -64,15 +67,15 @@ pub enum TrainingBatches {
     /// With their images.
     Images(Batches),
     /// For a device that has the images.
-    Drafts(Drafts),
+    Drafts(StepBy<Drafts>),
 }
 
 impl<'a> Session<'a> {
     /// A freshly drawn network.
     ///
     /// # Errors
-    /// An impossible recipe, an unknown model, a device that is not there, memory.
-    pub fn new(cell: &'a Cell, data: &Data, device: Compute) -> Result<Self> {
+    /// An impossible recipe, an unknown model, a device that is not there, several that cannot share out the batches of a step, memory.
+    pub fn new(cell: &'a Cell, data: &Data, device: impl Into<Seat>) -> Result<Self> {
         Self::open(cell, data, |net, learner| on_device::open(device, net, learner, cell.precision))
     }
 
@@ -93,6 +96,7 @@ impl<'a> Session<'a> {
         let averages = cell.recipe.ema_decay.map(|decay| MovingAverages::new(&net.params, decay)).transpose()?;
         let learner = Learner::new(&net.params, &cell.recipe.optimizer, averages.map(Averages::Moving));
         let mut on_device = device(&net, &learner)?;
+        on_device.as_mut().map_or(Ok(()), |device| device.share(cell.recipe.replicas))?;
         if let (Some(device), Some(images)) = (&mut on_device, images.in_memory()) {
             let (images, augment) = images.train_images();
             device.keep(images, augment)?;
@@ -111,7 +115,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A step on another device.
+/// A step on another device; of several, its own batches of the step.
 fn step_on(
     device: &mut dyn OnImages,
     cell: &Cell,
@@ -119,8 +123,8 @@ fn step_on(
     batches: &mut TrainingBatches,
     step: u64,
 ) -> Result<()> {
-    let recipe = &cell.recipe;
-    for replica in 0..recipe.replicas {
+    let (recipe, rank) = (&cell.recipe, device.rank());
+    for replica in (0..recipe.replicas).filter(|&replica| rank.takes(replica)) {
         let (config, pass) = (loss_config(recipe), Session::training_pass(cell, step * recipe.replicas + replica));
         match batches {
             TrainingBatches::Images(batches) => {
@@ -128,7 +132,7 @@ fn step_on(
                 let images = Examples::Images { shape: [batch.n, h, w, 3], xs: &batch.xs, labels: &batch.labels };
                 device.batch(&images, &config, &pass)?;
             }
-            TrainingBatches::Drafts(drafts) => device.batch(&Examples::Kept(&drafts.draw()), &config, &pass)?,
+            TrainingBatches::Drafts(drafts) => device.batch(&Examples::Kept(&next(drafts)?), &config, &pass)?,
         }
     }
     device.update(recipe.schedule.at(step, recipe.steps))
@@ -148,10 +152,12 @@ impl Training for Session<'_> {
 
     fn batches(&self, step: u64) -> Result<TrainingBatches> {
         let Recipe { batch, replicas, .. } = self.cell.recipe;
-        let (seed, start) = (self.cell.seed, step * replicas);
+        let rank = self.on_device.as_ref().map_or(Rank::ALONE, |device| device.rank());
+        // Dealt out in turn, the batches of one of several devices are as far from one another as there are devices.
+        let (seed, start, every) = (self.cell.seed, step * replicas + rank.number() as u64, rank.of());
         Ok(match self.images.in_memory().filter(|_| self.on_device.is_some()) {
-            Some(images) => TrainingBatches::Drafts(images.drafts(batch, seed, start)?),
-            None => TrainingBatches::Images(self.images.train_batches(batch, seed, start)?),
+            Some(images) => TrainingBatches::Drafts(images.drafts(batch, seed, start)?.step_by(every)),
+            None => TrainingBatches::Images(self.images.some_train_batches(batch, seed, start, every)?),
         })
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::path::Path;
+use swish_core::device::Seat;
 use swish_core::nn::Compute;
 use swish_data::{Data, DataSource};
 use swish_record::{Columns, Row, RunRecord};
@@ -33,8 +34,8 @@ pub trait Task: Clone + Debug + Serialize + Send + Sync {
     /// A freshly drawn network.
     ///
     /// # Errors
-    /// An impossible recipe, data that do not fit it, a device that is not there, memory.
-    fn open<'a>(cell: &'a Cell<Self>, data: &'a Self::Data, device: Compute) -> Result<Self::Session<'a>>;
+    /// An impossible recipe, data that do not fit it, a device that is not there, ranks that do not meet, memory.
+    fn open<'a>(cell: &'a Cell<Self>, data: &'a Self::Data, device: Seat) -> Result<Self::Session<'a>>;
 }
 
 /// What every recipe says.

@@ -7,21 +7,24 @@ use crate::progress::{Progress, RunProgress};
 use crate::task::{Origin, Outcome, Outline, Task, Training};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use swish_core::nn::{Compute, weights};
+use swish_core::device::Seat;
+use swish_core::nn::weights;
 use swish_data::DataSource;
 use swish_record::metrics::{self, MetricsWriter, Row};
 use swish_record::tensorboard::{self, EventWriter};
 use swish_record::{RunRecord, RunStore, provenance, write_atomic};
 
-/// Where and how a cell is run: nothing here changes its numbers, but that a GPU rounds otherwise than the CPU; records say what ran.
+/// Where and how a cell is run: nothing here changes its numbers, but that a GPU rounds otherwise than the CPU, and several
+/// devices sum in another order; records say what ran.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Where records go.
     pub store: RunStore,
     /// Experiment that the record belongs to, such as `table-cifar`.
     pub experiment: String,
-    /// Where to compute.
-    pub device: Compute,
+    /// Where to compute: a device, or one of several that learn together, of which [`run_cell`] is for the first and
+    /// [`follow`](crate::ranks::follow) for the others.
+    pub device: Seat,
     /// Threads that the run has.
     pub threads: usize,
     /// Time between checkpoints.
@@ -32,6 +35,8 @@ pub struct RunOptions {
     pub tensorboard: bool,
     /// Where the run is shown.
     pub progress: Progress,
+    /// Is told the run's folder when the network stands where it learns, before the first step.
+    pub begun: Option<fn(&Path)>,
 }
 
 /// Trains a cell unless it has a record already; returns the record.
@@ -90,6 +95,9 @@ impl<'a, R: Task> Run<'a, R> {
         let found = checkpoint::load(&checkpoint_file(&dir), &id, &mut session)?;
         if found.is_some() {
             session.resume()?;
+        }
+        if let Some(begun) = options.begun {
+            begun(&dir);
         }
         let mut at = found.unwrap_or_else(|| Standing { id, started: provenance::utc_now(), ..Standing::default() });
         if at.devices.last() != Some(&session.device()) {
@@ -269,7 +277,8 @@ fn events(dir: &Path) -> Result<EventWriter> {
     Ok(EventWriter::resume(dir.join(tensorboard::FILE), &metrics::read(dir.join("metrics.csv"))?)?)
 }
 
-fn checkpoint_file(dir: &Path) -> PathBuf {
+/// The checkpoint of a run with this folder.
+pub fn checkpoint_file(dir: &Path) -> PathBuf {
     dir.join("checkpoint.safetensors")
 }
 

@@ -1,60 +1,21 @@
 //! Learning on a device, here the emulation of a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::Path;
+mod common;
+
+use common::{assert_mostly_near, assert_near, cell, data, host, optimizer, phrases, translation_cell, weights};
 use std::rc::Rc;
-use std::sync::Arc;
-use swish_core::models;
 use swish_core::nn::Compute;
-use swish_data::text::{self, Bitext, TextOptions};
-use swish_data::{Data, DataChoice, DataOptions, DataSource, Dataset, Images, LoadedData};
+use swish_data::Data;
 use swish_emulation::Host;
 use swish_kernels::cuda::Precision as Products;
-use swish_kernels::rng::Rng;
-use swish_record::Profile;
-use swish_train::cell::{Cell, Precision};
+use swish_train::cell::Cell;
 use swish_train::checkpoint::{self, Standing};
 use swish_train::on_device::DeviceLearner;
-use swish_train::optimizer::{DecayOn, OptimizerConfig, Rule};
-use swish_train::recipes::{Depth, plain, translation};
+use swish_train::optimizer::{DecayOn, Rule};
 use swish_train::session::Session;
-use swish_train::translation::{TextData, TranslationSession};
-use swish_train::{Recipe, Training, TranslationRecipe};
-
-const MODEL: &str = "resnet8-v2-stride2";
-
-fn host() -> Option<Rc<Host>> {
-    Host::new(Path::new(env!("CARGO_TARGET_TMPDIR"))).map(Rc::new)
-}
-
-/// Images of noise, ten classes in turn.
-fn data() -> Data {
-    let mut rng = Rng::new(5);
-    let n = 40;
-    let pixels = (0..n * 32 * 32 * 3).map(|_| rng.below(256) as u8).collect();
-    let labels = (0..n).map(|i| (i % 10) as u16).collect();
-    let images = Arc::new(Images { pixels, labels, h: 32, w: 32, classes: 10 });
-    Data::from(LoadedData {
-        dataset: Dataset::Cifar10,
-        train: images.clone(),
-        test: images,
-        source: DataSource::Embedded,
-        version: "noise".into(),
-        note: String::new(),
-        class_names: Vec::new(),
-    })
-}
-
-fn cell(optimizer: OptimizerConfig, change: impl FnOnce(Recipe) -> Recipe) -> Cell {
-    let recipe = change(Recipe { batch: 4, ..plain(models::find(MODEL).unwrap(), Dataset::Cifar10, 12) });
-    let recipe = Recipe { optimizer, ..recipe };
-    let activation = "swish".parse().unwrap();
-    Cell { recipe, activation, seed: 3, precision: Precision::F32, profile: Profile::Smoke }
-}
-
-fn optimizer(rule: Rule, decay_on: DecayOn, clip_norm: Option<f64>) -> OptimizerConfig {
-    OptimizerConfig { rule, weight_decay: 1e-3, decay_on, clip_norm }
-}
+use swish_train::translation::TranslationSession;
+use swish_train::{Recipe, Training};
 
 /// All that a recipe can ask for, between them.
 fn cells() -> [Cell; 3] {
@@ -84,17 +45,6 @@ fn on_device<'a>(cell: &'a Cell, data: &Data, host: &Rc<Host>) -> Session<'a> {
         Ok(Some(Box::new(learner) as Box<_>))
     };
     Session::open(cell, data, open).unwrap()
-}
-
-fn weights(session: &Session<'_>) -> Vec<f32> {
-    session.learner().params.flat.to_vec1().unwrap()
-}
-
-fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len());
-    let largest = expected.iter().fold(0f32, |largest, x| largest.max(x.abs()));
-    let worst = found.iter().zip(expected).fold(0f32, |worst, (x, y)| worst.max((x - y).abs()));
-    assert!(worst <= tolerance * largest, "{what}: {worst} off, the largest is {largest}");
 }
 
 #[test]
@@ -182,31 +132,6 @@ fn a_loss_that_is_not_finite_leaves_the_weights() {
     assert!(session.step_and_loss(&mut batches, 3).unwrap().is_finite());
     session.settle().unwrap();
     assert_ne!(weights(&session), start.to_vec1::<f32>().unwrap());
-}
-
-/// Some of the program's phrases.
-fn phrases(recipe: &TranslationRecipe) -> TextData {
-    let data =
-        DataOptions { choice: DataChoice::Embedded, dir: None, cache: std::env::temp_dir(), require_real: false };
-    let mut corpus = text::load(&TextOptions::new(data)).unwrap();
-    let some = |set: &Bitext, n: usize| Bitext::new(&set.name, set.pairs().take(n));
-    corpus.train = corpus.train.iter().map(|set| some(set, 200)).collect();
-    corpus.eval = corpus.eval.iter().map(|set| some(set, 3)).collect();
-    TextData::prepare(Arc::new(corpus), recipe, None).unwrap()
-}
-
-/// Two batches a step, and averages of checkpoints two steps apart.
-fn translation_cell() -> Cell<TranslationRecipe> {
-    let recipe = TranslationRecipe { tokens: 128, ..translation(Profile::Smoke, Depth::Six) };
-    assert!(recipe.replicas == 2 && recipe.average.is_some_and(|average| average.every == 2));
-    Cell { recipe, activation: "swish".parse().unwrap(), seed: 3, precision: Precision::F32, profile: Profile::Smoke }
-}
-
-/// Adam's first steps are as long whatever the gradient, so that here and there its last bits count.
-fn assert_mostly_near(what: &str, found: &[f32], expected: &[f32]) {
-    assert_eq!(found.len(), expected.len());
-    let differing = found.iter().zip(expected).filter(|(x, y)| (*x - *y).abs() > 1e-4).count();
-    assert!(differing * 1000 < found.len(), "{what}: {differing} of {}", found.len());
 }
 
 #[test]

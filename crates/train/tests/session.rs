@@ -193,11 +193,12 @@ fn options(results: &Path) -> RunOptions {
         tensorboard: false,
         store: RunStore::new(results),
         experiment: "test".into(),
-        device: Compute::Cpu,
+        device: Compute::Cpu.into(),
         threads: 1,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,
         progress: Progress::default(),
+        begun: None,
     }
 }
 

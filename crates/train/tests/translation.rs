@@ -119,12 +119,13 @@ fn options(results: &Path) -> RunOptions {
     RunOptions {
         store: RunStore::new(results),
         experiment: "test".into(),
-        device: Compute::Cpu,
+        device: Compute::Cpu.into(),
         threads: 1,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: true,
         tensorboard: false,
         progress: Progress::default(),
+        begun: None,
     }
 }
 

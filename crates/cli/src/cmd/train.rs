@@ -1,18 +1,24 @@
 //! `swish train`: one cell under the plain recipe of its kind of model.
 
-use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, refuse, say};
-use anyhow::{Result, bail};
-use std::path::PathBuf;
+mod ranks;
+
+use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, gpu, refuse, say};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use swish_core::device::Seat;
 use swish_core::models::ModelInfo;
 use swish_core::models::transformer::TransformerInfo;
+use swish_core::nn::Compute;
 use swish_data::DataOptions;
+use swish_kernels::cuda::Rank;
 use swish_record::{Profile, RunStore};
 use swish_train::cell::{Cell, Precision};
 use swish_train::jobs::with_threads;
 use swish_train::optimizer::Rule;
 use swish_train::progress::Progress;
+use swish_train::ranks::follow;
 use swish_train::trainer::{RunOptions, run_cell, weights_file};
 use swish_train::translation::{LastAverage, TextData, export};
 use swish_train::{Recipe, Task, TranslationRecipe, recipes};
@@ -20,7 +26,7 @@ use swish_train::{Recipe, Task, TranslationRecipe, recipes};
 /// Train one model with one activation; started again, it goes on where it was killed
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  swish train --model resnet20 --activation swish --dataset cifar10 --data-dir DIR --steps 2000 --batch 128\n  swish train --model mobilenet-v1-025-64 --activation swish --dataset imagenet --data-dir DIR --optimizer rms-prop --lr 0.045\n  swish train --model transformer-small --activation swish --dataset wmt-en-de --data-dir DIR --sets tatoeba,multi30k --precision bf16\n\nImageNet's images have the model's size. Transformers have Vaswani's recipe: Adam, rates that rise over --warmup steps, dropout,\nlabel smoothing, the mean of the last checkpoints.\nThe run's folder is results/runs/<id>: recipe.json, metrics.csv, run.json, model.safetensors; of a Transformer also tokenizer.json,\nsamples.md and samples.csv.\nThe record is printed as JSON; a cell that has its record is not trained again."
+    after_help = "Examples:\n  swish train --model resnet20 --activation swish --dataset cifar10 --data-dir DIR --steps 2000 --batch 128\n  swish train --model mobilenet-v1-025-64 --activation swish --dataset imagenet --data-dir DIR --optimizer rms-prop --lr 0.045\n  swish train --model transformer-small --activation swish --dataset wmt-en-de --data-dir DIR --sets tatoeba,multi30k --precision bf16\n  swish train --model resnet164 --activation swish --dataset cifar10 --data-dir DIR --devices 0,1 --precision bf16\n\nImageNet's images have the model's size. Transformers have Vaswani's recipe: Adam, rates that rise over --warmup steps, dropout,\nlabel smoothing, the mean of the last checkpoints.\nThe run's folder is results/runs/<id>: recipe.json, metrics.csv, run.json, model.safetensors; of a Transformer also tokenizer.json,\nsamples.md and samples.csv.\nThe record is printed as JSON; a cell that has its record is not trained again."
 )]
 pub struct Args {
     /// Model, as `swish models` lists them
@@ -32,9 +38,19 @@ pub struct Args {
     /// Steps [default: 2000; Transformers 6000]
     #[arg(long)]
     steps: Option<u64>,
-    /// Images a step, or for Transformers tokens of a batch with its padding [default: 128; 2048]
+    /// Images of a batch, or for Transformers its tokens with padding [default: 128; 2048]
     #[arg(long)]
     batch: Option<usize>,
+    /// Batches a step, whose gradients are averaged, each with BatchNorm statistics of its own [default: 1]
+    #[arg(long)]
+    replicas: Option<u64>,
+    /// GPUs that train together, such as 0,1: they share out the batches of a step, --replicas being a multiple of their number; without
+    /// --replicas the batch is cut into a part for each, which is a batch of its own
+    #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "N,N,..", conflicts_with_all = ["device", "export"])]
+    devices: Vec<usize>,
+    /// Which of the GPUs' processes this is; `ranks` gives it
+    #[arg(long, hide = true, requires = "devices")]
+    rank: Option<usize>,
     /// Base learning rate of the cosine schedule, or for Transformers what Vaswani's rates are multiplied with [default: 0.1; 0.5]
     #[arg(long)]
     lr: Option<f64>,
@@ -93,9 +109,6 @@ struct TextArgs {
     /// Transformers: steps over which the rate rises [default: a quarter of all]
     #[arg(long)]
     warmup: Option<u64>,
-    /// Transformers: batches a step, whose gradients are averaged [default: 1]
-    #[arg(long)]
-    replicas: Option<u64>,
     /// Transformers: evaluate the mean of so many of the last checkpoints, 0 for none [default: 5]
     #[arg(long, value_name = "CHECKPOINTS")]
     average: Option<usize>,
@@ -105,7 +118,50 @@ struct TextArgs {
     export: Option<PathBuf>,
 }
 
+impl Args {
+    /// Batches a step, and examples of each.
+    fn batches(&self, batch: usize) -> Result<(u64, usize)> {
+        let gpus = self.devices.len().max(1);
+        match self.replicas {
+            Some(replicas) if replicas.is_multiple_of(gpus as u64) => Ok((replicas, batch)),
+            Some(replicas) => {
+                bail!("--replicas {replicas}: expected a multiple of the {gpus} of --devices, which share them")
+            }
+            None if batch.is_multiple_of(gpus) => Ok((gpus as u64, batch / gpus)),
+            None => bail!("--batch {batch}: expected a multiple of the {gpus} of --devices, or --replicas"),
+        }
+    }
+
+    /// Whether the work is that of other processes.
+    fn launches(&self) -> bool {
+        self.devices.len() > 1 && self.rank.is_none()
+    }
+
+    /// Which of several processes this is, and its GPU.
+    fn seat(&self) -> Result<Seat> {
+        let Some(number) = self.rank else {
+            let one = self.devices.first().map_or(self.compute.device(), |gpu| Compute::Cuda(*gpu));
+            return Ok(one.into());
+        };
+        let gpu = self.devices.get(number).with_context(|| format!("--rank {number}: no such GPU among --devices"))?;
+        let member = ranks::member(Rank::new(number, self.devices.len())?)?;
+        Ok(Seat { compute: Compute::Cuda(*gpu), member: Some(member) })
+    }
+
+    /// Says what every rank would say, once.
+    fn note(&self, note: &str) {
+        if self.rank.is_none_or(|rank| rank == 0) {
+            eprintln!("{note}");
+        }
+    }
+}
+
 pub fn run(args: Args) -> Result<()> {
+    if let Some(gpu) =
+        args.devices.iter().enumerate().find(|(i, gpu)| args.devices[..*i].contains(gpu)).map(|(_, gpu)| gpu)
+    {
+        bail!("--devices: cuda:{gpu} is named twice");
+    }
     match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => images(&args, info),
         AnyModel::Text(info) => translation(&args, info),
@@ -114,7 +170,7 @@ pub fn run(args: Args) -> Result<()> {
 
 fn images(args: &Args, info: &ModelInfo) -> Result<()> {
     let TextSets { sets, eval_sets } = &args.sets;
-    let TextArgs { vocab, max_len, dropout, warmup, replicas, average, export } = &args.text;
+    let TextArgs { vocab, max_len, dropout, warmup, average, export } = &args.text;
     let text = [
         ("--sets", !sets.is_empty()),
         ("--eval-sets", !eval_sets.is_empty()),
@@ -122,14 +178,13 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
         ("--max-len", max_len.is_some()),
         ("--dropout", dropout.is_some()),
         ("--warmup", warmup.is_some()),
-        ("--replicas", replicas.is_some()),
         ("--average", average.is_some()),
         ("--export", export.is_some()),
     ];
     refuse(&text, "Transformers", info.name)?;
     let plain = recipes::plain(info, args.data.images()?, args.steps.unwrap_or(2000));
     let mut recipe = Recipe { ema_decay: args.ema_decay, ..plain };
-    recipe.batch = args.batch.unwrap_or(recipe.batch);
+    (recipe.replicas, recipe.batch) = args.batches(args.batch.unwrap_or(recipe.batch))?;
     recipe.label_smoothing = args.label_smoothing.unwrap_or(recipe.label_smoothing);
     recipe.optimizer.rule = args.optimizer.unwrap_or(recipe.optimizer.rule);
     recipe.schedule.lr = args.lr.unwrap_or(recipe.schedule.lr);
@@ -137,13 +192,18 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
     recipe.eval_every = args.eval_every.unwrap_or(recipe.eval_every);
     recipe.log_every = recipe.log_every.min(recipe.eval_every);
     let cell = cell(args, recipe)?;
-    train(args, &cell, &args.data.load()?)
+    if args.launches() {
+        return ranks::launch(&args.devices);
+    }
+    let data = args.data.open()?;
+    args.note(data.note());
+    train(args, &cell, &data)
 }
 
 fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
     refuse(&[("--ema-decay", args.ema_decay.is_some())], "models that take images (--average for others)", info.name)?;
     let mut recipe = recipes::plain_translation(info, args.steps.unwrap_or(6000));
-    recipe.tokens = args.batch.unwrap_or(recipe.tokens);
+    (recipe.replicas, recipe.tokens) = args.batches(args.batch.unwrap_or(recipe.tokens))?;
     recipe.schedule.lr = args.lr.unwrap_or(recipe.schedule.lr);
     recipe.optimizer.rule = args.optimizer.unwrap_or(recipe.optimizer.rule);
     recipe.optimizer.weight_decay = args.weight_decay.unwrap_or(recipe.optimizer.weight_decay);
@@ -154,7 +214,6 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
     recipe.vocab = text.vocab.unwrap_or(recipe.vocab);
     recipe.max_len = text.max_len.unwrap_or(recipe.max_len.min(recipe.tokens));
     recipe.dropout = text.dropout.unwrap_or(recipe.dropout);
-    recipe.replicas = text.replicas.unwrap_or(recipe.replicas);
     recipe.schedule = recipe.schedule.clone().with_warmup(|steps| text.warmup.unwrap_or(steps));
     recipe.average = match (text.average, recipe.average) {
         (Some(0), _) => None,
@@ -162,9 +221,13 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
         (_, average) => average,
     };
     let cell: Cell<TranslationRecipe> = cell(args, recipe)?;
-    let corpus = args.data.text(&args.sets)?;
+    if args.launches() {
+        return ranks::launch(&args.devices);
+    }
+    let corpus = args.data.open_text(&args.sets)?;
+    args.note(&corpus.note);
     let data = TextData::prepare(Arc::new(corpus), &cell.recipe, Some(&DataOptions::default_cache()))?;
-    eprintln!("{}", data.note());
+    args.note(&data.note());
     match &text.export {
         Some(dir) => Ok(export(&cell, &data, dir)?),
         None => train(args, &cell, &data),
@@ -186,16 +249,21 @@ fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
     let Ok(checkpoint_every) = Duration::try_from_secs_f64(args.checkpoint_seconds) else {
         bail!("--checkpoint-seconds {}: expected a number of seconds, 0 or more", args.checkpoint_seconds)
     };
+    let seat = args.seat()?;
     let options = RunOptions {
         store: RunStore::new(&args.results),
         experiment: "train".into(),
-        device: args.compute.device(),
-        threads: args.compute.threads(),
+        device: seat,
+        threads: args.compute.threads_of(args.devices.len()),
         checkpoint_every,
         keep_weights: true,
         tensorboard: args.tensorboard,
         progress: Progress::default(),
+        begun: seat.member.map(|_| ranks::begun as fn(&Path)),
     };
+    if seat.member.is_some_and(|member| !member.rank.is_first()) {
+        return Ok(with_threads(options.threads, || follow(cell, data, &options))??);
+    }
     let record = with_threads(options.threads, || run_cell(cell, data, &options))??;
     let weights = weights_file(&options.store, &record.id);
     if weights.exists() {

@@ -1,5 +1,6 @@
 //! The memory of a planned pass on a device.
 
+use super::buckets::Bucket;
 use super::plan::{Lengths, Plan, Slot};
 use super::recorded::Recorded;
 use crate::models::transformer::PAD;
@@ -17,6 +18,8 @@ use swish_kernels::embedding::signal;
 /// A plan with its buffers.
 pub(super) struct Ready<D: Device, E> {
     pub(super) plan: Plan,
+    /// What is averaged on the way back, the end of the layout first.
+    pub(super) buckets: Vec<Bucket>,
     maps: Pool<D, E>,
     features: Pool<D, f32>,
     /// What each step has beside its map.
@@ -158,7 +161,12 @@ impl<D: Device, T: Word> Pool<D, T> {
 }
 
 impl<D: Device, E: Stored> Ready<D, E> {
-    pub(super) fn new(device: &D, memory: &mut Memory<D, E>, plan: Plan) -> Result<Self, D::Error> {
+    pub(super) fn new(
+        device: &D,
+        memory: &mut Memory<D, E>,
+        plan: Plan,
+        buckets: Vec<Bucket>,
+    ) -> Result<Self, D::Error> {
         let steps = &plan.graph.steps;
         let beside =
             |(step, wanted): (&Step, &bool)| if *wanted { Beside::new(device, step) } else { Ok(Beside::Nothing) };
@@ -178,6 +186,7 @@ impl<D: Device, E: Stored> Ready<D, E> {
             sentences: Sentences { src: none()?, tgt: none()?, lengths: Slice::new(device, 0)? },
             arrived: vec![Cell::new(false); steps.len()],
             plan,
+            buckets,
         })
     }
 

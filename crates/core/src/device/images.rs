@@ -134,6 +134,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         let mut heads = vec![Head { logits, place: 0, smoothing, weight: 1.0 }];
         let auxiliary = aux_logits.filter(|&logits| ready.plan.wanted[logits]);
         heads.extend(auxiliary.map(|logits| Head { logits, place: 1, smoothing, weight: config.aux_weight }));
+        self.begin_part(ready, pass)?;
         self.train_pass(ready, pass, &heads)
     }
 

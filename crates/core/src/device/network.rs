@@ -5,6 +5,7 @@ use super::norm::NormState;
 use super::placement::Placement;
 use super::plan::Plan;
 use super::recorded::Recorded;
+use super::statistics::Part;
 use crate::nn::graph::{Graph, Op, Step, Value};
 use crate::nn::{Buffer, Data, Error, Network, Params, Pass, Result};
 use candle_core::{Device as Host, Tensor};
@@ -44,6 +45,10 @@ pub struct DeviceNetwork<D: Engine, E: Stored, M = Network> {
     memory: Memory<D, E>,
     /// Passes prepared so far.
     passes: u64,
+    /// Elements of a bucket at least, where passes average their gradients over several devices.
+    pub(super) bucket: Option<usize>,
+    /// Of the running statistics, where there are several devices.
+    pub(super) part: RefCell<Part<D>>,
     /// Whether the gradient has a part for the auxiliary head.
     pub(super) with_auxiliary: bool,
 }
@@ -105,6 +110,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
                 ready: HashMap::new(),
                 memory: Memory::default(),
                 passes: 0,
+                bucket: None,
+                part: RefCell::default(),
                 with_auxiliary: false,
                 device: device.clone(),
                 model,
@@ -138,6 +145,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         let device = &*self.device;
         self.weights.view_mut().write(device, &weights).map_err(on_device)?;
         self.running.borrow_mut().view_mut().write(device, &running).map_err(on_device)?;
+        self.part.borrow_mut().reset();
         self.weights_changed()
     }
 
@@ -260,7 +268,13 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         Ok(host)
     }
 
-    /// Puts the loss of the last pass into one number on the device, without waiting for it. Where it is not finite, `stop` is set to 1.
+    /// Plans passes anew when they are run.
+    pub(super) fn forget_passes(&mut self) {
+        self.ready.clear();
+    }
+
+    /// Puts the loss of the last pass, its mean over the ranks, into one number on the device, without waiting for it. Where it is not
+    /// finite, `stop` is set to 1.
     pub(super) fn put_total(
         &self,
         aux_weight: f64,
@@ -268,7 +282,10 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         to: ViewMut<'_, D, f32>,
         stop: ViewMut<'_, D, u32>,
     ) -> Result<()> {
-        loss::total(&*self.device, self.losses.borrow().view(), aux_weight, least, to, stop).map_err(on_device)
+        let (device, mut losses) = (&*self.device, self.losses.borrow_mut());
+        device.average(losses.view_mut()).map_err(on_device)?;
+        device.averaged().map_err(on_device)?;
+        loss::total(device, losses.view(), aux_weight, least, to, stop).map_err(on_device)
     }
 
     /// The losses of the last pass; waits for the device.
@@ -311,7 +328,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
             {
                 self.ready.remove(&oldest);
             }
-            let ready = Ready::new(&*self.device, &mut self.memory, plan).map_err(on_device)?;
+            let buckets = if kind.train { self.buckets(&plan) } else { Vec::new() };
+            let ready = Ready::new(&*self.device, &mut self.memory, plan, buckets).map_err(on_device)?;
             self.ready.insert(kind, ready);
         }
         let ready = self.ready.get_mut(&kind).ok_or(Error::NothingKept)?;

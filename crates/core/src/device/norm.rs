@@ -62,6 +62,14 @@ impl<D: Device> NormState<D> {
         Ok(Self { act, channels, kind, params, mean: empty()?, inv_std: empty()?, scale })
     }
 
+    /// Where its running statistics lie, and the share of a batch in them; `None` where it has none.
+    pub(super) fn running(&self) -> Option<(&[Range<usize>; 2], f64)> {
+        match &self.kind {
+            State::Batch { running, momentum, .. } => Some((running, *momentum)),
+            State::Scale { .. } => None,
+        }
+    }
+
     /// `ys = f(norm(xs) + residual)`.
     pub(super) fn forward<E: Stored>(
         &self,

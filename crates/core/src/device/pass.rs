@@ -122,10 +122,9 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
             if ready.has_gradient(i) {
                 self.step_backward(ready, pass, i, step)?;
             }
+            self.average_behind(ready, i)?;
         }
-        let device = &*self.device;
-        let (d_matrices, mut gradient) = (self.d_matrices.borrow(), self.gradient.borrow_mut());
-        layout::to_float(device, d_matrices.view(), gradient.view_mut().range(0..self.places.matrices))
+        self.end_backward(ready)
     }
 
     fn step_backward(&self, ready: &Ready<D, E>, pass: &Pass, i: Value, step: &Step) -> Result<(), D::Error> {

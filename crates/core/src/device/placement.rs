@@ -88,10 +88,20 @@ impl Placement {
 
     /// Where a stretch lies on the device. An empty one lies behind all others.
     pub(super) fn find(&self, host: &Range<usize>) -> Range<usize> {
-        match self.by_start.get(&host.start).filter(|_| !host.is_empty()) {
-            Some(&piece) => self.pieces[piece].device..self.pieces[piece].device + host.len(),
+        match self.number(host) {
+            Some(piece) => self.pieces[piece].device..self.pieces[piece].device + host.len(),
             None => self.len..self.len,
         }
+    }
+
+    /// Where its pieces start, in order.
+    pub(super) fn starts(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        self.pieces.iter().map(|piece| piece.device)
+    }
+
+    /// Number of the piece that holds a stretch; none holds an empty one.
+    pub(super) fn number(&self, host: &Range<usize>) -> Option<usize> {
+        self.by_start.get(&host.start).copied().filter(|_| !host.is_empty())
     }
 
     /// Values laid out as on the host to the layout of the device, with `gap` between them.
@@ -135,7 +145,7 @@ impl Placement {
 }
 
 /// A norm's parameters on the host.
-fn tables(kind: &Kind) -> Vec<Range<usize>> {
+pub(super) fn tables(kind: &Kind) -> Vec<Range<usize>> {
     match kind {
         Kind::Batch { gamma, beta, .. } => vec![gamma.clone(), beta.clone()],
         Kind::Scale { bias, .. } => bias.iter().cloned().collect(),

@@ -72,7 +72,7 @@ impl Maker {
     }
 }
 
-/// The training stream, endless, from `start_step` on: each epoch shows the images in a new order, without the last
+/// The training stream, endless, from a step on, one in so many: each epoch shows the images in a new order, without the last
 /// partial batch.
 ///
 /// An image that does not decode is replaced by the next one of the set that does, and noted in `undecodable`; more than one
@@ -82,7 +82,7 @@ pub(crate) fn train(
     transform: ImageNetTransform,
     batch: usize,
     seed: u64,
-    start_step: u64,
+    (start_step, every): (u64, u64),
     workers: NonZeroUsize,
     undecodable: Undecodable,
 ) -> Result<Ahead, DataError> {
@@ -97,7 +97,7 @@ pub(crate) fn train(
             shuffled = order.epoch(seed, this);
             epoch = Some(this);
         }
-        step += 1;
+        step += every;
         let first = within * batch;
         let made = maker.make(batch, |k, out| {
             let (i, image) = decodable(&maker.set, shuffled[first + k] as usize, &undecodable)?;

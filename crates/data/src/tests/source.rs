@@ -19,6 +19,9 @@ fn images_in_memory_are_served_as_by_their_own_streams() {
     for (found, expected) in found.zip(expected).take(5) {
         assert_eq!(found.unwrap(), expected.unwrap());
     }
+    let some = all.some_train_batches(4, 9, 3, 2).unwrap();
+    let expected = TrainBatches::new(data.train.clone(), None, 4, augment, 9, 3).unwrap().step_by(2);
+    assert!(some.zip(expected).take(3).all(|(found, expected)| found.unwrap() == expected.unwrap()));
 
     let held = InMemory::new(&data, augment, Some(3)).unwrap();
     assert_eq!((held.train_len(), held.eval_len()), (7, 3));

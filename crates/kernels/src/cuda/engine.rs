@@ -1,6 +1,7 @@
-//! [`Engine`]: a device with what libraries bring: convolutions and products of matrices.
+//! [`Engine`]: a device with what libraries bring: convolutions, products of matrices, means over several devices.
 
 use super::device::{Device, Misfit, Stored, View, ViewMut, fits};
+use super::ranks::Rank;
 use crate::conv::Conv2d;
 
 /// Bytes that maps and weights start at a multiple of, which the libraries count on: what CUDA gives memory at.
@@ -167,6 +168,23 @@ pub trait Engine: Device {
         to: ViewMut<'_, Self, E>,
         add: bool,
     ) -> Result<(), Self::Error>;
+
+    /// Which of several devices that learn together it is.
+    fn rank(&self) -> Rank;
+
+    /// Puts the mean over all ranks in the place of each element. It begins when what was launched before is done and goes on beside what
+    /// is launched after, which leaves `xs` alone until [`Engine::averaged`]. All ranks ask for the same lengths in the same order. Of a
+    /// device that learns by itself, `xs` stays as it is.
+    ///
+    /// # Errors
+    /// The device's, such as a rank that is lost.
+    fn average(&self, xs: ViewMut<'_, Self, f32>) -> Result<(), Self::Error>;
+
+    /// What is launched from now on waits for the means asked for so far; the host does not.
+    ///
+    /// # Errors
+    /// The device's, such as a rank that is lost.
+    fn averaged(&self) -> Result<(), Self::Error>;
 }
 
 #[cfg(test)]

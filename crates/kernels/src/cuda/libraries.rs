@@ -26,7 +26,7 @@ pub fn open(stem: &str) -> Option<Library> {
     let file = format!("lib{stem}.so");
     let found = folders().into_iter().flat_map(|folder| versions(&folder, &file));
     // The loader's own search: with the versions that programs are linked to.
-    let names = ["", ".13", ".12", ".9", ".1"].map(|version| PathBuf::from(format!("{file}{version}")));
+    let names = ["", ".13", ".12", ".9", ".2", ".1"].map(|version| PathBuf::from(format!("{file}{version}")));
     // SAFETY: NVIDIA's libraries may be opened by any program at any time.
     found.chain(names).find_map(|path| unsafe { Library::new(path) }.ok())
 }

@@ -14,10 +14,11 @@
 //! | [`source`] | whole sources and their names |
 //! | [`device`] | devices, their memory, launches |
 //! | [`engine`] | devices with convolutions and products of matrices |
+//! | [`ranks`] | several devices that learn together |
 //! | [`launch`] | the functions, by the names of the CPU's |
 //! | [`check`] | every function compared with the CPU's |
 //! | `gpu` | a GPU by CUDA's driver, cuDNN and cuBLASLt (feature `cuda`) |
-//! | `nvrtc`, `libraries` | NVIDIA's compiler and other libraries, opened at run time (feature `cuda`) |
+//! | `nvrtc`, `nccl`, `libraries` | NVIDIA's compiler, means over several GPUs, and other libraries, opened at run time (feature `cuda`) |
 
 pub mod activation;
 pub mod check;
@@ -29,10 +30,14 @@ pub mod launch;
 #[cfg(feature = "cuda")]
 pub mod libraries;
 #[cfg(feature = "cuda")]
+pub mod nccl;
+#[cfg(feature = "cuda")]
 pub mod nvrtc;
+pub mod ranks;
 pub mod source;
 
 pub use activation::ActSource;
 pub use device::{Device, Misfit, Scratch, Slice, Stored, View, ViewMut};
 pub use engine::{Engine, Matrices, Precision};
+pub use ranks::Rank;
 pub use source::{Source, Subject};

@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::learner::Learner;
 use candle_core::Tensor;
 use std::rc::Rc;
-use swish_core::device::{self, DeviceNetwork, Make};
+use swish_core::device::{self, DeviceNetwork, Make, Seat};
 use swish_core::models::Net;
-use swish_core::nn::{Compute, LossConfig, Pass};
+use swish_core::nn::{LossConfig, Pass};
 use swish_data::{Augment, Draft, Normalise, PadMode};
 use swish_kernels::cuda::launch::images;
 use swish_kernels::cuda::{Engine, Precision, Slice, Stored, ViewMut};
@@ -59,17 +59,17 @@ pub trait OnImages: OnDevice {
     fn forward(&mut self, xs: &Tensor, pass: &Pass) -> Result<Tensor>;
 }
 
-/// A learner on the device asked for; `None` for the CPU, where the host's own learns.
+/// A learner on the device asked for; `None` for the CPU, where the host's own learns. One of several devices waits for the others.
 ///
 /// # Errors
-/// A GPU that is not there, or a build without CUDA; as [`DeviceLearner::new`].
+/// A GPU that is not there, ranks that do not meet, or a build without CUDA; as [`DeviceLearner::new`].
 pub fn open(
-    compute: Compute,
+    seat: impl Into<Seat>,
     net: &Net,
     learner: &Learner,
     precision: cell::Precision,
 ) -> Result<Option<Box<dyn OnImages>>> {
-    device::make(compute, precision.operands(), OfImages { net, learner })
+    device::make(seat, precision.operands(), OfImages { net, learner })
 }
 
 struct OfImages<'a> {

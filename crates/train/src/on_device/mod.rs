@@ -17,26 +17,35 @@ use crate::optimizer::{OptimizerConfig, Rule};
 use images::Kept;
 use losses::{KEPT, Losses};
 use std::rc::Rc;
-use swish_core::device::DeviceNetwork;
+use swish_core::device::{BUCKET, DeviceNetwork};
 use swish_core::nn::Network;
 use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
-use swish_kernels::cuda::{Engine, Scratch, Slice, Stored, ViewMut};
+use swish_kernels::cuda::{Engine, Rank, Scratch, Slice, Stored, ViewMut};
 use swish_kernels::optim::{AdamStep, RmsPropStep, SgdStep};
 
 /// What learns on a device, whichever it is and whatever is learned from.
 pub trait OnDevice {
-    /// What the device is.
+    /// What the device is, and how many of its kind learn together.
     fn name(&self) -> String;
 
-    /// A step with the mean gradient of the batches since the last one. Does not wait for the device. From the first loss on that is not
-    /// finite, steps are counted but change nothing any more until [`OnDevice::upload`].
+    /// Which of several devices that learn together it is.
+    fn rank(&self) -> Rank;
+
+    /// Steps have so many batches from now on, which the ranks share out: each runs those that [`Rank::takes`] says are its own.
+    ///
+    /// # Errors
+    /// A number that is no multiple of theirs.
+    fn share(&mut self, batches: u64) -> Result<()>;
+
+    /// A step with the mean gradient of the batches since the last one, those of all ranks. Does not wait for the device. From the first
+    /// loss on that is not finite, steps are counted but change nothing any more until [`OnDevice::upload`].
     ///
     /// # Errors
     /// No batch since the last step, and the device's.
     fn update(&mut self, lr: f64) -> Result<()>;
 
-    /// The mean losses of the steps since the last call, each of so many batches, in order; waits for the device. Of a step with a loss that
-    /// is not finite, that one is told.
+    /// The mean losses of the steps since the last call, each of so many batches of all ranks, in order; waits for the device. Of a step
+    /// with a loss that is not finite, that one is told.
     ///
     /// # Errors
     /// The device's, also those of what was launched before.
@@ -78,6 +87,8 @@ pub struct DeviceLearner<D: Engine, E: Stored, M = Network> {
     steps: u64,
     /// Batches since the last of them.
     batches: u64,
+    /// Elements of the gradient that several devices average at once, at least.
+    bucket: usize,
 }
 
 /// Moving averages.
@@ -132,6 +143,7 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
             scratch: Scratch::default(),
             steps: 0,
             batches: 0,
+            bucket: BUCKET,
         };
         made.upload(learner)?;
         Ok(made)
@@ -140,6 +152,11 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
     /// The network on the device.
     pub(crate) fn net_mut(&mut self) -> &mut DeviceNetwork<D, E, M> {
         &mut self.net
+    }
+
+    /// Has several devices average at least so many elements of the gradient at once, from the next [`OnDevice::share`] on.
+    pub fn set_bucket(&mut self, elements: usize) {
+        self.bucket = elements;
     }
 
     /// Runs one batch, whose gradient is added to those since the last update. `run` puts its loss where it is told to, and sets the flag
@@ -193,7 +210,23 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
 
 impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
     fn name(&self) -> String {
-        self.device.name()
+        let (name, of) = (self.device.name(), self.rank().of());
+        if of == 1 { name } else { format!("{of} x {name}") }
+    }
+
+    fn rank(&self) -> Rank {
+        self.device.rank()
+    }
+
+    fn share(&mut self, batches: u64) -> Result<()> {
+        let of = self.rank().of();
+        let Some(own) = self.rank().share(batches) else {
+            let expected = format!("a multiple of the {of} devices that share them");
+            return Err(Error::BadValue { what: "batches a step", value: batches.to_string(), expected });
+        };
+        // The gradients of several batches are added first, so that only their sum goes between the devices.
+        self.net.average_in_passes((own == 1).then_some(self.bucket));
+        Ok(())
     }
 
     fn update(&mut self, lr: f64) -> Result<()> {
@@ -208,6 +241,8 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
                 self.net.scale_kept(1.0 / batches as f64)?;
             }
         }
+        self.net.average_gradient()?;
+        self.net.join_statistics()?;
         self.steps += 1;
         self.apply(lr).map_err(on_device)?;
         self.net.weights_changed()?;
@@ -220,7 +255,9 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
     }
 
     fn losses(&mut self, replicas: u64) -> Result<Vec<f64>> {
-        self.losses.take(&self.device, replicas).map_err(on_device)
+        // The loss of each batch is its mean over the ranks already.
+        let own = replicas / self.rank().of() as u64;
+        self.losses.take(&self.device, own).map_err(on_device)
     }
 
     fn swap_averages(&mut self) -> Result<()> {

@@ -5,9 +5,9 @@ use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::on_device::{DeviceLearner, OnDevice};
 use std::rc::Rc;
-use swish_core::device::{self, DeviceTransformer, Make, TextRunner};
+use swish_core::device::{self, DeviceTransformer, Make, Seat, TextRunner};
 use swish_core::models::transformer::{TextBatch, Transformer};
-use swish_core::nn::{Compute, Pass};
+use swish_core::nn::Pass;
 use swish_kernels::cuda::{Engine, Precision, Stored};
 
 /// What learns from pairs of sentences. The mean of the last checkpoints is the host's.
@@ -55,17 +55,17 @@ impl<D: Engine, E: Stored> DeviceLearner<D, E, Transformer> {
     }
 }
 
-/// A learner on the device asked for; `None` for the CPU, where the host's own learns.
+/// A learner on the device asked for; `None` for the CPU, where the host's own learns. One of several devices waits for the others.
 ///
 /// # Errors
-/// A GPU that is not there, or a build without CUDA; as [`DeviceLearner::of`].
+/// A GPU that is not there, ranks that do not meet, or a build without CUDA; as [`DeviceLearner::of`].
 pub fn open(
-    compute: Compute,
+    seat: impl Into<Seat>,
     net: &Transformer,
     learner: &Learner,
     precision: cell::Precision,
 ) -> Result<Option<Box<dyn OnText>>> {
-    device::make(compute, precision.operands(), OfText { net, learner })
+    device::make(seat, precision.operands(), OfText { net, learner })
 }
 
 struct OfText<'a> {

@@ -7,8 +7,8 @@ use crate::optimizer::OptimizerConfig;
 use crate::schedule::Schedule;
 use crate::task::{Outline, Task, at_least_1, number};
 use serde::{Deserialize, Serialize};
+use swish_core::device::Seat;
 use swish_core::models::transformer::{self, Beam, TransformerConfig};
-use swish_core::nn::Compute;
 
 /// The mean of checkpoints on which a network is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Task for TranslationRecipe {
         }
     }
 
-    fn open<'a>(cell: &'a Cell<Self>, data: &'a TextData, device: Compute) -> Result<TranslationSession<'a>> {
+    fn open<'a>(cell: &'a Cell<Self>, data: &'a TextData, device: Seat) -> Result<TranslationSession<'a>> {
         TranslationSession::new(cell, data, device)
     }
 }

@@ -11,7 +11,7 @@ use crate::task::{Task, Training};
 use candle_core::{DType, Device};
 use std::collections::HashMap;
 use std::path::Path;
-use swish_core::device::TextRunner;
+use swish_core::device::{Seat, TextRunner};
 use swish_core::models::transformer::Transformer;
 use swish_core::nn::{Compute, Pass};
 use swish_data::text::TextBatches;
@@ -39,8 +39,9 @@ impl<'a> TranslationSession<'a> {
     /// A freshly drawn network.
     ///
     /// # Errors
-    /// An impossible recipe, an unknown model, data that were encoded for another recipe, a device that is not there, memory.
-    pub fn new(cell: &'a Cell<TranslationRecipe>, data: &'a TextData, device: Compute) -> Result<Self> {
+    /// An impossible recipe, an unknown model, data that were encoded for another recipe, a device that is not there, several that cannot
+    /// share out the batches of a step, memory.
+    pub fn new(cell: &'a Cell<TranslationRecipe>, data: &'a TextData, device: impl Into<Seat>) -> Result<Self> {
         Self::open(cell, data, |net, learner| on_device::open(device, net, learner, cell.precision))
     }
 
@@ -61,7 +62,8 @@ impl<'a> TranslationSession<'a> {
         let last = recipe.average.map(|last| LastCheckpoints::new(&net.params, last.every, last.checkpoints));
         let learner = Learner::new(&net.params, &recipe.optimizer, last.map(Averages::Last));
         let epoch = TextBatches::new(data.train.clone(), recipe.tokens, cell.seed, 0)?.steps_per_epoch();
-        let on_device = device(&net, &learner)?;
+        let mut on_device = device(&net, &learner)?;
+        on_device.as_mut().map_or(Ok(()), |device| device.share(recipe.replicas))?;
         Ok(Self { net, learner, cell, data, tokens: 0, epoch, on_device, losses: Vec::new() })
     }
 }
@@ -71,8 +73,8 @@ fn training_pass(cell: &Cell<TranslationRecipe>, batch: u64) -> Pass {
     Pass { dropout_seed: Some(rng::at(cell.seed, batch)), operands: cell.precision.operands(), ..Pass::train() }
 }
 
-/// A step on another device; returns the target tokens. Where the learner averages checkpoints, it takes in this one, unless a loss so far
-/// was not finite; `losses` gets those that are known by then.
+/// A step on another device, or of several its own batches of the step; returns the target tokens of all. Where the learner averages
+/// checkpoints, it takes in this one, unless a loss so far was not finite; `losses` gets those that are known by then.
 fn step_on(
     device: &mut dyn OnText,
     learner: &mut Learner,
@@ -85,9 +87,11 @@ fn step_on(
     let mut tokens = 0;
     for replica in 0..recipe.replicas {
         let batch = next(batches)?;
-        let pass = training_pass(cell, step * recipe.replicas + replica);
-        device.batch(&batch, recipe.label_smoothing, &pass)?;
         tokens += batch.tokens() as u64;
+        if device.rank().takes(replica) {
+            let pass = training_pass(cell, step * recipe.replicas + replica);
+            device.batch(&batch, recipe.label_smoothing, &pass)?;
+        }
     }
     device.update(recipe.schedule.at(step, recipe.steps))?;
     if learner.averages.as_ref().is_some_and(|averages| averages.takes(step + 1)) {

@@ -6,6 +6,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 use swish_core::activation::Activation;
+use swish_core::nn::Compute;
 use swish_record::{RunRecord, RunStore, to_csv, write_atomic};
 use swish_search::candidates;
 use swish_search::history::History;
@@ -64,11 +65,12 @@ pub fn run(args: RerunArgs) -> Result<()> {
         tensorboard: false,
         store: RunStore::new(args.dir.join("rerun")),
         experiment: "search-rerun".into(),
-        device: config.device.parse()?,
+        device: config.device.parse::<Compute>()?.into(),
         threads: config.threads,
         checkpoint_every: Duration::from_secs(60),
         keep_weights: false,
         progress: Progress::default(),
+        begun: None,
     };
     let jobs = args.jobs.map_or_else(cores, NonZeroUsize::get);
     let records = run_all(&cells, jobs, &options).into_iter().collect::<Result<Vec<RunRecord>, _>>()?;

@@ -17,8 +17,13 @@ fn data(change: impl FnOnce(&mut Vec<(String, Vec<u8>)>)) -> (tempfile::TempDir,
 }
 
 fn batches(data: &ImageNet, seed: u64, start: u64, workers: usize) -> Ahead {
+    some_batches(data, seed, (start, 1), workers)
+}
+
+/// From a step on, one in so many.
+fn some_batches(data: &ImageNet, seed: u64, steps: (u64, u64), workers: usize) -> Ahead {
     let workers = NonZeroUsize::new(workers).unwrap();
-    train(data.train.clone(), ImageNetTransform::slim(9), 5, seed, start, workers, Undecodable::default()).unwrap()
+    train(data.train.clone(), ImageNetTransform::slim(9), 5, seed, steps, workers, Undecodable::default()).unwrap()
 }
 
 #[test]
@@ -32,7 +37,7 @@ fn an_epoch_shows_every_image_at_most_once_and_the_next_another_order() {
     }
     assert_ne!(epochs[0], epochs[1]);
     // With a batch that divides their number, every image.
-    let one = train(data.train, ImageNetTransform::slim(9), 23, 1, 0, WORKERS, Undecodable::default());
+    let one = train(data.train, ImageNetTransform::slim(9), 23, 1, (0, 1), WORKERS, Undecodable::default());
     let labels = one.unwrap().next().unwrap().unwrap().labels;
     assert_eq!(labels.into_iter().collect::<BTreeSet<_>>(), (0..23).collect());
 }
@@ -44,6 +49,12 @@ fn resuming_and_workers_change_no_batch() {
     assert!(whole.iter().all(|b| b.xs.len() == 5 * 9 * 9 * 3 && b.n == 5));
     for (start, workers) in [(1, 1), (3, 2), (4, 5), (9, 3)] {
         assert_eq!(batches(&data, 7, start as u64, workers).next().unwrap().unwrap(), whole[start]);
+    }
+    // Dealt out to several, within an epoch of four steps and beyond it.
+    for (start, every) in [(0, 2), (1, 3), (2, 4)] {
+        let some = some_batches(&data, 7, (start, every), 2).take(3).map(Result::unwrap);
+        let expected = whole.iter().skip(start as usize).step_by(every as usize);
+        assert!(some.zip(expected).all(|(found, expected)| found == *expected), "{start}, one in {every}");
     }
     assert_ne!(whole[0], batches(&data, 8, 0, 1).next().unwrap().unwrap());
     let eval_with = |workers| {
@@ -70,7 +81,10 @@ fn a_damaged_training_image_is_replaced_by_the_next_and_noted() {
     let noted = Undecodable::default();
     let all = |data: &ImageNet, noted: &Undecodable, workers| {
         let workers = NonZeroUsize::new(workers).unwrap();
-        train(data.train.clone(), ImageNetTransform::slim(9), 23, 1, 0, workers, noted.clone()).unwrap().next().unwrap()
+        train(data.train.clone(), ImageNetTransform::slim(9), 23, 1, (0, 1), workers, noted.clone())
+            .unwrap()
+            .next()
+            .unwrap()
     };
     let batch = all(&damaged, &noted, 2).unwrap();
     let mut labels = batch.labels.clone();
@@ -113,7 +127,7 @@ fn bad_arguments_are_errors_and_dropping_ends_the_threads() {
     let (_folder, data) = data(|_| ());
     let message = |batch, size| {
         let transform = ImageNetTransform::slim(size);
-        train(data.train.clone(), transform, batch, 0, 0, WORKERS, Undecodable::default()).unwrap_err().to_string()
+        train(data.train.clone(), transform, batch, 0, (0, 1), WORKERS, Undecodable::default()).unwrap_err().to_string()
     };
     assert_eq!(message(0, 9), "batch 0: expected at least 1");
     assert_eq!(message(24, 9), "batch 24: expected at most the 23 images");

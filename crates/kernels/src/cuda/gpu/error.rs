@@ -6,6 +6,7 @@ use cudarc::driver::DriverError;
 
 use crate::cuda::device::Misfit;
 use crate::cuda::libraries::Missing;
+use crate::cuda::nccl::NcclError;
 use crate::cuda::nvrtc::NvrtcError;
 
 /// CUDA version that is needed, as the driver counts: 1000 major + 10 minor.
@@ -45,6 +46,9 @@ pub enum GpuError {
     /// The compiler.
     #[error(transparent)]
     Nvrtc(#[from] NvrtcError),
+    /// Means over several GPUs.
+    #[error(transparent)]
+    Nccl(#[from] NcclError),
     /// Memory.
     #[error("the GPU has no {bytes} bytes left ({source}); use a smaller batch")]
     Memory {

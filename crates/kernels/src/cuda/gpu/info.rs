@@ -4,6 +4,7 @@ use cudarc::driver::sys::CUdevice_attribute_enum as Attribute;
 use cudarc::driver::{CudaContext, result, sys};
 
 use super::error::{GpuError, MIN_DRIVER};
+use crate::cuda::nccl::Nccl;
 use crate::cuda::nvrtc::Nvrtc;
 
 /// One GPU.
@@ -89,6 +90,9 @@ pub fn libraries() -> Vec<(&'static str, Result<String, String>)> {
         let version = unsafe { cudarc::cublaslt::sys::cublasLtGetVersion() };
         format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100)
     });
+    let nccl = Nccl::load().and_then(|nccl| nccl.version());
+    let nccl = nccl.map(|version| format!("{}.{}.{}", version / 10_000, version / 100 % 100, version % 100));
+    let nccl = nccl.map_err(|e| e.to_string());
     let text = |e: super::GpuError| e.to_string();
-    vec![("NVRTC", nvrtc), ("cuDNN", cudnn.map_err(text)), ("cuBLASLt", cublas.map_err(text))]
+    vec![("NVRTC", nvrtc), ("cuDNN", cudnn.map_err(text)), ("cuBLASLt", cublas.map_err(text)), ("NCCL", nccl)]
 }

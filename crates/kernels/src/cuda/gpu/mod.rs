@@ -7,12 +7,14 @@
 //! | `cache` | compiled kernels on disk |
 //! | `convolution` | convolution by cuDNN |
 //! | `product` | products of matrices by cuBLASLt |
+//! | `group` | means over several GPUs by NCCL |
 //! | [`error`] | what can go wrong |
 #![allow(unsafe_code, reason = "kernels are launched and memory is copied through raw pointers")]
 
 mod cache;
 mod convolution;
 pub mod error;
+mod group;
 pub mod info;
 mod product;
 
@@ -33,14 +35,20 @@ use cudarc::nvrtc::Ptx;
 use super::device::{Arg, Device, Launch, Stored, View, ViewMut, Word};
 use super::engine::{Engine, Matrices, Precision};
 use super::nvrtc::{Nvrtc, OPTIONS};
+use super::ranks::Rank;
 use super::source::{Key, Source, module_name};
 use crate::conv::Conv2d;
 use cache::Cache;
 use convolution::Convolutions;
 pub use error::GpuError;
+use group::Group;
+pub use group::meeting;
 
-/// A GPU with one stream of work: everything happens in the order of the calls. For one thread.
+/// A GPU with one stream of work: everything happens in the order of the calls, but for means over several GPUs, which go on beside it.
+/// For one thread.
 pub struct Gpu {
+    /// The GPUs that it learns with. Let go first, while the context is there.
+    group: Option<Group>,
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     /// What kernels are compiled for, such as `sm_90`.
@@ -67,12 +75,13 @@ impl Gpu {
         }
         let driver = |what| move |source| GpuError::Driver { what, source };
         let context = CudaContext::new(ordinal).map_err(driver("opening the GPU"))?;
-        // SAFETY: all memory is used on the one stream below.
+        // SAFETY: all memory is used on the one stream below, or on a group's, which waits for it and is waited for.
         unsafe { context.disable_event_tracking() };
         keep_memory(&context);
         let stream = context.new_stream().map_err(driver("making a stream"))?;
         let (major, minor) = context.compute_capability().map_err(driver("asking for the compute capability"))?;
         Ok(Self {
+            group: None,
             context,
             stream,
             arch: format!("sm_{major}{minor}"),
@@ -273,7 +282,9 @@ impl Device for Gpu {
         match done {
             // What cannot be captured says so itself or spoils the capture. Any other mistake shows when it is run.
             Ok(()) => Ok(graph.ok().flatten()),
-            Err(GpuError::Driver { .. } | GpuError::Cudnn { .. } | GpuError::Cublas { .. }) => Ok(None),
+            Err(GpuError::Driver { .. } | GpuError::Cudnn { .. } | GpuError::Cublas { .. } | GpuError::Nccl(_)) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -337,6 +348,18 @@ impl Engine for Gpu {
         add: bool,
     ) -> Result<(), GpuError> {
         product::multiply(self, matrices, precision, a, b, &to, add)
+    }
+
+    fn rank(&self) -> Rank {
+        self.group.as_ref().map_or(Rank::ALONE, |group| group.rank)
+    }
+
+    fn average(&self, xs: ViewMut<'_, Self, f32>) -> Result<(), GpuError> {
+        self.group.as_ref().map_or(Ok(()), |group| group.average(self, xs.view()))
+    }
+
+    fn averaged(&self) -> Result<(), GpuError> {
+        self.group.as_ref().map_or(Ok(()), |group| group.wait(self))
     }
 }
 
