@@ -1,4 +1,4 @@
-//! NCCL: sums over the GPUs of several processes. What is here needs no GPU but for [`Communicator`].
+//! NCCL: means over the GPUs of several processes. Only to meet the other ranks takes a GPU.
 //!
 //! cudarc would look for `libnccl.so`, and NVIDIA's packages have `libnccl.so.2` alone, so it is opened here.
 #![allow(unsafe_code, reason = "calls of a C library")]
