@@ -1,5 +1,4 @@
 //! Learning on a device, here the emulation of a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
 use std::rc::Rc;

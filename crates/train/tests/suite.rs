@@ -1,0 +1,8 @@
+//! Recipes, optimizers, sessions and learning on a device.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod on_device;
+mod optimizers;
+mod recipe_ids;
+mod session;
+mod translation;
