@@ -99,8 +99,8 @@ test-cuda: ## the kernels on a GPU, and compiled by NVRTC (SWISH_NVRTC=folder of
 	cargo test -p swish-kernels --features cuda --lib cuda
 
 test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
-	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test slurm -- --nocapture
-	SWISH_INSTALL_SLURM=1 cargo test -p swish --test slurm -- --nocapture
+	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test suite slurm:: -- --nocapture
+	SWISH_INSTALL_SLURM=1 cargo test -p swish --test suite slurm:: -- --nocapture
 
 fmt: ## format the sources
 	cargo fmt --all

@@ -28,7 +28,7 @@ install_slurm() {
     [ "$(id -u)" -eq 0 ] || sudo=(sudo -n)
     "${sudo[@]}" true 2>/dev/null || skip "Slurm is not installed; as root: apt-get install slurm-wlm munge"
     echo "installing slurm-wlm and munge" >&2
-    local get=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive timeout 60 apt-get -qq)
+    local get=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive timeout 180 apt-get -qq)
     {
         "${get[@]}" update && "${get[@]}" install --no-install-recommends -y slurm-wlm munge
     } >"$dir/log/apt.log" 2>&1 || skip "slurm-wlm and munge could not be installed: $(tail -n 1 "$dir/log/apt.log")"

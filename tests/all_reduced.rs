@@ -1,6 +1,5 @@
 //! `make all-reduced`: parts that fail or are missing do not stop the others.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::process::Command;
 

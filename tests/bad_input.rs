@@ -1,11 +1,8 @@
 //! What a person does wrong, or a disk: one line that names the file, the thing and what to do; exit code not 0.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::common::data::{parquet_files, ten_classes};
+use crate::common::{Generated, swish};
 use candle_core::{Device, Tensor};
-use common::data::{parquet_files, ten_classes};
-use common::{Generated, swish};
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;

@@ -1,10 +1,7 @@
 //! The tool's other commands, as a user types them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
-use common::data::{parquet_files, ten_classes};
-use common::swish;
+use crate::common::data::{parquet_files, ten_classes};
+use crate::common::swish;
 use serde_json::Value;
 
 fn json(args: &[&str]) -> Value {

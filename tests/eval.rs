@@ -1,11 +1,8 @@
 //! Given weights on ImageNet: accuracies of classes, lists of classes, files of weights that do not fit, the hub.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::common::data::{imagenet_folder, wnid};
+use crate::common::swish;
 use candle_core::{DType, Device, Tensor};
-use common::data::{imagenet_folder, wnid};
-use common::swish;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::net::TcpListener;

@@ -1,16 +1,14 @@
 //! `swish export`: what it writes for Python is run there, what it writes for CUDA is compiled.
 //!
 //! The Python is that of SWISH_PYTHON, else `.venv/bin/python`; what is not installed there is skipped, and said.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[allow(dead_code, reason = "each test uses its part")]
 #[path = "../crates/core/tests/export/cases.rs"]
 mod cases;
-mod common;
 
+use crate::common::python::python;
+use crate::common::swish;
 use cases::{Case, cases, numbers};
-use common::python::python;
-use common::swish;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
 //! The binaries of Tables 6 to 10, as a user runs them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::Path;
 use std::process::{Command, Output};

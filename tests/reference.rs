@@ -2,12 +2,9 @@
 //!
 //! `golden/*.safetensors` are made by `golden/make.py`. Where `../shared/ref/out` exists, its files of all models
 //! are checked too (made there by `ref_models.py` with PyTorch 2.15).
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::common::{Generated, shared, swish};
 use candle_core::{DType, Device, Tensor};
-use common::{Generated, shared, swish};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use swish_core::models;

@@ -1,9 +1,6 @@
 //! `swish report`, as a user runs it.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
-use common::swish;
+use crate::common::swish;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

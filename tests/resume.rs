@@ -1,10 +1,7 @@
 //! The same seed gives the same bits, also after kill -9; another seed gives others.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
-use common::data::{imagenet_folder, parquet_files, ten_classes, text_folder};
-use common::swish;
+use crate::common::data::{imagenet_folder, parquet_files, ten_classes, text_folder};
+use crate::common::swish;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

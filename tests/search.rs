@@ -1,9 +1,6 @@
 //! A search as a user runs it: killed and resumed, looked at, given bad input.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
-use common::swish;
+use crate::common::swish;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

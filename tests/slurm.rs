@@ -1,5 +1,4 @@
 //! A search on a real Slurm: with its tasks, its controller and its driver killed, every proposal ends with one result.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[path = "common/slurm.rs"]
 mod local;

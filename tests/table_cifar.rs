@@ -1,5 +1,4 @@
 //! The binary of Tables 4 and 5, as a user runs it.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::Path;
 use std::process::{Command, Output};

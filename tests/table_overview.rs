@@ -1,5 +1,4 @@
 //! The binary of Table 3, as a user runs it.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,11 +1,8 @@
 //! `--tensorboard`: the event file has every row of `metrics.csv` once, also after a kill.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
-use common::data::{parquet_files, ten_classes};
-use common::python::python;
-use common::swish;
+use crate::common::data::{parquet_files, ten_classes};
+use crate::common::python::python;
+use crate::common::swish;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

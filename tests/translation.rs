@@ -1,10 +1,7 @@
 //! Transformers in the tool: trained, evaluated, put to use; and what is refused.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
-use common::data::text_folder;
-use common::swish;
+use crate::common::data::text_folder;
+use crate::common::swish;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! What the whole-program tests share.
-#![allow(dead_code, reason = "each test uses its part")]
 
 pub mod data;
 pub mod python;

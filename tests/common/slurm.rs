@@ -12,7 +12,11 @@ impl LocalSlurm {
     /// Starts one; `None`, with a loud word, where Slurm is neither installed nor can be.
     pub fn start() -> Option<Self> {
         let slurm = Self { dir: tempfile::tempdir().unwrap() };
+        // One at a time: two would install the same packages, or take a port that the other has found free.
+        let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("slurm.lock")).unwrap();
+        lock.lock().unwrap();
         let out = slurm.script("start");
+        drop(lock);
         let talk = String::from_utf8_lossy(&out.stderr);
         if out.status.code() == Some(77) {
             eprintln!("{}", talk.trim());

@@ -1,5 +1,4 @@
 //! Whole networks on a device, here the emulation of a GPU, compared with the CPU.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{DType, Device};
 use half::bf16;

@@ -1,10 +1,7 @@
 //! Gradients of the layers against finite differences in f64, through candle's backward pass over whole networks.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::common::{builder, check, check_with, random};
 use candle_core::{DType, Device, IndexOp, Tensor, Var};
-use common::{builder, check, check_with, random};
 use swish_core::nn::init::Scheme;
 use swish_core::nn::shape::{dropout, from_nchw, global_mean, subsample_pad};
 use swish_core::nn::{

@@ -1,11 +1,8 @@
 //! The layers of the ImageNet networks against finite differences in f64, then small members of each family, which have every kind of
 //! block, and their auxiliary heads.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::common::{builder, check, random};
 use candle_core::{DType, Device, Tensor};
-use common::{builder, check, random};
 use swish_core::models::{self, Net};
 use swish_core::nn::join::{concat, join, sum};
 use swish_core::nn::shape::every_other_pixel;

@@ -1,5 +1,4 @@
 //! How parameters are drawn, against the distributions that the original authors name.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use swish_core::nn::Role;
 use swish_core::nn::init::Scheme;

@@ -1,10 +1,7 @@
 //! What a probe is shown is what the activations are applied to.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::common::{builder, random};
 use candle_core::{DType, Device};
-use common::{builder, random};
 use std::sync::{Arc, Mutex};
 use swish_core::activation::Activation;
 use swish_core::models::{Net, find};

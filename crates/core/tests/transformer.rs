@@ -1,6 +1,5 @@
 //! The Transformer against itself: gradients by finite differences, padding, threads, precision; beam search against one that computes
 //! everything anew at each step. (Against PyTorch: tests/reference.rs.)
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{DType, Device, Tensor};
 use swish_core::activation::Activation;

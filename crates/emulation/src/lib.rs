@@ -10,10 +10,11 @@ mod process;
 mod ranks;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use process::{Call, Process};
@@ -26,6 +27,9 @@ const OPTIONS: &[&str] = &["-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fno
 
 /// Processes kept waiting for the next launch of their kernels.
 const PROCESSES: usize = 32;
+
+/// A lock for each program, held while it is compiled.
+static COMPILING: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
 
 /// What can go wrong in the emulation.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +170,9 @@ impl Host {
         );
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(module_name(source, &text, OPTIONS, &self.compiler));
+        // Tests side by side wait for each other's kernels instead of compiling them too.
+        let lock = COMPILING.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
+        let _held = lock.lock().unwrap_or_else(PoisonError::into_inner);
         if !path.exists() {
             self.compile(&text, &path)?;
         }
@@ -173,7 +180,7 @@ impl Host {
     }
 
     fn compile(&self, text: &str, path: &Path) -> Result<(), HostError> {
-        // Others may compile the same: each its own file, then renamed.
+        // Other processes may compile the same: each its own file, then renamed.
         let own = format!("{}.{}-{:?}", path.display(), std::process::id(), std::thread::current().id());
         let (own, file) = (PathBuf::from(&own), PathBuf::from(format!("{own}.cpp")));
         std::fs::write(&file, text)?;

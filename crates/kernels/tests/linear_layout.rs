@@ -1,5 +1,4 @@
 //! The fully connected layer against its definition in f64, and the layout functions against index arithmetic.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use swish_kernels::conv::Operands;
 use swish_kernels::layout::{

@@ -1,6 +1,5 @@
 //! Pooling against its definition over a padded image, written independently in f64, and gradients against the adjoint identity and
 //! finite differences.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use swish_kernels::conv::Pad;
 use swish_kernels::pool::{

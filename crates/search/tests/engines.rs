@@ -1,5 +1,4 @@
 //! Searches on engines that train nothing: ten thousand candidates, and trials that are lost.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::VecDeque;
 use std::path::Path;

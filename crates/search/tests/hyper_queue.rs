@@ -1,10 +1,8 @@
 //! The engine over a few lines of shell that stand for `hq`: they show that the engine reads answers in HyperQueue's form, not
 //! that HyperQueue gives them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use std::os::unix::fs::PermissionsExt;
+use crate::common::{again, executable, passed};
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use swish_search::engine::{Engine, HyperQueue, HyperQueueConfig};
@@ -53,18 +51,10 @@ echo '{"id":"'$id'","top1":50.0,"train_loss":1.0,"seconds":0.1,"started":"","dev
 mv "$3/results/.$id" "$3/results/$id.json"
 "#;
 
-fn executable(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// This program once more, for the test `name`, with this PATH.
-fn again(name: &str, path: &str, state: &Path) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", name, "--ignored", "--nocapture"]).env("PATH", path).env("HQ_STATE", state);
-    let out = command.output().unwrap();
-    let talk = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success() && talk.contains("1 passed"), "{talk}");
+/// Runs the test `name` of this file in a process of its own, with this PATH.
+fn run(name: &str, path: &str, state: &Path) {
+    let test = format!("hyper_queue::{name}");
+    passed(&test, &again(&test).env("PATH", path).env("HQ_STATE", state).output().unwrap());
 }
 
 fn config(dir: &Path) -> HyperQueueConfig {
@@ -84,7 +74,7 @@ fn trials_go_through_hq() {
     executable(&state.path().join("hq"), HQ);
     std::fs::write(state.path().join("name"), "none").unwrap();
     let path = format!("{}:{}", state.path().display(), std::env::var("PATH").unwrap());
-    again("through_hq", &path, state.path());
+    run("through_hq", &path, state.path());
 }
 
 #[test]
@@ -120,7 +110,7 @@ fn through_hq() {
 #[test]
 fn where_hq_is_missing_the_way_out_is_named() {
     let state = tempfile::tempdir().unwrap();
-    again("missing", "/nowhere", state.path());
+    run("missing", "/nowhere", state.path());
 }
 
 #[test]

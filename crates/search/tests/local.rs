@@ -1,8 +1,7 @@
 //! The pool of local workers, with a small script in the place of the program.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::os::unix::fs::PermissionsExt;
+use crate::common::executable;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use swish_core::nn::Compute;
@@ -35,8 +34,7 @@ fn pool(dir: &Path, jobs: usize, worker: &str) -> Local {
 fn pool_on(dir: &Path, jobs: usize, devices: &[Compute], worker: &str) -> Local {
     let program = dir.join("program");
     std::fs::create_dir_all(dir.join("results")).unwrap();
-    std::fs::write(&program, worker).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&program, worker);
     Local::new(LocalConfig { dir: dir.to_path_buf(), program, jobs, devices: devices.to_vec() }).unwrap()
 }
 

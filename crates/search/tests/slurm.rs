@@ -1,12 +1,11 @@
 //! The engine over a real Slurm, with a few lines of shell in the place of training.
-#![allow(clippy::unwrap_used, clippy::expect_used, dead_code, missing_docs)]
 
+#[allow(dead_code, reason = "the controller is killed elsewhere")]
 #[path = "../../../tests/common/slurm.rs"]
 mod local;
 
+use crate::common::{again, executable, passed};
 use local::{LocalSlurm, kill, processes};
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use swish_search::engine::{Engine, Slurm, SlurmConfig};
@@ -34,24 +33,20 @@ const SCENARIOS: [&str; 5] = ["throughput", "crashes", "leftovers", "unseen_fold
 fn slurm() {
     let Some(slurm) = LocalSlurm::start() else { return };
     let run = |name: &&str| {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", name, "--ignored", "--nocapture"]).env("SLURM_CONF", slurm.conf());
-        (name.to_string(), command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        let test = format!("slurm::{name}");
+        let child = again(&test).env("SLURM_CONF", slurm.conf()).spawn().unwrap();
+        (test, child)
     };
     let runs: Vec<_> = SCENARIOS.iter().map(run).collect();
-    for (name, child) in runs {
-        let out = child.wait_with_output().unwrap();
-        let talk = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
-        assert!(out.status.success() && talk.contains("1 passed"), "{name}: {talk}");
-        eprintln!("{}", talk.lines().filter(|line| line.starts_with("slurm")).collect::<Vec<_>>().join("\n"));
+    for (test, child) in runs {
+        let talk = passed(&test, &child.wait_with_output().unwrap());
+        eprintln!("{}", talk.lines().filter(|line| line.starts_with("slurm:")).collect::<Vec<_>>().join("\n"));
     }
 }
 
 #[test]
 fn where_slurm_is_missing_the_way_out_is_named() {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let out = command.args(["--exact", "missing", "--ignored"]).env("PATH", "/nowhere").output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+    passed("slurm::missing", &again("slurm::missing").env("PATH", "/nowhere").output().unwrap());
 }
 
 #[test]
@@ -72,8 +67,7 @@ impl Search {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
-        std::fs::write(&program, PROGRAM).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&program, PROGRAM);
         Self { dir, notes: Arc::default() }
     }
 

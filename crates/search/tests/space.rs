@@ -1,5 +1,4 @@
 //! Spaces: sizes, choices, merging of equal functions, rejection of hopeless ones.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use swish_core::activation::{Activation, Binary, CoreUnits, Unary};
 use swish_kernels::rng::Rng;

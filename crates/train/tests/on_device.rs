@@ -1,9 +1,6 @@
 //! Learning on a device, here the emulation of a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
-#![allow(clippy::unwrap_used, missing_docs)]
 
-mod common;
-
-use common::{assert_mostly_near, assert_near, cell, data, host, optimizer, phrases, translation_cell, weights};
+use crate::common::{assert_mostly_near, assert_near, cell, data, host, optimizer, phrases, translation_cell, weights};
 use std::rc::Rc;
 use swish_core::nn::Compute;
 use swish_data::Data;

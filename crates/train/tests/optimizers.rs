@@ -1,5 +1,4 @@
 //! Twenty steps of every optimizer, of clipping and of averages against the same written out in f64, value by value.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;

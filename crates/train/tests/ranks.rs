@@ -1,10 +1,7 @@
 //! Learning on several devices at once, here emulations of a GPU in threads: they learn what one device learns from the same batches.
-#![allow(clippy::unwrap_used, missing_docs)]
 
-mod common;
-
+use crate::common::{MODEL, assert_near, cell, data, host, optimizer, phrases, translation_cell};
 use candle_core::{DType, Device, Tensor};
-use common::{MODEL, assert_near, cell, data, host, optimizer, phrases, translation_cell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
 //! Recipes are part of the identity of a run: were they written otherwise, finished runs would be done again.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
 use swish_core::models;

@@ -1,5 +1,4 @@
 //! What a recipe says reaches the training step: label smoothing, replicas, averages; and all of it survives a checkpoint.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{DType, Device, Tensor};
 use std::num::NonZeroUsize;

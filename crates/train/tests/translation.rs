@@ -1,5 +1,4 @@
 //! Training of translation: what a recipe says reaches the step, all of it survives a checkpoint, and other tokenizers are refused.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{Device, Tensor};
 use std::path::Path;

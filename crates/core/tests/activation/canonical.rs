@@ -1,6 +1,6 @@
 //! Which functions have one canonical form.
 
-use crate::parsed;
+use super::parsed;
 
 /// Each pair is the same function by school algebra and the documented rules.
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use swish_core::activation::eval::{self, Env};
 use swish_core::activation::{Activation, Binary, CoreUnit, CoreUnits, Expr, Input, Symbol, Unary};
 
-use crate::{BETAS, Lcg, POINTS, difference, parsed};
+use super::{BETAS, Lcg, POINTS, difference, parsed};
 
 /// Values of the expression as written and of its canonical form, given as an activation.
 fn assert_same_values(expr: &Expr, canonical: &Activation, betas: &[f64], tolerance: f64) {

@@ -4,7 +4,7 @@ use swish_core::activation::{
     Activation, Binary, CoreUnit, CoreUnits, Expr, Input, NAMED, Problem, Symbol, Unary, UnitsError,
 };
 
-use crate::{Lcg, parsed};
+use super::{Lcg, parsed};
 
 #[test]
 fn names_are_found_however_written() {

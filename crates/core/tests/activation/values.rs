@@ -3,7 +3,7 @@
 use swish_core::activation::{Activation, CoreUnits, Expr, NAMED, Symbol, Unary};
 use swish_kernels::act;
 
-use crate::{BETAS, POINTS, difference, parsed};
+use super::{BETAS, POINTS, difference, parsed};
 
 /// Each function against its definition (SPEC section 2), written with the standard library alone.
 #[test]

@@ -1,5 +1,4 @@
 //! Gradients against finite differences in f64, through candle's backward pass.
-#![allow(dead_code, reason = "each test uses its part")]
 
 use candle_core::{DType, Device, Tensor, Var};
 use swish_core::activation::Activation;

@@ -1,7 +1,7 @@
 //! What is written for candle, compiled into this test: a function without parameters, Swish, one that has all operators, and one whose
 //! values would be named as the functions that it brings along.
 //!
-//! After a change of the generator, `SWISH_BLESS=1 cargo test -p swish-core --test export` writes the files anew.
+//! After a change of the generator, `SWISH_BLESS=1 cargo test -p swish-core --test suite export` writes the files anew.
 
 use candle_core::{DType, Device, Module, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use swish_core::activation::export::{Precision, Target, export};
 
-use crate::cases::{Case, POINTS, at, cases, numbers};
+use super::cases::{Case, POINTS, at, cases, numbers};
 
 /// Compiles a program, runs it on `input` and returns the numbers that it writes; `None` where there is no such compiler.
 fn run(compiler: &str, flags: &[&str], source: &Path, input: &[f64]) -> Option<Vec<f64>> {

@@ -1,6 +1,5 @@
 //! Convolution against its definition: seven nested loops in f64 over the original weights. Gradients against the same loops, against
 //! the adjoint identities and against finite differences. Inputs are seeded noise.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod levels;
 mod precision;

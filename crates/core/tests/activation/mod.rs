@@ -1,5 +1,4 @@
 //! Activation functions: text, values, derivatives, canonical forms, compiled programs.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod canonical;
 mod space;

@@ -1,6 +1,5 @@
 //! Exported code does what the activation does: C and CUDA compiled and run here, candle compiled into this test. The whole-program
 //! test `export` runs what is written for Python.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod candle_code;
 mod cases;

@@ -1,5 +1,4 @@
 //! The CUDA kernels' source, compiled as C++ and run on the host: every launching function compared with the CPU's.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
 
