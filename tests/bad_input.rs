@@ -78,6 +78,29 @@ fn gpus_that_cannot_train_together() {
 }
 
 #[test]
+fn gpus_that_a_search_cannot_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let fails_with = |flags: &[&str], words: &[&str]| {
+        let mut command = swish();
+        command.args(["search", "run"]).arg(dir.path().join("search")).args([
+            "--strategy",
+            "random",
+            "--profile",
+            "smoke",
+        ]);
+        fails(command.args(["--data", "embedded"]).args(flags), words);
+        // What was begun is not in the way of the next.
+        drop(std::fs::remove_dir_all(dir.path().join("search")));
+    };
+    let words = if cfg!(feature = "cuda") { ["GPU", "1000"] } else { ["CPU build", "cuda:1000"] };
+    fails_with(&["--devices", "1000"], &words);
+    fails_with(&["--devices", "0,cuda:0"], &["cuda:0", "twice"]);
+    fails_with(&["--children-per-gpu", "2"], &["--children-per-gpu", "CPU"]);
+    fails_with(&["--children-per-gpu", "2", "--jobs", "3"], &["--jobs"]);
+    fails_with(&["--engine", "slurm", "--devices", "0"], &["--devices", "local engine"]);
+}
+
+#[test]
 fn a_wrong_record_size() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cifar-10-batches-bin");

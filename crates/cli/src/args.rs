@@ -49,6 +49,14 @@ pub fn gpu(text: &str) -> Result<usize, String> {
     number.map_err(|_| "expected the number of a GPU, such as 0 or cuda:0".into())
 }
 
+/// Errs where one of `--devices` is named twice.
+pub fn distinct(gpus: &[usize]) -> Result<()> {
+    match gpus.iter().enumerate().find(|(i, gpu)| gpus[..*i].contains(gpu)) {
+        Some((_, gpu)) => bail!("--devices: cuda:{gpu} is named twice"),
+        None => Ok(()),
+    }
+}
+
 /// One line of results on standard output.
 ///
 /// # Errors

@@ -28,7 +28,11 @@ pub fn follow<R: Task>(cell: &Cell<R>, data: &R::Data, options: &RunOptions) -> 
     if let Some(begun) = options.begun {
         begun(&dir);
     }
-    train(&mut session, &cell.recipe.outline(), found.map_or(0, |at| at.step))
+    let done = train(&mut session, &cell.recipe.outline(), found.map_or(0, |at| at.step));
+    for line in session.damaged() {
+        options.progress.say(&format!("damaged, another example was taken: {line}"));
+    }
+    done
 }
 
 /// All steps from number `first` on.

@@ -2,12 +2,12 @@
 
 mod ranks;
 
-use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, gpu, refuse, say};
+use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, distinct, gpu, refuse, say};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use swish_core::device::Seat;
+use swish_core::device::{Seat, find_gpus};
 use swish_core::models::ModelInfo;
 use swish_core::models::transformer::TransformerInfo;
 use swish_core::nn::Compute;
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long)]
     replicas: Option<u64>,
     /// GPUs that train together, such as 0,1: they share out the batches of a step, --replicas being a multiple of their number; without
-    /// --replicas the batch is cut into a part for each, which is a batch of its own
+    /// --replicas the batch is cut into a part for each, which is a batch of its own. --threads are those of each process
     #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "N,N,..", conflicts_with_all = ["device", "export"])]
     devices: Vec<usize>,
     /// Which of the GPUs' processes this is; `ranks` gives it
@@ -132,9 +132,11 @@ impl Args {
         }
     }
 
-    /// Whether the work is that of other processes.
-    fn launches(&self) -> bool {
-        self.devices.len() > 1 && self.rank.is_none()
+    /// Whether the work is that of other processes. They find the data fetched and prepared; a record needs none of them.
+    fn launches<R: Task>(&self, cell: &Cell<R>, data: &R::Data) -> Result<bool> {
+        Ok(self.devices.len() > 1
+            && self.rank.is_none()
+            && RunStore::new(&self.results).read(&cell.id(data))?.is_none())
     }
 
     /// Which of several processes this is, and its GPU.
@@ -150,18 +152,14 @@ impl Args {
 
     /// Says what every rank would say, once.
     fn note(&self, note: &str) {
-        if self.rank.is_none_or(|rank| rank == 0) {
+        if self.rank.is_none() {
             eprintln!("{note}");
         }
     }
 }
 
 pub fn run(args: Args) -> Result<()> {
-    if let Some(gpu) =
-        args.devices.iter().enumerate().find(|(i, gpu)| args.devices[..*i].contains(gpu)).map(|(_, gpu)| gpu)
-    {
-        bail!("--devices: cuda:{gpu} is named twice");
-    }
+    distinct(&args.devices)?;
     match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => images(&args, info),
         AnyModel::Text(info) => translation(&args, info),
@@ -192,11 +190,14 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
     recipe.eval_every = args.eval_every.unwrap_or(recipe.eval_every);
     recipe.log_every = recipe.log_every.min(recipe.eval_every);
     let cell = cell(args, recipe)?;
-    if args.launches() {
-        return ranks::launch(&args.devices);
-    }
+    // Before any data are fetched.
+    find_gpus(&args.devices)?;
     let data = args.data.open()?;
     args.note(data.note());
+    if args.launches(&cell, &data)? {
+        drop(data);
+        return ranks::launch(&args.devices);
+    }
     train(args, &cell, &data)
 }
 
@@ -221,13 +222,15 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
         (_, average) => average,
     };
     let cell: Cell<TranslationRecipe> = cell(args, recipe)?;
-    if args.launches() {
-        return ranks::launch(&args.devices);
-    }
+    find_gpus(&args.devices)?;
     let corpus = args.data.open_text(&args.sets)?;
     args.note(&corpus.note);
     let data = TextData::prepare(Arc::new(corpus), &cell.recipe, Some(&DataOptions::default_cache()))?;
     args.note(&data.note());
+    if args.launches(&cell, &data)? {
+        drop(data);
+        return ranks::launch(&args.devices);
+    }
     match &text.export {
         Some(dir) => Ok(export(&cell, &data, dir)?),
         None => train(args, &cell, &data),

@@ -14,7 +14,7 @@ use swish_kernels::cuda::launch::embedding::{self, Tokens};
 use swish_kernels::cuda::launch::layer_norm::{self, Affine, RowStats};
 use swish_kernels::cuda::launch::layout::{self, Columns};
 use swish_kernels::cuda::launch::{act, linear};
-use swish_kernels::cuda::{ActSource, Engine, Scratch, Slice, Stored, View, ViewMut};
+use swish_kernels::cuda::{ActSource, Engine, Slice, Stored, View, ViewMut};
 use swish_kernels::embedding::signal;
 
 impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
@@ -72,11 +72,12 @@ struct Buffers<D: Engine, E> {
     logits: Slice<D, f32>,
     /// Of dropout, which there is none of.
     seed: Slice<D, u64>,
-    scratch: Scratch<D>,
+    /// Of attention, (rows, heads, places) for the longest list.
+    weights: Slice<D, f32>,
 }
 
 impl<D: Engine, E: Stored> Buffers<D, E> {
-    fn new(device: &D, rows: usize, [width, widest, vocab]: [usize; 3]) -> Result<Self, D::Error> {
+    fn new(device: &D, rows: usize, [width, widest, vocab, weights]: [usize; 4]) -> Result<Self, D::Error> {
         let (map, numbers) = (|len| Slice::new(device, rows * len), |len| Slice::new(device, rows * len));
         Ok(Self {
             xs: numbers(width)?,
@@ -88,7 +89,7 @@ impl<D: Engine, E: Stored> Buffers<D, E> {
             stats: [numbers(1)?, numbers(1)?],
             logits: numbers(vocab)?,
             seed: Slice::zeros(device, 1)?,
-            scratch: Scratch::default(),
+            weights: numbers(weights)?,
         })
     }
 }
@@ -155,7 +156,11 @@ impl<D: Engine, E: Stored> State<D, E> {
             signal: Slice::of(device, &signal(0, steps, width))?,
             places: [Places::new(device)?, Places::new(device)?],
             acts: layers.decoder.iter().map(|layer| act(&layer.ffn.out)).collect(),
-            buffers: Buffers::new(device, rows, [width, config.filter.max(3 * width), config.vocab])?,
+            buffers: Buffers::new(
+                device,
+                rows,
+                [width, config.filter.max(3 * width), config.vocab, config.heads * steps.max(src_len)],
+            )?,
         })
     }
 
@@ -174,7 +179,7 @@ impl<D: Engine, E: Stored> State<D, E> {
         embedding::forward(device, width, layers.embedding.kernel().scale, &self.tokens, table, signal, xs.reborrow())?;
         layout::from_float(device, xs.view(), narrow.view_mut().range(all))?;
         for (i, layer) in layers.decoder.iter().enumerate() {
-            let Buffers { narrow, made: [qkv, _], attended, scratch, .. } = &mut self.buffers;
+            let Buffers { narrow, made: [qkv, _], attended, weights, .. } = &mut self.buffers;
             let size = width / heads;
             let mut made = qkv.view_mut().range(0..n * 3 * width);
             net.linear(&layer.itself.qkv, n, narrow.view().range(0..n * width), made.reborrow())?;
@@ -183,14 +188,22 @@ impl<D: Engine, E: Stored> State<D, E> {
             let kept = self.written[i].view_mut().range(first..first + n * 2 * width);
             layout::copy_channels(device, 2 * width, (made.view(), from), (kept, to))?;
             let (kv, y) = (self.written[i].view(), attended.view_mut().range(0..n * width));
-            attention::single(device, scratch, [heads, size, 3 * width], made.view(), kv, &self.places[0], y)?;
+            attention::single(
+                device,
+                [heads, size, 3 * width],
+                made.view(),
+                kv,
+                &self.places[0],
+                weights.view_mut(),
+                y,
+            )?;
             self.buffers.end(net, &layer.itself.out, n, Ended::Attended)?;
 
-            let Buffers { narrow, made: [q, _], attended, scratch, .. } = &mut self.buffers;
+            let Buffers { narrow, made: [q, _], attended, weights, .. } = &mut self.buffers;
             let mut made = q.view_mut().range(0..n * width);
             net.linear(&layer.source.q, n, narrow.view().range(0..n * width), made.reborrow())?;
             let (kv, y) = (self.sources[i].view(), attended.view_mut().range(0..n * width));
-            attention::single(device, scratch, [heads, size, width], made.view(), kv, &self.places[1], y)?;
+            attention::single(device, [heads, size, width], made.view(), kv, &self.places[1], weights.view_mut(), y)?;
             self.buffers.end(net, &layer.source.out, n, Ended::Attended)?;
 
             let Buffers { narrow, made: [hs, _], .. } = &mut self.buffers;

@@ -381,6 +381,10 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         heads: &[Head],
         run: impl Fn() -> Result<(), D::Error>,
     ) -> Result<()> {
+        if !ready.buckets.is_empty() {
+            // NCCL wants a mean recorded by all ranks or by none; but each has batches, and so recordings, of its own.
+            return run().map_err(on_device);
+        }
         ready.recorded.borrow_mut().launch(&*self.device, pass, heads, run).map_err(on_device)
     }
 }

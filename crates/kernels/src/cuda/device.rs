@@ -1,4 +1,4 @@
-//! [`Device`]: what runs kernels; its memory as typed slices, and one launch.
+//! [`Device`]: what runs kernels; its memory as typed slices.
 #![allow(unsafe_code, reason = "numbers are copied to and from a device as bytes")]
 
 use std::cell::Cell;
@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use half::bf16;
 
-use super::source::Source;
+pub use super::launched::{Arg, Launch};
 use crate::element::Element;
 
 /// Something that runs kernels: a GPU, or the tests' emulation. What is asked of it is done in the order of the calls.
@@ -346,87 +346,16 @@ impl<D: Device> Scratch<D> {
         let slice = match self.0.take() {
             Some(slice) if slice.len >= words => self.0.insert(slice),
             too_small => {
+                if too_small.is_some() {
+                    device.moves().set(device.moves().get() + 1);
+                }
                 // Before the larger one is asked for.
                 drop(too_small);
-                device.moves().set(device.moves().get() + 1);
                 self.0.insert(Slice::new(device, words)?)
             }
         };
         Ok(ViewMut(View { buffer: &slice.buffer, start: 0, len, word: PhantomData }))
     }
-}
-
-/// One argument of a kernel.
-#[derive(Debug)]
-pub enum Arg<'a, D: Device> {
-    /// `int` or `unsigned`.
-    Int(u32),
-    /// `unsigned long long`.
-    Long(u64),
-    /// `float`.
-    Float(f32),
-    /// A structure of `int` and `float`.
-    Words(Vec<u32>),
-    /// A pointer into a buffer.
-    Pointer {
-        /// The buffer.
-        buffer: &'a D::Buffer,
-        /// Its part, in bytes.
-        bytes: Range<usize>,
-        /// Whether the kernel writes.
-        written: bool,
-        /// [`Word::NAME`].
-        word: &'static str,
-    },
-    /// A null pointer.
-    Null,
-}
-
-macro_rules! plain_args {
-    ($($t:ty, $x:ident => $arg:expr;)+) => {
-        $(impl<D: Device> From<$t> for Arg<'_, D> { fn from($x: $t) -> Self { $arg } })+
-    };
-}
-plain_args! {
-    i32, x => Arg::Int(x as u32);
-    u32, x => Arg::Int(x);
-    bool, x => Arg::Int(x.into());
-    u64, x => Arg::Long(x);
-    f32, x => Arg::Float(x);
-    Vec<u32>, x => Arg::Words(x);
-}
-
-impl<'a, D: Device, T: Word> From<View<'a, D, T>> for Arg<'a, D> {
-    fn from(x: View<'a, D, T>) -> Self {
-        let bytes = x.start * size_of::<T>()..(x.start + x.len) * size_of::<T>();
-        Arg::Pointer { buffer: x.buffer, bytes, written: false, word: T::NAME }
-    }
-}
-impl<'a, D: Device, T: Word> From<&'a ViewMut<'_, D, T>> for Arg<'a, D> {
-    fn from(x: &'a ViewMut<'_, D, T>) -> Self {
-        let bytes = x.0.start * size_of::<T>()..(x.0.start + x.0.len) * size_of::<T>();
-        Arg::Pointer { buffer: x.0.buffer, bytes, written: true, word: T::NAME }
-    }
-}
-impl<'a, D: Device, X: Into<Arg<'a, D>>> From<Option<X>> for Arg<'a, D> {
-    fn from(x: Option<X>) -> Self {
-        x.map_or(Arg::Null, Into::into)
-    }
-}
-
-/// A kernel with its arguments.
-#[derive(Debug)]
-pub struct Launch<'a, D: Device> {
-    /// Where it is.
-    pub source: Source<'a>,
-    /// Its name.
-    pub entry: &'static str,
-    /// Blocks.
-    pub grid: [u32; 3],
-    /// Threads of a block.
-    pub block: [u32; 2],
-    /// The arguments in their order.
-    pub args: Vec<Arg<'a, D>>,
 }
 
 /// Errs where a length is not what it has to be.

@@ -27,6 +27,7 @@ pub mod engine;
 #[cfg(feature = "cuda")]
 pub mod gpu;
 pub mod launch;
+mod launched;
 #[cfg(feature = "cuda")]
 pub mod libraries;
 #[cfg(feature = "cuda")]

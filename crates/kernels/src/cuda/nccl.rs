@@ -34,6 +34,12 @@ pub enum NcclError {
         /// What the library says.
         reason: String,
     },
+    /// A library that is too old.
+    #[error("libnccl is version {}.{}, but 2.10 or later is needed", found / 10_000, found % 10_000 / 100)]
+    TooOld {
+        /// Its version, as [`Nccl::version`].
+        found: c_int,
+    },
     /// More ranks than the library counts.
     #[error("{0} ranks are more than NCCL counts")]
     TooMany(usize),
@@ -104,6 +110,10 @@ impl Nccl {
     /// A CUDA context is current, and lives as long as what is returned.
     pub(super) unsafe fn join(self, member: &Member) -> Result<Communicator, NcclError> {
         const NAME: &str = "ncclCommInitRank";
+        // The first with means.
+        if let found @ ..=20_999 = self.version()? {
+            return Err(NcclError::TooOld { found });
+        }
         type Init = unsafe extern "C" fn(*mut *mut c_void, c_int, UniqueId, c_int) -> c_int;
         let init: Init = self.function(NAME)?;
         let (all_reduce, abort) = (self.function("ncclAllReduce")?, self.function("ncclCommAbort")?);

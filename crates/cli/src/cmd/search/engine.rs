@@ -1,14 +1,19 @@
 //! The flags that say where children are trained.
 
-use anyhow::{Context, Result};
+use crate::args::{distinct, gpu};
+use anyhow::{Context, Result, bail};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
+use swish_core::device::find_gpus;
 use swish_core::nn::Compute;
 use swish_search::engine::{Engine, HyperQueue, HyperQueueConfig, Local, LocalConfig, Notify, Slurm, SlurmConfig};
 
 /// Children in a cluster's queue at the same time, unless given.
 const CLUSTER_JOBS: usize = 32;
+
+/// Children on a GPU at the same time, unless given.
+const CHILDREN: usize = 4;
 
 /// The engines.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -29,12 +34,12 @@ pub struct EngineArgs {
     /// GPUs, --children-per-gpu on each, else 32
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
-    /// GPUs of this machine among which the local engine shares the children out, e.g. cuda:0,cuda:1; unless given, the search's device
-    #[arg(long, value_name = "D,D,..", value_delimiter = ',')]
-    devices: Vec<Compute>,
-    /// Children at the same time on each GPU, which one alone does not fill
-    #[arg(long, value_name = "N", default_value = "4")]
-    children_per_gpu: NonZeroUsize,
+    /// GPUs of this machine among which the local engine shares the children out, such as 0,1; unless given, the search's device
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = gpu)]
+    devices: Vec<usize>,
+    /// Children at the same time on each GPU, which one alone does not fill [default: 4]
+    #[arg(long, value_name = "N", conflicts_with = "jobs")]
+    children_per_gpu: Option<NonZeroUsize>,
     /// Slurm's partition
     #[arg(long, value_name = "NAME", help_heading = "Slurm")]
     slurm_partition: Option<String>,
@@ -65,13 +70,27 @@ impl EngineArgs {
         let dir = dir.to_path_buf();
         let limit = |minutes: Option<u32>| minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
         let jobs = |default: usize| self.jobs.map_or(default, NonZeroUsize::get);
+        if !matches!(self.engine, Name::Local) && (!self.devices.is_empty() || self.children_per_gpu.is_some()) {
+            bail!("--devices and --children-per-gpu are the local engine's; a cluster shares out its own GPUs");
+        }
         match self.engine {
             Name::Local => {
-                let all = if self.devices.is_empty() { vec![device] } else { self.devices.clone() };
-                let gpus = all.iter().filter(|device| matches!(device, Compute::Cuda(_))).count();
+                distinct(&self.devices)?;
+                find_gpus(&self.devices)?;
+                let devices: Vec<Compute> = self.devices.iter().map(|&number| Compute::Cuda(number)).collect();
+                let gpus = match device {
+                    Compute::Cuda(_) => devices.len().max(1),
+                    Compute::Cpu => devices.len(),
+                };
+                if gpus == 0 && self.children_per_gpu.is_some() {
+                    bail!(
+                        "--children-per-gpu: the search runs on the CPU; --jobs says how many children at the same time"
+                    );
+                }
                 let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-                let jobs = jobs(if gpus > 0 { gpus * self.children_per_gpu.get() } else { cores });
-                Ok(Box::new(Local::new(LocalConfig { dir, program, jobs, devices: self.devices.clone() })?))
+                let children = self.children_per_gpu.map_or(CHILDREN, NonZeroUsize::get);
+                let jobs = jobs(if gpus > 0 { gpus * children } else { cores });
+                Ok(Box::new(Local::new(LocalConfig { dir, program, jobs, devices })?))
             }
             Name::Slurm => {
                 let config = SlurmConfig {

@@ -23,6 +23,8 @@ const BEGUN: &str = "swish-begun ";
 
 /// From the moment when the first rank waits for the others until all have begun.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long what an ended rank has said may be on the way.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Between looks at the processes.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -54,7 +56,6 @@ pub fn begun(dir: &Path) {
 
 /// Starts a rank for each of the GPUs and waits for all of them.
 pub fn launch(gpus: &[usize]) -> Result<()> {
-    device::find_gpus(gpus)?;
     let program = std::env::current_exe().context("this program's own file")?;
     let command = |(rank, gpu): (usize, &usize)| {
         let mut command = Command::new(&program);
@@ -74,13 +75,19 @@ struct Running {
     ended: Option<ExitStatus>,
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
+impl Running {
+    fn end(&mut self) {
         if self.ended.is_none() {
             // One that has ended by itself meanwhile cannot be killed, and need not be.
             drop(self.process.kill());
-            drop(self.process.wait());
+            self.ended = self.process.wait().ok();
         }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -107,16 +114,26 @@ fn watch(commands: Vec<(String, Command)>, patience: Duration, result: impl FnMu
         watcher.ranks.push(start(rank, name, command, &lines)?);
     }
     drop(lines);
-    while watcher.look()? {
-        if let Some((rank, line)) = next_line(&heard) {
-            watcher.hear(rank, &line)?;
-        }
+    let done = watcher.wait(&heard);
+    watcher.ranks.iter_mut().for_each(Running::end);
+    // Their last words may still be on the way, of one that has failed too: a run that diverged leaves a record.
+    while let Ok((rank, line)) = heard.recv_timeout(LAST_WORDS) {
+        watcher.hear(rank, &line)?;
     }
-    // Their last words may still be on the way.
-    heard.iter().try_for_each(|(rank, line)| watcher.hear(rank, &line))
+    done
 }
 
 impl<R: FnMut(&str) -> Result<()>> Watcher<R> {
+    /// Until all have ended, or one should not have.
+    fn wait(&mut self, heard: &Receiver<(usize, String)>) -> Result<()> {
+        while self.look()? {
+            if let Some((rank, line)) = next_line(heard) {
+                self.hear(rank, &line)?;
+            }
+        }
+        Ok(())
+    }
+
     fn hear(&mut self, rank: usize, line: &str) -> Result<()> {
         if let Some(meeting) = line.strip_prefix(MEETING) {
             self.deadline = Some(Instant::now() + self.patience);
@@ -139,7 +156,7 @@ impl<R: FnMut(&str) -> Result<()>> Watcher<R> {
         }
         for Running { name, ended, .. } in &self.ranks {
             if let Some(status) = ended.filter(|status| !status.success()) {
-                bail!("{name} is lost ({status}), so all are ended{}", what_stays(self.dir.as_deref()));
+                bail!("{name} has ended ({status}), and so all have{}", what_stays(self.dir.as_deref()));
             }
         }
         let late = self.deadline.is_some_and(|deadline| Instant::now() > deadline);
@@ -200,11 +217,11 @@ fn tell(rank: &mut Running, line: impl Display) -> Result<()> {
     }
 }
 
-/// What can be gone on from. A run that has its record is over, and has said how.
+/// What can be gone on from.
 fn what_stays(dir: Option<&Path>) -> String {
     let Some(dir) = dir else { return "; training had not begun".into() };
     if dir.join("run.json").exists() {
-        return String::new();
+        return "; the run is over and has its record".into();
     }
     match checkpoint::standing(&checkpoint_file(dir)) {
         Ok(Some((at, _))) => {
@@ -255,7 +272,7 @@ mod tests {
         };
         // Long enough for the other's word.
         let message = error(&[&waiting, "read line; sleep 1; exit 3"]);
-        let expected = "rank 1 is lost (exit status: 3), so all are ended; there is no checkpoint yet";
+        let expected = "rank 1 has ended (exit status: 3), and so all have; there is no checkpoint yet";
         assert_eq!(message, expected);
         let standing = serde_json::to_string(&checkpoint::Standing { step: 120, ..Default::default() }).unwrap();
         let metadata = std::collections::HashMap::from([("standing".to_string(), standing)]);
@@ -263,13 +280,25 @@ mod tests {
         let bytes = safetensors::serialize(none, Some(metadata)).unwrap();
         std::fs::write(checkpoint_file(dir.path()), bytes).unwrap();
         let message = error(&[&waiting, "read line; sleep 1; kill -9 $$"]);
-        assert!(message.starts_with("rank 1 is lost (signal: 9"), "{message}");
+        assert!(message.starts_with("rank 1 has ended (signal: 9"), "{message}");
         assert!(
             message.ends_with("the checkpoint of step 120 stays, and the same command goes on from it"),
             "{message}"
         );
         let message = error(&["exit 1", "exec sleep 300"]);
-        assert_eq!(message, "rank 0 is lost (exit status: 1), so all are ended; training had not begun");
+        assert_eq!(message, "rank 0 has ended (exit status: 1), and so all have; training had not begun");
+    }
+
+    #[test]
+    fn what_a_rank_that_fails_has_written_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("run.json"), "{}").unwrap();
+        let first = format!("echo swish-begun {}; seq 1 3000; exit 1", dir.path().display());
+        let (done, lines, _) = run(&[&first, "exec sleep 300"], 100);
+        assert_eq!(lines.len(), 3000);
+        let message = done.unwrap_err().to_string();
+        let expected = "rank 0 has ended (exit status: 1), and so all have; the run is over and has its record";
+        assert_eq!(message, expected);
     }
 
     #[test]

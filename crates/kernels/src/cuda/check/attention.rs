@@ -32,8 +32,10 @@ fn queries<D: Device, E: Stored>(check: &mut Check<'_, D>) -> Result<(), D::Erro
         let (q, kv, mut places) = (check.slice(&q)?, check.slice(&kv)?, Places::new(check.device)?);
         places.set(check.device, &lists)?;
         let mut ys = Slice::<D, E>::new(check.device, want.len())?;
-        let (device, scratch) = (check.device, &mut check.scratch);
-        single(device, scratch, [heads, size, stride], q.view(), kv.view(), &places, ys.view_mut())?;
+        let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+        let mut weights = Slice::new(check.device, count * heads * longest)?;
+        let (device, weights) = (check.device, weights.view_mut());
+        single(device, [heads, size, stride], q.view(), kv.view(), &places, weights, ys.view_mut())?;
         let case = format!("{count} queries, {heads} heads of {size}, {rows} rows");
         // In bf16 a weight may be rounded to the one number or the other.
         let tolerance = if E::BF16 { 0.02 } else { 1e-5 };

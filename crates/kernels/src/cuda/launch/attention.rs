@@ -1,7 +1,7 @@
 //! Softmax of attention scores with a mask, in between two products; attention of single queries as a whole.
 
 use super::{Grid, Stored, Subject, args, fits, int, rows_of, run, source};
-use crate::cuda::device::{Device, Misfit, Scratch, Slice, View, ViewMut};
+use crate::cuda::device::{Device, Misfit, Slice, View, ViewMut};
 
 /// Sizes and mask of the scores (batch, heads, queries, keys).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,17 +106,18 @@ impl<D: Device> Places<D> {
 }
 
 /// Attention of single queries, each to rows that are named. The queries are the first `heads * size` of `stride` channels in rows; `kv`
-/// is (rows, 2 * heads * size), keys, then values; `ys` is (queries, heads * size). A query that sees nothing gets zeros.
+/// is (rows, 2 * heads * size), keys, then values; `ys` is (queries, heads * size). A query that sees nothing gets zeros. `weights` is for
+/// results in between, (queries, heads, longest list) at least.
 ///
 /// # Errors
 /// Lengths that disagree, a place beyond `kv`, and the device's.
 pub fn single<D: Device, E: Stored>(
     device: &D,
-    scratch: &mut Scratch<D>,
     [heads, size, stride]: [usize; 3],
     q: View<'_, D, E>,
     kv: View<'_, D, E>,
     places: &Places<D>,
+    weights: ViewMut<'_, D, f32>,
     ys: ViewMut<'_, D, E>,
 ) -> Result<(), D::Error> {
     const NAME: &str = "attention_single";
@@ -129,7 +130,9 @@ pub fn single<D: Device, E: Stored>(
         let expected = "at least the heads' channels, and a row of keys and values";
         return Err(Misfit::Value { function: NAME, what: "a query", value, expected }.into());
     }
-    let weights = scratch.get::<f32>(device, queries * heads * most)?;
+    if weights.len() < queries * heads * most {
+        fits(NAME, "weights", weights.len(), queries * heads * most)?;
+    }
     let (lists, seen) = (places.words.view().range(0..queries * most), places.words.view());
     let seen = seen.range(queries * most..queries * (most + 1));
     let (blocks, scale) = (Grid::blocks(NAME, queries * heads)?, (size as f32).sqrt().recip());
