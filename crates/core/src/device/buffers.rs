@@ -66,11 +66,6 @@ impl<D: Device> Beside<D> {
     }
 }
 
-/// Where the pass drops.
-pub(super) fn dropout_seed(pass: &Pass) -> Option<u64> {
-    pass.dropout_seed.filter(|_| pass.train)
-}
-
 /// Sentences of a batch of pairs.
 pub(super) struct Sentences<D: Device> {
     pub(super) src: Tokens<D>,
@@ -200,7 +195,7 @@ impl<D: Device, E: Stored> Ready<D, E> {
 
     /// Brings what a pass has numbers for: its seed and, where there are losses, what their sums are divided by.
     pub(super) fn begin(&mut self, device: &D, pass: &Pass, count: Option<usize>) -> Result<(), D::Error> {
-        if let Some(seed) = dropout_seed(pass) {
+        if let Some(seed) = pass.drops() {
             self.seed.view_mut().write(device, &[seed])?;
         }
         count.map_or(Ok(()), |count| self.count.view_mut().write(device, &[count as f32]))

@@ -1,6 +1,6 @@
 //! A pass through a network on a device: every operator forward, and back.
 
-use super::buffers::{Beside, Buffers, Ready, dropout_seed};
+use super::buffers::{Beside, Buffers, Ready};
 use super::network::DeviceNetwork;
 use super::norm::Tables;
 use super::placement::is_depthwise;
@@ -311,7 +311,7 @@ fn copy<D: Device, T: Stored>(
 
 /// The seed of the masks of one place of the network, where the pass drops.
 pub(super) fn mask<'a, D: Device, E: Stored>(ready: &'a Ready<D, E>, pass: &Pass, site: u64) -> Option<Seed<'a, D>> {
-    dropout_seed(pass).map(|_| Seed { base: ready.seed.view(), site })
+    pass.drops().map(|_| Seed { base: ready.seed.view(), site })
 }
 
 /// Dropout of a map.

@@ -42,7 +42,7 @@ impl<D: Device> Recorded<D> {
     ) -> Result<(), D::Error> {
         let mut arguments = Arguments {
             moves: device.moves().get(),
-            drops: pass.dropout_seed.is_some(),
+            drops: pass.drops().is_some(),
             norm_momentum: pass.norm_momentum,
             norm_eps: pass.norm_eps,
             heads: heads.to_vec(),

@@ -57,4 +57,9 @@ impl Pass {
     pub fn eval() -> Self {
         Self { train: false, ..Self::train() }
     }
+
+    /// The seed of dropout, where the pass drops.
+    pub(crate) fn drops(&self) -> Option<u64> {
+        self.dropout_seed.filter(|_| self.train)
+    }
 }

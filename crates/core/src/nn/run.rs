@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
 
     /// Dropout with probability `p` at one place of the network, where the pass trains and has a seed.
     pub(crate) fn dropout(&self, p: f64, site: u64) -> Option<Dropout> {
-        let seed = self.pass.dropout_seed.filter(|_| self.pass.train && p > 0.0)?;
+        let seed = self.pass.drops().filter(|_| p > 0.0)?;
         Some(Dropout { p, seed: rng::at(seed, site) })
     }
 
