@@ -46,7 +46,7 @@ fn on_device<'a>(cell: &'a Cell, data: &Data, host: &Rc<Host>) -> Session<'a> {
 
 #[test]
 fn a_device_learns_what_the_cpu_learns() {
-    let (Some(host), data) = (host(), data()) else { return };
+    let (Some(host), data) = (host(), data(40)) else { return };
     for cell in cells() {
         let rule = cell.recipe.optimizer.rule;
         let (mut there, mut here) = (on_device(&cell, &data, &host), Session::new(&cell, &data, Compute::Cpu).unwrap());
@@ -77,7 +77,7 @@ fn a_device_learns_what_the_cpu_learns() {
 
 #[test]
 fn checkpoints_go_from_device_to_device() {
-    let (Some(host), data, dir) = (host(), data(), tempfile::tempdir().unwrap()) else { return };
+    let (Some(host), data, dir) = (host(), data(40), tempfile::tempdir().unwrap()) else { return };
     let file = dir.path().join("checkpoint.safetensors");
     for cell in cells() {
         let rule = cell.recipe.optimizer.rule;
@@ -105,7 +105,7 @@ fn checkpoints_go_from_device_to_device() {
 
 #[test]
 fn a_loss_that_is_not_finite_leaves_the_weights() {
-    let (Some(host), data) = (host(), data()) else { return };
+    let (Some(host), data) = (host(), data(40)) else { return };
     let sgd = optimizer(Rule::Sgd { momentum: 0.0, nesterov: false }, DecayOn::All, None);
     let cell = cell(sgd, |mut recipe| {
         recipe.schedule.lr = 1e30;
@@ -181,7 +181,7 @@ fn a_device_learns_to_translate_as_the_cpu_does() {
 
 #[test]
 fn a_gpu_that_is_not_there_is_an_error() {
-    let (data, [cell, ..], text) = (data(), cells(), translation_cell());
+    let (data, [cell, ..], text) = (data(40), cells(), translation_cell());
     // A thousand GPUs no machine has, so this holds in a build with CUDA too.
     let images = Session::new(&cell, &data, Compute::Cuda(1000)).err().unwrap().to_string();
     let sentences = TranslationSession::new(&text, &phrases(&text.recipe), Compute::Cuda(1000)).err().unwrap();

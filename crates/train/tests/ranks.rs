@@ -125,7 +125,7 @@ fn sgd() -> OptimizerConfig {
 
 #[test]
 fn two_devices_learn_what_one_learns_from_both_batches() {
-    let (Some(host), data) = (host(), data()) else { return };
+    let (Some(host), data) = (host(), data(40)) else { return };
     let clipped = optimizer(Rule::Sgd { momentum: 0.9, nesterov: false }, DecayOn::Weights, Some(0.5));
     let rms_prop = optimizer(Rule::RmsProp { decay: 0.9, momentum: 0.9, epsilon: 1.0 }, DecayOn::All, Some(1.0));
     let rich = |recipe| Recipe {
@@ -170,7 +170,7 @@ fn two_devices_learn_what_one_learns_from_both_batches() {
 
 #[test]
 fn a_run_goes_on_with_another_number_of_devices() {
-    let (Some(host), data, dir) = (host(), data(), tempfile::tempdir().unwrap()) else { return };
+    let (Some(host), data, dir) = (host(), data(40), tempfile::tempdir().unwrap()) else { return };
     let file = dir.path().join("checkpoint.safetensors");
     let cell = of(sgd(), 3, |recipe| recipe);
     let mut whole = session(&cell, &data, &host, 1).unwrap();
@@ -221,7 +221,7 @@ fn text_session<'a>(
 
 #[test]
 fn a_lost_device_is_an_error_and_no_end_of_waiting() {
-    let data = data();
+    let data = data(40);
     let (cell, start) = (of(sgd(), 2, |recipe| recipe), Instant::now());
     let found = on_ranks(2, |rank, host| {
         let mut session = session(&cell, &data, host, 500).unwrap();
@@ -268,7 +268,7 @@ fn a_loss_of_one_device_that_is_not_finite_stops_all() {
 
 #[test]
 fn batches_that_cannot_be_shared_out_are_refused() {
-    let data = data();
+    let data = data(40);
     let cell = of(sgd(), 3, |recipe| recipe);
     let found = on_ranks(2, |_, host| session(&cell, &data, host, 1).err().unwrap().to_string());
     for error in found.into_iter().flatten() {
@@ -278,7 +278,7 @@ fn batches_that_cannot_be_shared_out_are_refused() {
 
 #[test]
 fn those_that_are_not_the_first_write_nothing() {
-    let (dir, data) = (tempfile::tempdir().unwrap(), data());
+    let (dir, data) = (tempfile::tempdir().unwrap(), data(40));
     let options = RunOptions {
         store: RunStore::new(dir.path()),
         experiment: "test".into(),

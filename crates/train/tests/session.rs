@@ -1,14 +1,13 @@
 //! What a recipe says reaches the training step: label smoothing, replicas, averages; and all of it survives a checkpoint.
 
+use crate::common::data;
 use candle_core::{DType, Device, Tensor};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use swish_core::models::{self, Net};
 use swish_core::nn::{Compute, LossConfig, Pass, weights};
-use swish_data::{Batches, Data, DataSource, Dataset, Images, LoadedData};
-use swish_kernels::rng::Rng;
+use swish_data::{Batches, Dataset};
 use swish_record::{Profile, RunStore, metrics};
 use swish_train::cell::{Cell, Precision};
 use swish_train::checkpoint::{self, Standing};
@@ -21,23 +20,6 @@ use swish_train::trainer::{RunOptions, run_cell, weights_file};
 use swish_train::{Recipe, Training};
 
 const MODEL: &str = "wrn-10-1";
-
-/// Images of noise, ten classes in turn.
-fn data(n: usize) -> Data {
-    let mut rng = Rng::new(5);
-    let pixels = (0..n * 32 * 32 * 3).map(|_| rng.below(256) as u8).collect();
-    let labels = (0..n).map(|i| (i % 10) as u16).collect();
-    let images = Arc::new(Images { pixels, labels, h: 32, w: 32, classes: 10 });
-    Data::from(LoadedData {
-        dataset: Dataset::Cifar10,
-        train: images.clone(),
-        test: images,
-        source: DataSource::Embedded,
-        version: "noise".into(),
-        note: String::new(),
-        class_names: Vec::new(),
-    })
-}
 
 /// RMSProp with decay and clipping, two batches a step, averages, label smoothing.
 fn recipe() -> Recipe {

@@ -1,13 +1,12 @@
 //! Training of translation: what a recipe says reaches the step, all of it survives a checkpoint, and other tokenizers are refused.
 
+use crate::common::corpus;
 use candle_core::{Device, Tensor};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use swish_core::models::transformer::{Beam, Transformer};
 use swish_core::nn::{Compute, Pass};
-use swish_data::text::{self, Bitext, Corpus, TextOptions};
-use swish_data::{DataChoice, DataOptions};
 use swish_kernels::rng;
 use swish_record::{Profile, RunStore, metrics};
 use swish_train::cell::{Cell, Precision};
@@ -19,23 +18,12 @@ use swish_train::trainer::{RunOptions, run_cell, weights_file};
 use swish_train::translation::{TOKENIZER_FILE, TextData, TranslationSession, Translator};
 use swish_train::{Training, TranslationRecipe};
 
-/// Some of the program's phrases, and a few of them to evaluate on.
-fn corpus() -> Corpus {
-    let data =
-        DataOptions { choice: DataChoice::Embedded, dir: None, cache: std::env::temp_dir(), require_real: false };
-    let mut corpus = text::load(&TextOptions::new(data)).unwrap();
-    let some = |set: &Bitext, n: usize| Bitext::new(&set.name, set.pairs().take(n));
-    corpus.train = corpus.train.iter().map(|set| some(set, 300)).collect();
-    corpus.eval = corpus.eval.iter().map(|set| some(set, 6)).collect();
-    corpus
-}
-
 fn recipe() -> TranslationRecipe {
     translation(Profile::Smoke, Depth::Six)
 }
 
 fn data(recipe: &TranslationRecipe) -> TextData {
-    TextData::prepare(Arc::new(corpus()), recipe, None).unwrap()
+    TextData::prepare(Arc::new(corpus(300, 6)), recipe, None).unwrap()
 }
 
 fn cell(recipe: TranslationRecipe) -> Cell<TranslationRecipe> {
@@ -107,7 +95,7 @@ fn a_checkpoint_brings_every_bit_back_and_one_of_another_tokenizer_is_refused() 
     assert!(bits(&whole) == bits(&second), "gone on");
 
     let other = Cell { recipe: TranslationRecipe { vocab: 310, ..recipe() }, ..cell.clone() };
-    let other_data = TextData::prepare(Arc::new(corpus()), &other.recipe, None).unwrap();
+    let other_data = TextData::prepare(Arc::new(corpus(300, 6)), &other.recipe, None).unwrap();
     let mut session = TranslationSession::new(&other, &other_data, Compute::Cpu).unwrap();
     let message = checkpoint::load(&file, "a", &mut session).unwrap_err().to_string();
     assert!(message.contains("another tokenizer") && message.contains("checkpoint.safetensors"), "{message}");
@@ -158,7 +146,8 @@ fn a_run_leaves_its_scores_tokenizer_samples_and_the_weights_that_were_evaluated
     let alone = translator.translate([lines[1]].into_iter(), &beam).unwrap();
     assert_eq!((all[0].as_str(), &all[2]), ("", &alone[0]));
 
-    let other = TextData::prepare(Arc::new(corpus()), &TranslationRecipe { vocab: 310, ..recipe() }, None).unwrap();
+    let other =
+        TextData::prepare(Arc::new(corpus(300, 6)), &TranslationRecipe { vocab: 310, ..recipe() }, None).unwrap();
     let elsewhere = dir.path().join("other").join(TOKENIZER_FILE);
     other.tokenizer.save(&elsewhere).unwrap();
     let message = open(Some(&elsewhere)).err().unwrap().to_string();

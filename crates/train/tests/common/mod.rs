@@ -1,11 +1,10 @@
-//! What the tests of learning on devices share.
-#![allow(clippy::unwrap_used, dead_code, reason = "each test uses its part")]
+//! What the tests of learning share.
 
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use swish_core::models;
-use swish_data::text::{self, Bitext, TextOptions};
+use swish_data::text::{self, Bitext, Corpus, TextOptions};
 use swish_data::{Data, DataChoice, DataOptions, DataSource, Dataset, Images, LoadedData};
 use swish_emulation::Host;
 use swish_kernels::rng::Rng;
@@ -23,10 +22,9 @@ pub fn host() -> Option<Rc<Host>> {
     Host::new(Path::new(env!("CARGO_TARGET_TMPDIR"))).map(Rc::new)
 }
 
-/// Images of noise, ten classes in turn.
-pub fn data() -> Data {
+/// So many images of noise, ten classes in turn.
+pub fn data(n: usize) -> Data {
     let mut rng = Rng::new(5);
-    let n = 40;
     let pixels = (0..n * 32 * 32 * 3).map(|_| rng.below(256) as u8).collect();
     let labels = (0..n).map(|i| (i % 10) as u16).collect();
     let images = Arc::new(Images { pixels, labels, h: 32, w: 32, classes: 10 });
@@ -63,15 +61,20 @@ pub fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f32) 
     assert!(worst <= tolerance * largest, "{what}: {worst} off, the largest is {largest}");
 }
 
-/// Some of the program's phrases.
-pub fn phrases(recipe: &TranslationRecipe) -> TextData {
+/// So many of the program's phrases to train on, and of each set to evaluate on.
+pub fn corpus(train: usize, eval: usize) -> Corpus {
     let data =
         DataOptions { choice: DataChoice::Embedded, dir: None, cache: std::env::temp_dir(), require_real: false };
     let mut corpus = text::load(&TextOptions::new(data)).unwrap();
     let some = |set: &Bitext, n: usize| Bitext::new(&set.name, set.pairs().take(n));
-    corpus.train = corpus.train.iter().map(|set| some(set, 200)).collect();
-    corpus.eval = corpus.eval.iter().map(|set| some(set, 3)).collect();
-    TextData::prepare(Arc::new(corpus), recipe, None).unwrap()
+    corpus.train = corpus.train.iter().map(|set| some(set, train)).collect();
+    corpus.eval = corpus.eval.iter().map(|set| some(set, eval)).collect();
+    corpus
+}
+
+/// Some of the phrases as a recipe takes them.
+pub fn phrases(recipe: &TranslationRecipe) -> TextData {
+    TextData::prepare(Arc::new(corpus(200, 3)), recipe, None).unwrap()
 }
 
 /// Two batches a step, and averages of checkpoints two steps apart.
