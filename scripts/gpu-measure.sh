@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Speed of training steps beside PyTorch's, a child network trained, and several at once, on a GPU. Every stage leaves what it has measured.
+# On a GPU: norms with activations beside a plain copy; training steps beside PyTorch's, and on several GPUs; a child network trained, and
+# several at once. Every stage leaves what it has measured.
 #
 #   scripts/gpu-measure.sh BINARY OUT [DATA]    BINARY: target/release/swish of `make build-cuda`; OUT: a folder; DATA: one with CIFAR-10
 #
 # Needs bash, coreutils, python3 (with PyTorch for its times) and bench/ beside this folder. DEVICE=cuda:0, or cpu for a try-out;
-# MODELS, BATCH=128, ROUNDS=3, STEPS=20 and BUDGET=240 seconds of speed; CHILD_STEPS=10000 of the child; CHILDREN="1 4 8" at once, of
-# SHORT_STEPS=2500. Writes speed.jsonl and speed.csv, learning.json, children.csv, summary of all in measured.txt.
+# MODELS, BATCH=128, ROUNDS=3, STEPS=20 and BUDGET=240 seconds of speed; RANKS_MODELS on several GPUs; CHILD_STEPS=10000 of the child;
+# CHILDREN="1 4 8" at once, of SHORT_STEPS=2500. Writes bandwidth.csv, speed.jsonl and speed.csv, ranks_speed.csv, learning.json,
+# children.csv, summary of all in measured.txt.
 set -uo pipefail
 
-usage() { sed -n '4,8s/^# *//p' "$0" >&2; exit 2; }
+usage() { sed -n '5,10s/^# *//p' "$0" >&2; exit 2; }
 [ $# -ge 2 ] && [ $# -le 3 ] || usage
 binary=$1 out=$2 data=${3:-}
 [ -x "$binary" ] || { echo "$binary: no such program; make build-cuda makes it" >&2; exit 2; }
@@ -16,11 +18,19 @@ bench=$(cd "$(dirname "$0")/../bench" && pwd) || exit 2
 mkdir -p "$out" || exit 2
 device=${DEVICE:-cuda:0}
 models=${MODELS:-resnet20 resnet164 mobilenet_v1_same inception_v3_tfpool wrn28_10 densenet100_12_bc}
+ranks_models=${RANKS_MODELS:-resnet164 wrn28_10}
 batch=${BATCH:-128} rounds=${ROUNDS:-3} steps=${STEPS:-20} budget=${BUDGET:-240}
 child_steps=${CHILD_STEPS:-10000} children=${CHILDREN:-1 4 8} short_steps=${SHORT_STEPS:-2500}
 modes="eager compile_channels_last max_autotune"
 summary=$out/measured.txt
 { date -u +%FT%TZ; sha256sum "$binary"; "$binary" gpu 2>&1; } >"$summary"
+
+case $device in
+    cuda:*)
+        timeout 120 "$binary" gpu bandwidth --device "${device#cuda:}" --out "$out/bandwidth.csv" 2>&1 | tee -a "$summary"
+        ;;
+    *) echo "$device is no GPU: nothing was compared with its copy" | tee -a "$summary" ;;
+esac
 
 if ! python3 -c 'import torch' 2>/dev/null; then
     echo "python3 has no PyTorch: ours is timed alone" | tee -a "$summary"
@@ -71,6 +81,26 @@ with open(f"{out}/speed.csv", "w", newline="") as file:
             writer.writerow([model, batch, "bf16", name, len(programs[name]), ms, ratio])
             print(f"{model}, batch {batch}, bf16: {name} {ms:.3f} ms" + (f", {ratio:.2f} of ours" if ratio else ""))
 P
+
+# One batch a GPU, so that as many images as GPUs are there in the time of one.
+gpus=$(grep -c '^cuda:' "$summary")
+if [ "$gpus" -ge 2 ]; then
+    echo "model,gpus,batch,ms_median,images_per_second,of_as_many_alone" >"$out/ranks_speed.csv"
+    for model in $ranks_models; do
+        alone=
+        for n in $(seq "$gpus"); do
+            step=$(line 120 "$binary" bench step --model "$model" --activation swish --batch $((n * batch)) --precision bf16 \
+                --steps "$steps" --devices "$(seq -s , 0 $((n - 1)))")
+            ms=$(echo "$step" | grep -o '"ms_median":[0-9.]*' | cut -d : -f 2)
+            [ -n "$ms" ] || { echo "$model on $n GPUs: $step" | tee -a "$summary"; continue; }
+            [ "$n" -gt 1 ] || alone=$ms
+            awk -v m="$model" -v n="$n" -v b=$((n * batch)) -v ms="$ms" -v alone="${alone:-nan}" 'BEGIN {
+                printf "%s,%d,%d,%s,%.0f,%.3f\n", m, n, b, ms, b * 1000 / ms, alone / ms }' | tee -a "$out/ranks_speed.csv" "$summary"
+        done
+    done
+else
+    echo "there are not two GPUs, so none were timed together" | tee -a "$summary"
+fi
 
 if [ -z "$data" ]; then
     echo "no DATA: nothing was trained" | tee -a "$summary"

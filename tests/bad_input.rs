@@ -75,6 +75,15 @@ fn gpus_that_cannot_train_together() {
     fails_with(&["--devices", "0,1", "--replicas", "3"], &["--replicas 3", "multiple of the 2"]);
     fails_with(&["--devices", "0,cpu"], &["cpu", "number of a GPU"]);
     fails_with(&["--devices", "0,1", "--device", "cuda:0"], &["--device"]);
+    let times = |flags: &[&str], words: &[&str]| {
+        fails(
+            swish().args(["bench", "step", "--model", "resnet20", "--batch", "8", "--steps", "1"]).args(flags),
+            words,
+        );
+    };
+    times(&["--devices", "1000,cuda:1001"], &words);
+    times(&["--devices", "0,0"], &["cuda:0", "twice"]);
+    times(&["--devices", "0,1,2"], &["--batch 8", "3"]);
 }
 
 #[test]

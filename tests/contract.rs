@@ -262,6 +262,16 @@ fn gpu_is_listed_or_named_as_missing() {
         true => assert!(text.contains("cuda:0") && text.contains("compute capability"), "{text}"),
         false => assert!(error.contains("no GPU") || error.contains("driver"), "{error}"),
     }
-    let help = swish().args(["gpu", "check", "--help"]).output().unwrap();
-    assert!(String::from_utf8_lossy(&help.stdout).contains("Example"));
+    for what in ["check", "bandwidth"] {
+        let help = swish().args(["gpu", what, "--help"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&help.stdout).contains("Example"), "{what}");
+    }
+    if cfg!(not(feature = "cuda")) {
+        let out = swish().args(["gpu", "bandwidth", "--shapes", "64x16,32x8"]).output().unwrap();
+        let (text, error) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(text.contains("nothing was run") && text.contains("2 shapes"), "{text}");
+        assert!(!out.status.success() && error.contains("CPU build"), "{error}");
+    }
+    let out = swish().args(["gpu", "bandwidth", "--shapes", "64"]).output().unwrap();
+    assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("such as 131072x16"));
 }

@@ -232,10 +232,29 @@ impl Device for Host {
         Ok(())
     }
 
+    /// Nothing is done later here.
+    fn wait(&self) -> Result<(), HostError> {
+        self.not_recorded("the device is waited for")
+    }
+
     fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), HostError> {
         let buffer = buffer.clone();
         self.act(move |_| {
             buffer.borrow_mut()[at..at + len].fill(0);
+            Ok(())
+        })
+    }
+
+    fn copy(
+        &self,
+        (from, from_at): (&Memory, usize),
+        (to, to_at): (&Memory, usize),
+        len: usize,
+    ) -> Result<(), HostError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.act(move |_| {
+            let bytes = from.borrow()[from_at..from_at + len].to_vec();
+            to.borrow_mut()[to_at..to_at + len].copy_from_slice(&bytes);
             Ok(())
         })
     }

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use swish_emulation::{Host, HostError};
+use swish_kernels::act::{Binary, Op, Program, Unary};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
+use swish_kernels::cuda::bandwidth::{self, Timed};
 use swish_kernels::cuda::check::{Row, run, run_libraries};
 use swish_kernels::cuda::launch::dropout::{Masks, Seed};
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
-use swish_kernels::cuda::{Engine, Matrices, Precision, Scratch, Slice, Subject};
+use swish_kernels::cuda::{ActSource, Engine, Matrices, Precision, Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
 
 fn host() -> Option<Host> {
@@ -61,6 +63,27 @@ subjects! {
 fn libraries() {
     let Some(host) = host() else { return };
     check_rows("libraries", &run_libraries(&host).unwrap());
+}
+
+/// Every function is timed in the form that passes launch it in, and charged for its maps.
+#[test]
+fn bandwidth_is_timed() {
+    let Some(host) = host() else { return };
+    let swish = vec![Op::X, Op::X, Op::Unary(Unary::Sigmoid, 1), Op::Binary(Binary::Mul, 0, 2)];
+    let act = ActSource::new(&Program::new(swish, 0).unwrap());
+    let timed = Timed { rows: 40, channels: 16, rounds: 3, seconds: 0.0 };
+    let rows = bandwidth::run(&host, &act, timed).unwrap();
+    for (rows, (element, size)) in rows.chunks(8).zip([("bf16", 2), ("f32", 4)]) {
+        let maps: Vec<usize> = rows.iter().map(|row| row.bytes / (40 * 16 * size)).collect();
+        assert_eq!(maps, [2, 2, 3, 1, 2, 3, 5, 8]);
+        assert!(rows.iter().all(|row| row.element == element));
+        assert_eq!((rows[0].function, rows[0].share), ("copy", 1.0));
+    }
+    assert!(rows.iter().all(|row| row.seconds > 0.0 && row.share > 0.0 && row.share.is_finite()));
+    // One call is recorded, and started for each round.
+    assert_eq!(host.replays(), 3 * rows.len() as u64);
+    let error = bandwidth::run(&host, &act, Timed { rounds: 0, ..timed }).unwrap_err().to_string();
+    assert!(error.contains("40 x 16 in 0 rounds; expected rows, channels and a round"), "{error}");
 }
 
 /// Wrong arguments are named before anything runs.

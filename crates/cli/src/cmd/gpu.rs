@@ -1,13 +1,15 @@
-//! `swish gpu`: which GPUs there are, and whether the CUDA kernels give what the CPU's do.
+//! `swish gpu`: which GPUs there are, whether the CUDA kernels give what the CPU's do, and how fast they are.
+
+mod bandwidth;
 
 use crate::args::say;
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// List the GPUs and CUDA's libraries, or say why there are none; compare the kernels with the CPU's
+/// List the GPUs and CUDA's libraries, or say why there are none; compare the kernels with the CPU's, or with a plain copy
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  swish gpu\n  swish gpu check --device 0 --out gpu.csv\n\nNeeds a build with CUDA: make build-cuda"
+    after_help = "Examples:\n  swish gpu\n  swish gpu check --device 0 --out gpu.csv\n  swish gpu bandwidth --out bandwidth.csv\n\nNeeds a build with CUDA: make build-cuda"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -17,6 +19,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum What {
     Check(CheckArgs),
+    Bandwidth(bandwidth::Args),
 }
 
 /// Run every kernel and whole networks on a GPU and compare the results with the CPU's; one CSV row a comparison
@@ -39,13 +42,14 @@ pub fn run(args: Args) -> Result<()> {
     match args.what {
         None => device::list(),
         Some(What::Check(args)) => device::check(&args),
+        Some(What::Bandwidth(args)) => bandwidth::run(&args),
     }
 }
 
 /// Without CUDA there is nothing to ask.
 #[cfg(not(feature = "cuda"))]
 mod device {
-    use super::{CheckArgs, Result, say};
+    use super::{CheckArgs, Path, Result, say};
     use anyhow::bail;
 
     pub fn list() -> Result<()> {
@@ -54,15 +58,24 @@ mod device {
 
     pub fn check(args: &CheckArgs) -> Result<()> {
         let CheckArgs { device, only, out } = args;
-        let out = out.as_ref().map_or("standard output".into(), |out| out.display().to_string());
-        say(format_args!("nothing was run: GPU {device}, {}, to {out}", only.as_deref().unwrap_or("all kernels")))?;
+        let (only, out) = (only.as_deref().unwrap_or("all kernels"), place(out.as_deref()));
+        nothing(&format!("GPU {device}, {only}, to {out}"))
+    }
+
+    /// Says what would have been run.
+    pub fn nothing(what: &str) -> Result<()> {
+        say(format_args!("nothing was run: {what}"))?;
         list()
+    }
+
+    pub fn place(out: Option<&Path>) -> String {
+        out.map_or("standard output".into(), |out| out.display().to_string())
     }
 }
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{CheckArgs, Result, say};
+    use super::{CheckArgs, Path, Result, say};
     use anyhow::{Context, bail};
     use std::fs::File;
     use std::io::{Write, stdout};
@@ -120,6 +133,15 @@ mod device {
         Ok(())
     }
 
+    /// CSV to a file, or to standard output.
+    pub fn writer(out: Option<&Path>) -> Result<csv::Writer<Box<dyn Write>>> {
+        let to: Box<dyn Write> = match out {
+            Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
+            None => Box::new(stdout()),
+        };
+        Ok(csv::Writer::from_writer(to))
+    }
+
     pub fn check(args: &CheckArgs) -> Result<()> {
         let subjects: Vec<Checked> = match args.only.as_deref() {
             None => Checked::all().collect(),
@@ -129,11 +151,7 @@ mod device {
             }
         };
         let gpu = Rc::new(Gpu::new(args.device)?);
-        let to: Box<dyn Write> = match &args.out {
-            Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
-            None => Box::new(stdout()),
-        };
-        let mut csv = csv::Writer::from_writer(to);
+        let mut csv = writer(args.out.as_deref())?;
         csv.write_record(["subject", "function", "case", "element", "numbers", "error", "tolerance", "passed"])?;
         let (mut wrong, mut count) = (0, 0);
         for subject in subjects {

@@ -1,4 +1,4 @@
-//! One file a command.
+//! One file a command; `ranks` is what those that train have in common.
 
 pub mod activation;
 pub mod bench;
@@ -9,6 +9,7 @@ pub mod export;
 pub mod forward;
 pub mod gpu;
 pub mod models;
+pub mod ranks;
 pub mod report;
 pub mod search;
 pub mod space;

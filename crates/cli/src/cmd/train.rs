@@ -1,18 +1,14 @@
 //! `swish train`: one cell under the plain recipe of its kind of model.
 
-mod ranks;
-
-use crate::args::{AnyModel, ComputeArgs, DataArgs, TextSets, distinct, gpu, refuse, say};
-use anyhow::{Context, Result, bail};
+use super::ranks::{self, TrainOn};
+use crate::args::{AnyModel, DataArgs, TextSets, refuse, say};
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use swish_core::device::{Seat, find_gpus};
 use swish_core::models::ModelInfo;
 use swish_core::models::transformer::TransformerInfo;
-use swish_core::nn::Compute;
 use swish_data::DataOptions;
-use swish_kernels::cuda::Rank;
 use swish_record::{Profile, RunStore};
 use swish_train::cell::{Cell, Precision};
 use swish_train::jobs::with_threads;
@@ -44,13 +40,6 @@ pub struct Args {
     /// Batches a step, whose gradients are averaged, each with BatchNorm statistics of its own [default: 1]
     #[arg(long)]
     replicas: Option<u64>,
-    /// GPUs that train together, such as 0,1: they share out the batches of a step, --replicas being a multiple of their number; without
-    /// --replicas the batch is cut into a part for each, which is a batch of its own. --threads are those of each process
-    #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "N,N,..", conflicts_with_all = ["device", "export"])]
-    devices: Vec<usize>,
-    /// Which of the GPUs' processes this is; `ranks` gives it
-    #[arg(long, hide = true, requires = "devices")]
-    rank: Option<usize>,
     /// Base learning rate of the cosine schedule, or for Transformers what Vaswani's rates are multiplied with [default: 0.1; 0.5]
     #[arg(long)]
     lr: Option<f64>,
@@ -91,7 +80,7 @@ pub struct Args {
     #[command(flatten)]
     text: TextArgs,
     #[command(flatten)]
-    compute: ComputeArgs,
+    on: TrainOn,
 }
 
 /// What only Transformers have.
@@ -114,52 +103,17 @@ struct TextArgs {
     average: Option<usize>,
     /// Transformers: train nothing, but write to this folder what another program needs to train the same run: recipe, tokenizer, first
     /// weights, batches, evaluation sets
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "devices")]
     export: Option<PathBuf>,
 }
 
-impl Args {
-    /// Batches a step, and examples of each.
-    fn batches(&self, batch: usize) -> Result<(u64, usize)> {
-        let gpus = self.devices.len().max(1);
-        match self.replicas {
-            Some(replicas) if replicas.is_multiple_of(gpus as u64) => Ok((replicas, batch)),
-            Some(replicas) => {
-                bail!("--replicas {replicas}: expected a multiple of the {gpus} of --devices, which share them")
-            }
-            None if batch.is_multiple_of(gpus) => Ok((gpus as u64, batch / gpus)),
-            None => bail!("--batch {batch}: expected a multiple of the {gpus} of --devices, or --replicas"),
-        }
-    }
-
-    /// Whether the work is that of other processes. They find the data fetched and prepared; a record needs none of them.
-    fn launches<R: Task>(&self, cell: &Cell<R>, data: &R::Data) -> Result<bool> {
-        Ok(self.devices.len() > 1
-            && self.rank.is_none()
-            && RunStore::new(&self.results).read(&cell.id(data))?.is_none())
-    }
-
-    /// Which of several processes this is, and its GPU.
-    fn seat(&self) -> Result<Seat> {
-        let Some(number) = self.rank else {
-            let one = self.devices.first().map_or(self.compute.device(), |gpu| Compute::Cuda(*gpu));
-            return Ok(one.into());
-        };
-        let gpu = self.devices.get(number).with_context(|| format!("--rank {number}: no such GPU among --devices"))?;
-        let member = ranks::member(Rank::new(number, self.devices.len())?)?;
-        Ok(Seat { compute: Compute::Cuda(*gpu), member: Some(member) })
-    }
-
-    /// Says what every rank would say, once.
-    fn note(&self, note: &str) {
-        if self.rank.is_none() {
-            eprintln!("{note}");
-        }
-    }
+/// Whether the work is that of other processes. They find the data fetched and prepared; a record needs none of them.
+fn launches<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<bool> {
+    Ok(args.on.launches() && RunStore::new(&args.results).read(&cell.id(data))?.is_none())
 }
 
 pub fn run(args: Args) -> Result<()> {
-    distinct(&args.devices)?;
+    args.on.distinct()?;
     match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => images(&args, info),
         AnyModel::Text(info) => translation(&args, info),
@@ -182,7 +136,7 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
     refuse(&text, "Transformers", info.name)?;
     let plain = recipes::plain(info, args.data.images()?, args.steps.unwrap_or(2000));
     let mut recipe = Recipe { ema_decay: args.ema_decay, ..plain };
-    (recipe.replicas, recipe.batch) = args.batches(args.batch.unwrap_or(recipe.batch))?;
+    (recipe.replicas, recipe.batch) = args.on.batches(args.replicas, args.batch.unwrap_or(recipe.batch))?;
     recipe.label_smoothing = args.label_smoothing.unwrap_or(recipe.label_smoothing);
     recipe.optimizer.rule = args.optimizer.unwrap_or(recipe.optimizer.rule);
     recipe.schedule.lr = args.lr.unwrap_or(recipe.schedule.lr);
@@ -191,12 +145,12 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
     recipe.log_every = recipe.log_every.min(recipe.eval_every);
     let cell = cell(args, recipe)?;
     // Before any data are fetched.
-    find_gpus(&args.devices)?;
+    args.on.found()?;
     let data = args.data.open()?;
-    args.note(data.note());
-    if args.launches(&cell, &data)? {
+    args.on.note(data.note());
+    if launches(args, &cell, &data)? {
         drop(data);
-        return ranks::launch(&args.devices);
+        return args.on.launch();
     }
     train(args, &cell, &data)
 }
@@ -204,7 +158,7 @@ fn images(args: &Args, info: &ModelInfo) -> Result<()> {
 fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
     refuse(&[("--ema-decay", args.ema_decay.is_some())], "models that take images (--average for others)", info.name)?;
     let mut recipe = recipes::plain_translation(info, args.steps.unwrap_or(6000));
-    (recipe.replicas, recipe.tokens) = args.batches(args.batch.unwrap_or(recipe.tokens))?;
+    (recipe.replicas, recipe.tokens) = args.on.batches(args.replicas, args.batch.unwrap_or(recipe.tokens))?;
     recipe.schedule.lr = args.lr.unwrap_or(recipe.schedule.lr);
     recipe.optimizer.rule = args.optimizer.unwrap_or(recipe.optimizer.rule);
     recipe.optimizer.weight_decay = args.weight_decay.unwrap_or(recipe.optimizer.weight_decay);
@@ -222,14 +176,14 @@ fn translation(args: &Args, info: &TransformerInfo) -> Result<()> {
         (_, average) => average,
     };
     let cell: Cell<TranslationRecipe> = cell(args, recipe)?;
-    find_gpus(&args.devices)?;
+    args.on.found()?;
     let corpus = args.data.open_text(&args.sets)?;
-    args.note(&corpus.note);
+    args.on.note(&corpus.note);
     let data = TextData::prepare(Arc::new(corpus), &cell.recipe, Some(&DataOptions::default_cache()))?;
-    args.note(&data.note());
-    if args.launches(&cell, &data)? {
+    args.on.note(&data.note());
+    if launches(args, &cell, &data)? {
         drop(data);
-        return ranks::launch(&args.devices);
+        return args.on.launch();
     }
     match &text.export {
         Some(dir) => Ok(export(&cell, &data, dir)?),
@@ -248,21 +202,25 @@ fn cell<R: Task>(args: &Args, recipe: R) -> Result<Cell<R>> {
     })
 }
 
+fn begun(dir: &Path) {
+    ranks::begun(Some(dir));
+}
+
 fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
     let Ok(checkpoint_every) = Duration::try_from_secs_f64(args.checkpoint_seconds) else {
         bail!("--checkpoint-seconds {}: expected a number of seconds, 0 or more", args.checkpoint_seconds)
     };
-    let seat = args.seat()?;
+    let seat = args.on.seat()?;
     let options = RunOptions {
         store: RunStore::new(&args.results),
         experiment: "train".into(),
         device: seat,
-        threads: args.compute.threads_of(args.devices.len()),
+        threads: args.on.threads(),
         checkpoint_every,
         keep_weights: true,
         tensorboard: args.tensorboard,
         progress: Progress::default(),
-        begun: seat.member.map(|_| ranks::begun as fn(&Path)),
+        begun: seat.member.map(|_| begun as fn(&Path)),
     };
     if seat.member.is_some_and(|member| !member.rank.is_first()) {
         return Ok(with_threads(options.threads, || follow(cell, data, &options))??);

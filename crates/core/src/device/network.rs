@@ -204,7 +204,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         };
         let (device, gradient) = (&*self.device, self.gradient.borrow());
         let done = match first {
-            true => layout::scaled(device, 1.0, gradient.view(), kept.view_mut()),
+            true => kept.view_mut().copy(device, gradient.view()),
             false => layout::add(device, gradient.view(), kept.view_mut()),
         };
         done.map_err(on_device)

@@ -35,11 +35,23 @@ pub trait Device: Sized {
     /// The device's; also those of kernels launched before.
     fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), Self::Error>;
 
+    /// Waits until all that was launched is done.
+    ///
+    /// # Errors
+    /// Those of what was launched.
+    fn wait(&self) -> Result<(), Self::Error>;
+
     /// Sets `len` bytes from `at` on to 0.
     ///
     /// # Errors
     /// The device's.
     fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), Self::Error>;
+
+    /// Copies `len` bytes from byte `from.1` of one piece of memory to byte `to.1` of another.
+    ///
+    /// # Errors
+    /// The device's.
+    fn copy(&self, from: (&Self::Buffer, usize), to: (&Self::Buffer, usize), len: usize) -> Result<(), Self::Error>;
 
     /// Starts a kernel.
     ///
@@ -50,8 +62,8 @@ pub trait Device: Sized {
     /// Launches that can be started together.
     type Recording;
 
-    /// Keeps what `run` launches instead of starting it. `run` may fill memory with zeros, but neither ask for any nor copy from or to the
-    /// host. `None` where the device cannot keep these launches.
+    /// Keeps what `run` launches instead of starting it. `run` may fill memory with zeros and copy it, but neither ask for any nor copy from
+    /// or to the host. `None` where the device cannot keep these launches.
     ///
     /// # Errors
     /// Those of `run`, and the device's.
@@ -318,6 +330,16 @@ impl<'a, D: Device, T: Word> ViewMut<'a, D, T> {
         // SAFETY: the bytes of `values`, which have no padding.
         let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) };
         device.write(bytes, self.0.buffer, self.0.start * size_of::<T>())
+    }
+
+    /// Copies other numbers of the device, as they are.
+    ///
+    /// # Errors
+    /// [`Misfit::Length`], and the device's.
+    pub fn copy(&mut self, device: &D, from: View<'_, D, T>) -> Result<(), D::Error> {
+        fits("copy", "the source", from.len, self.0.len)?;
+        let size = size_of::<T>();
+        device.copy((from.buffer, from.start * size), (self.0.buffer, self.0.start * size), from.len * size)
     }
 
     /// Sets all to 0.

@@ -17,10 +17,12 @@
 //! | [`ranks`] | several devices that learn together |
 //! | [`launch`] | the functions, by the names of the CPU's |
 //! | [`check`] | every function compared with the CPU's |
+//! | [`bandwidth`] | how near norms with activations come to a plain copy |
 //! | `gpu` | a GPU by CUDA's driver, cuDNN and cuBLASLt (feature `cuda`) |
 //! | `nvrtc`, `nccl`, `libraries` | NVIDIA's compiler, means over several GPUs, and other libraries, opened at run time (feature `cuda`) |
 
 pub mod activation;
+pub mod bandwidth;
 pub mod check;
 pub mod device;
 pub mod engine;

@@ -3,12 +3,14 @@
 use super::machine::{cpu, peak_rss_mib, simd};
 use super::text;
 use super::times::Times;
-use crate::args::{AnyModel, ComputeArgs, Whole, say};
+use crate::args::{AnyModel, Whole, say};
+use crate::cmd::ranks::{self, TrainOn};
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 use std::time::Instant;
 use swish_core::activation::Activation;
+use swish_core::device::Seat;
 use swish_core::models::Net;
 use swish_core::nn::{LossConfig, Pass};
 use swish_data::{Augment, Dataset, Draft, Images, Normalise};
@@ -17,14 +19,16 @@ use swish_record::provenance;
 use swish_train::cell::Precision;
 use swish_train::jobs::with_threads;
 use swish_train::learner::Learner;
-use swish_train::on_device::{self, Examples, OnImages};
+use swish_train::on_device::{self, Examples, OnDevice, OnImages};
 use swish_train::optimizer::Rule;
 use swish_train::recipes;
 use swish_train::session::train_step;
 
 /// Time a training step on random images, or sentences of 32 tokens: one JSON line
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  swish bench step --model resnet20 --batch 128 --activation swish --steps 20")]
+#[command(
+    after_help = "Examples:\n  swish bench step --model resnet20 --batch 128 --activation swish --steps 20\n  swish bench step --model resnet164 --batch 256 --precision bf16 --devices 0,1"
+)]
 pub struct Args {
     /// Model, as `swish models` lists them
     #[arg(long)]
@@ -42,20 +46,37 @@ pub struct Args {
     #[arg(long, default_value = "f32")]
     pub precision: Precision,
     #[command(flatten)]
-    pub compute: ComputeArgs,
+    pub on: TrainOn,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let threads = args.compute.threads();
-    with_threads(threads, || step(&args, threads))?
+    args.on.distinct()?;
+    let (_, batch) = args.on.batches(None, args.batch)?;
+    args.on.found()?;
+    if args.on.launches() {
+        return args.on.launch();
+    }
+    let threads = args.on.threads();
+    with_threads(threads, || step(&args, batch, threads))?
 }
 
-fn step(args: &Args, threads: usize) -> Result<()> {
-    let device = args.compute.device();
+/// Shares a step's batches out among the devices, and says that this one has begun.
+pub fn begin<D: OnDevice + ?Sized>(on: &TrainOn, seat: Seat, device: Option<&mut D>) -> Result<()> {
+    if let Some(device) = device {
+        device.share(on.count() as u64)?;
+    }
+    if seat.member.is_some() {
+        ranks::begun(None);
+    }
+    Ok(())
+}
+
+/// Steps with batches of so many on each device.
+fn step(args: &Args, batch: usize, threads: usize) -> Result<()> {
     let info = match AnyModel::find(&args.model)? {
         AnyModel::Images(info) => info,
         AnyModel::Text(info) => {
-            return text::step(args, info, threads);
+            return text::step(args, info, batch, threads);
         }
     };
     let activation: Activation = args.activation.parse()?;
@@ -67,12 +88,14 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     // An auxiliary head, where the network has one, is a part of its training.
     recipe.aux_weight = LossConfig::AUX_WEIGHT;
     let mut learner = Learner::new(&net.params, &recipe.optimizer, None);
-    let mut on_device = on_device::open(device, &net, &learner, args.precision)?;
+    let seat = args.on.seat()?;
+    let mut on_device = on_device::open(seat, &net, &learner, args.precision)?;
+    begin(&args.on, seat, on_device.as_deref_mut())?;
     let [c, h, w] = info.input;
     let mut rng = Rng::new(1);
-    let pixels: Vec<f32> = (0..args.batch * h * w * c).map(|_| rng.normal() as f32).collect();
-    let shape = [args.batch, h, w, c];
-    let labels: Vec<u32> = (0..args.batch).map(|_| rng.below(classes as u64) as u32).collect();
+    let pixels: Vec<f32> = (0..batch * h * w * c).map(|_| rng.normal() as f32).collect();
+    let shape = [batch, h, w, c];
+    let labels: Vec<u32> = (0..batch).map(|_| rng.below(classes as u64) as u32).collect();
     let xs = Tensor::from_slice(&pixels, &shape, &Device::Cpu)?;
     let draft = on_device.as_mut().map(|device| kept(&mut **device, [h, w], &labels, classes, &mut rng)).transpose()?;
     let config = LossConfig { smoothing: recipe.label_smoothing, aux_weight: recipe.aux_weight };
@@ -84,7 +107,7 @@ fn step(args: &Args, threads: usize) -> Result<()> {
             Some((device, draft)) => {
                 device.batch(&Examples::Kept(draft), &config, &pass)?;
                 device.update(0.01)?;
-                device.losses(1)?.pop().unwrap_or(f64::NAN)
+                device.losses(args.on.count() as u64)?.pop().unwrap_or(f64::NAN)
             }
             None => train_step(&net, &mut learner.optimizer, &recipe, (&xs, &labels), 0.01, &pass)?,
         };
@@ -99,7 +122,7 @@ fn step(args: &Args, threads: usize) -> Result<()> {
     say(json!({
         "model": info.name, "activation": activation.to_string(), "batch": args.batch, "steps": args.steps,
         "precision": args.precision.to_string(), "params": net.params.size(false).params + net.params.size(true).params,
-        "device": on_device.map_or_else(|| device.to_string(), |device| device.name()), "threads": threads,
+        "device": on_device.map_or_else(|| seat.compute.to_string(), |device| device.name()), "threads": threads,
         "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80,
         "images_per_second": args.batch as f64 / (ms.median / 1e3), "peak_rss_mib": peak_rss_mib()?,
         "cpu": cpu(), "simd": simd(),

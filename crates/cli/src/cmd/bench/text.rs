@@ -27,15 +27,16 @@ fn sentences(rng: &mut Rng, vocab: usize, n: usize) -> Vec<Vec<u32>> {
     (0..n).map(|_| (1..TOKENS).map(|_| id()).chain([EOS]).collect()).collect()
 }
 
-/// Steps of `args.batch` target tokens, and as many source tokens.
-pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result<()> {
+/// Steps with batches of so many target tokens, and as many source tokens, on each device.
+pub fn step(args: &step::Args, info: &TransformerInfo, batch: usize, threads: usize) -> Result<()> {
     let activation: Activation = args.activation.parse()?;
     let model = Transformer::new(&info.config, &activation, 1, DType::F32, &Device::Cpu)?;
     let config = OptimizerConfig { rule: "adam".parse()?, weight_decay: 0.0, decay_on: DecayOn::All, clip_norm: None };
     let mut learner = Learner::new(&model.params, &config, None);
-    let device = args.compute.device();
-    let mut on_device = on_device::open(device, &model, &learner, args.precision)?;
-    let n = args.batch.div_ceil(TOKENS);
+    let (seat, devices) = (args.on.seat()?, args.on.count());
+    let mut on_device = on_device::open(seat, &model, &learner, args.precision)?;
+    step::begin(&args.on, seat, on_device.as_deref_mut())?;
+    let n = batch.div_ceil(TOKENS);
     let mut rng = Rng::new(1);
     let [src, tgt] = [(); 2].map(|()| sentences(&mut rng, info.config.vocab, n));
     let batch = TextBatch::of(src.iter().zip(&tgt).map(|(src, tgt)| (&src[..], &tgt[..])));
@@ -47,7 +48,7 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
             Some(device) => {
                 device.batch(&batch, 0.1, &pass)?;
                 device.update(1e-4)?;
-                device.losses(1)?.pop().unwrap_or(f64::NAN)
+                device.losses(devices as u64)?.pop().unwrap_or(f64::NAN)
             }
             None => {
                 let done = model.loss_and_gradient(&batch, 0.1, &pass)?;
@@ -65,11 +66,11 @@ pub fn step(args: &step::Args, info: &TransformerInfo, threads: usize) -> Result
         }
     }
     let ms = Times::of(milliseconds);
-    let tokens = n * TOKENS;
+    let tokens = n * TOKENS * devices;
     say(json!({
         "model": info.name, "activation": activation.to_string(), "batch": tokens, "steps": args.steps,
         "precision": args.precision.to_string(), "params": model.params.count(),
-        "device": on_device.map_or_else(|| device.to_string(), |device| device.name()), "threads": threads,
+        "device": on_device.map_or_else(|| seat.compute.to_string(), |device| device.name()), "threads": threads,
         "ms_median": ms.median, "ms_p20": ms.p20, "ms_p80": ms.p80,
         "tokens_per_second": tokens as f64 / (ms.median / 1e3), "peak_rss_mib": peak_rss_mib()?,
         "cpu": cpu(), "simd": simd(),

@@ -18,7 +18,8 @@ use cudarc::cudnn::{
     FilterDescriptor, TensorDescriptor,
 };
 
-use super::{Gpu, GpuError, Raw, open_once};
+use super::raw::Raw;
+use super::{Gpu, GpuError, open_once};
 use crate::conv::{Conv2d, Pad};
 use crate::cuda::device::{Scratch, Stored, View, ViewMut, int};
 use crate::cuda::engine::{Precision, check_convolution};

@@ -7,6 +7,7 @@
 //! | `cache` | compiled kernels on disk |
 //! | `convolution` | convolution by cuDNN |
 //! | `product` | products of matrices by cuBLASLt |
+//! | `raw` | parts of buffers as these two take them |
 //! | `group` | means over several GPUs by NCCL |
 //! | [`error`] | what can go wrong |
 #![allow(unsafe_code, reason = "kernels are launched and memory is copied through raw pointers")]
@@ -17,17 +18,16 @@ pub mod error;
 mod group;
 pub mod info;
 mod product;
+mod raw;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cudarc::cublaslt::CudaBlasLT;
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice,
-    SyncOnDrop, result,
+    CudaContext, CudaFunction, CudaGraph, CudaModule, CudaSlice, CudaStream, DevicePtr, result,
     sys::{CUgraphInstantiate_flags, CUmemPool_attribute, CUresult, CUstreamCaptureMode},
 };
 use cudarc::nvrtc::Ptx;
@@ -94,14 +94,6 @@ impl Gpu {
             recording: Cell::default(),
             moves: Cell::default(),
         })
-    }
-
-    /// Waits until everything is done.
-    ///
-    /// # Errors
-    /// What went wrong in it.
-    pub fn synchronize(&self) -> Result<(), GpuError> {
-        self.stream.synchronize().map_err(|source| GpuError::Driver { what: "running kernels", source })
     }
 
     fn module(&self, source: &Source<'_>) -> Result<Arc<CudaModule>, GpuError> {
@@ -210,14 +202,19 @@ impl Device for Gpu {
         assert!(at + bytes.len() <= from.len(), "a copy beyond its buffer");
         self.not_recorded("memory is read")?;
         if bytes.is_empty() {
-            return self.synchronize();
+            return self.wait();
         }
         self.bind()?;
         // SAFETY: the range lies in the buffer; `bytes` outlives the synchronisation below.
         let copied =
             unsafe { result::memcpy_dtoh_async(bytes, self.pointer(from) + at as u64, self.stream.cu_stream()) };
         copied.map_err(|source| GpuError::Driver { what: "copying from the GPU", source })?;
-        self.synchronize()
+        self.wait()
+    }
+
+    fn wait(&self) -> Result<(), GpuError> {
+        self.not_recorded("the GPU is waited for")?;
+        self.stream.synchronize().map_err(|source| GpuError::Driver { what: "running kernels", source })
     }
 
     fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), GpuError> {
@@ -230,6 +227,21 @@ impl Device for Gpu {
         let filled =
             unsafe { result::memset_d8_async(self.pointer(buffer) + at as u64, 0, len, self.stream.cu_stream()) };
         filled.map_err(|source| GpuError::Driver { what: "filling memory", source })
+    }
+
+    fn copy(&self, from: (&CudaSlice<u8>, usize), to: (&CudaSlice<u8>, usize), len: usize) -> Result<(), GpuError> {
+        let place = |(buffer, at): (&CudaSlice<u8>, usize)| {
+            assert!(at + len <= buffer.len(), "a copy beyond its buffer");
+            self.pointer(buffer) + at as u64
+        };
+        let (from, to) = (place(from), place(to));
+        if len == 0 {
+            return Ok(());
+        }
+        self.bind()?;
+        // SAFETY: both ranges lie in their buffers.
+        let copied = unsafe { result::memcpy_dtod_async(to, from, len, self.stream.cu_stream()) };
+        copied.map_err(|source| GpuError::Driver { what: "copying on the GPU", source })
     }
 
     fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), GpuError> {
@@ -360,41 +372,5 @@ impl Engine for Gpu {
 
     fn averaged(&self) -> Result<(), GpuError> {
         self.group.as_ref().map_or(Ok(()), |group| group.wait(self))
-    }
-}
-
-/// A part of a buffer as cudarc's libraries take it. It carries no events: there is one stream.
-struct Raw<'a, T> {
-    pointer: u64,
-    len: usize,
-    stream: &'a Arc<CudaStream>,
-    word: PhantomData<T>,
-}
-
-impl<'a, T> Raw<'a, T> {
-    /// `T` is what the library calls the numbers' type.
-    fn new<W: Word>(gpu: &'a Gpu, view: View<'a, Gpu, W>) -> Self {
-        Self { pointer: gpu.address(view), len: view.len(), stream: &gpu.stream, word: PhantomData }
-    }
-}
-
-impl<T> DeviceSlice<T> for Raw<'_, T> {
-    fn len(&self) -> usize {
-        self.len
-    }
-    fn stream(&self) -> &Arc<CudaStream> {
-        self.stream
-    }
-}
-
-impl<T> DevicePtr<T> for Raw<'_, T> {
-    fn device_ptr<'a>(&'a self, _: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
-        (self.pointer, SyncOnDrop::Sync(None))
-    }
-}
-
-impl<T> DevicePtrMut<T> for Raw<'_, T> {
-    fn device_ptr_mut<'a>(&'a mut self, _: &'a CudaStream) -> (u64, SyncOnDrop<'a>) {
-        (self.pointer, SyncOnDrop::Sync(None))
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use cudarc::cublaslt::{CudaBlasLT, Matmul, MatmulConfig, MatmulShared, Workspace, result::CublasError, sys};
 use cudarc::driver::CudaStream;
 
-use super::{Gpu, GpuError, Raw, open_once};
+use super::raw::Raw;
+use super::{Gpu, GpuError, open_once};
 use crate::cuda::device::{Device, Stored, View, ViewMut, int};
 use crate::cuda::engine::{Matrices, Precision};
 use crate::cuda::libraries::{self, Missing};

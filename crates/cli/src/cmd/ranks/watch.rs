@@ -1,9 +1,6 @@
-//! `swish train --devices`: a process for each GPU, and the one that the user started, which watches over them.
-//!
-//! The ranks are started with the same arguments and `--rank`. On their standard output they say where they meet and when they have begun;
-//! all else that the first says there is the command's result. Their standard input brings the meeting, and ends when the watcher does.
+//! Watches over the processes that train together: brings them together, and ends all when one is lost.
 
-use crate::args::say;
+use super::{BEGUN, MEETING};
 use anyhow::{Context, Result, bail};
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,59 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
-use swish_core::device;
-use swish_kernels::cuda::Rank;
-use swish_kernels::cuda::ranks::Member;
 use swish_train::checkpoint;
 use swish_train::trainer::checkpoint_file;
 
-/// What lines of a rank to its watcher begin with: where the ranks meet, and the run's folder once it has begun.
-const MEETING: &str = "swish-meeting ";
-const BEGUN: &str = "swish-begun ";
-
 /// From the moment when the first rank waits for the others until all have begun.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 /// How long what an ended rank has said may be on the way.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Between looks at the processes.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// A rank's side: where it meets the others. From now on it ends with its watcher.
-pub fn member(rank: Rank) -> Result<Member> {
-    let meeting = if rank.is_first() {
-        let meeting = device::meeting()?;
-        say(format_args!("{MEETING}{meeting}"))?;
-        meeting
-    } else {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).context("standard input, where the ranks' meeting is told")?;
-        line.trim().parse()?
-    };
-    std::thread::spawn(|| {
-        // Nothing more is written there.
-        drop(io::copy(&mut io::stdin(), &mut io::sink()));
-        // Without the handlers of an exit: those of CUDA could wait for a kernel that waits for other ranks.
-        std::process::abort();
-    });
-    Ok(Member { rank, meeting })
-}
-
-/// A rank's side: says that it has begun a run with this folder.
-pub fn begun(dir: &Path) {
-    // A watcher that hears nothing has ended.
-    drop(say(format_args!("{BEGUN}{}", dir.display())));
-}
-
-/// Starts a rank for each of the GPUs and waits for all of them.
-pub fn launch(gpus: &[usize]) -> Result<()> {
-    let program = std::env::current_exe().context("this program's own file")?;
-    let command = |(rank, gpu): (usize, &usize)| {
-        let mut command = Command::new(&program);
-        command.args(std::env::args_os().skip(1)).args(["--rank", &rank.to_string()]);
-        (format!("rank {rank} (cuda:{gpu})"), command)
-    };
-    watch(gpus.iter().enumerate().map(command).collect(), PATIENCE, |line| say(line))
-}
 
 /// A rank's process.
 struct Running {
@@ -97,7 +50,7 @@ struct Watcher<R> {
     patience: Duration,
     /// For those that have not begun.
     deadline: Option<Instant>,
-    /// The run's folder.
+    /// The run's folder, where it has one and has begun.
     dir: Option<PathBuf>,
     /// Gets what the first rank writes.
     result: R,
@@ -107,7 +60,11 @@ struct Watcher<R> {
 ///
 /// # Errors
 /// One that is lost, or that has not begun within `patience` from when the first was ready to: then all are ended.
-fn watch(commands: Vec<(String, Command)>, patience: Duration, result: impl FnMut(&str) -> Result<()>) -> Result<()> {
+pub(super) fn watch(
+    commands: Vec<(String, Command)>,
+    patience: Duration,
+    result: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
     let (lines, heard) = channel();
     let mut watcher = Watcher { ranks: Vec::new(), patience, deadline: None, dir: None, result };
     for (rank, (name, command)) in commands.into_iter().enumerate() {
@@ -141,7 +98,7 @@ impl<R: FnMut(&str) -> Result<()>> Watcher<R> {
         }
         if let Some(folder) = line.strip_prefix(BEGUN) {
             self.ranks[rank].begun = true;
-            self.dir = Some(PathBuf::from(folder));
+            self.dir = Some(PathBuf::from(folder)).filter(|dir| !dir.as_os_str().is_empty());
             return Ok(());
         }
         if rank == 0 { (self.result)(line) } else { Ok(()) }
@@ -219,7 +176,7 @@ fn tell(rank: &mut Running, line: impl Display) -> Result<()> {
 
 /// What can be gone on from.
 fn what_stays(dir: Option<&Path>) -> String {
-    let Some(dir) = dir else { return "; training had not begun".into() };
+    let Some(dir) = dir else { return String::new() };
     if dir.join("run.json").exists() {
         return "; the run is over and has its record".into();
     }
@@ -286,7 +243,7 @@ mod tests {
             "{message}"
         );
         let message = error(&["exit 1", "exec sleep 300"]);
-        assert_eq!(message, "rank 0 has ended (exit status: 1), and so all have; training had not begun");
+        assert_eq!(message, "rank 0 has ended (exit status: 1), and so all have");
     }
 
     #[test]
