@@ -16,7 +16,7 @@
 #define __device__
 #define __forceinline__ inline
 #define __restrict__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 // One block runs at a time.
 #define __shared__ static
 
@@ -126,6 +126,9 @@ static unsigned __float_as_uint(float x) {
 }
 static unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned __int128)a * b >> 64; }
 static float __fdividef(float a, float b) { return a / b; }
+static float without_subnormal(float x) { return fabsf(x) < 1.17549435e-38f ? 0 * x : x; }
+static float fast_exp2(float x) { return without_subnormal(exp2f(x)); }
+static float fast_reciprocal(float x) { return without_subnormal(1 / x); }
 // C23's headers have a function of this name.
 #define rsqrtf(x) (1.0f / sqrtf(x))
 static int max(int a, int b) { return a > b ? a : b; }

@@ -49,7 +49,7 @@ fn every_kernel_compiles() {
             _ => vec![Part::None],
         };
         for part in parts {
-            for (bf16, vec) in [(false, 1), (false, 4), (true, 1), (true, 8)] {
+            for (bf16, vec) in [(false, 1), (false, 2), (false, 4), (true, 1), (true, 2), (true, 4), (true, 8)] {
                 compile(&nvrtc, &Source { subject, bf16, vec, part });
             }
         }

@@ -8,7 +8,7 @@ use crate::cuda::activation::ActSource;
 use crate::cuda::device::{Device, Slice, Stored};
 use crate::cuda::launch::norm::{self, Constants, Found, Grads, NormAct, Statistics};
 
-const SHAPES: [[usize; 2]; 5] = [[1, 2], [37, 3], [65, 16], [700, 40], [9000, 8]];
+const SHAPES: [[usize; 2]; 6] = [[1, 2], [37, 3], [65, 16], [300, 36], [700, 40], [9000, 8]];
 
 pub(super) fn run_moments<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
     both!(statistics(check))

@@ -6,9 +6,12 @@ struct Act {
     // Parameter k of channel c is params[k * channels + c].
     __device__ __forceinline__ void read(const float* table, int channel, int channels) {
 #pragma unroll
-        for (int k = 0; k < ACT_PARAMS; ++k)
+        for (int k = 0; k < ACT_PARAMS; ++k) {
+            float values[VEC];
+            load_channels(table + (size_t)k * channels + channel, 0.0f, values);
 #pragma unroll
-            for (int v = 0; v < VEC; ++v) params[v][k] = table[(size_t)k * channels + channel + v];
+            for (int v = 0; v < VEC; ++v) params[v][k] = values[v];
+        }
     }
 };
 

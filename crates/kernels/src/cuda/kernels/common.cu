@@ -38,27 +38,94 @@ __device__ __forceinline__ void narrow(float x, bf16& y) {
 #endif
 }
 
+#ifndef EMULATED
+// 2^x and 1 / x by the special function unit, 2 ulp off; what is smaller than the least normal number is 0.
+__device__ __forceinline__ float fast_exp2(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+__device__ __forceinline__ float fast_reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+#endif
+
+// What a thread takes at once: VEC elements as they are stored.
 template <class T> struct alignas(sizeof(T) * VEC) Pack {
     T at[VEC];
 };
 
-template <class T> __device__ __forceinline__ void load(const T* from, float (&to)[VEC]) {
+template <class T> __device__ __forceinline__ Pack<T> take(const T* from) {
     CHECK_ALIGNED(from, sizeof(Pack<T>));
-    const Pack<T> pack = *reinterpret_cast<const Pack<T>*>(from);
+    return *reinterpret_cast<const Pack<T>*>(from);
+}
+
+template <class T> __device__ __forceinline__ void open(const Pack<T>& pack, float (&to)[VEC]) {
 #pragma unroll
     for (int v = 0; v < VEC; ++v) to[v] = widen(pack.at[v]);
 }
 
+template <class T> __device__ __forceinline__ void close(const float (&from)[VEC], Pack<T>& pack) {
+#pragma unroll
+    for (int v = 0; v < VEC; ++v) narrow(from[v], pack.at[v]);
+}
+
+#if VEC % 2 == 0
+// Two to a word: an instruction opens one, and one closes both.
+template <> struct alignas(2 * VEC) Pack<bf16> {
+    u32 at[VEC / 2];
+};
+
+__device__ __forceinline__ void open(const Pack<bf16>& pack, float (&to)[VEC]) {
+#pragma unroll
+    for (int v = 0; v < VEC; v += 2) {
+        to[v] = __uint_as_float(pack.at[v / 2] << 16);
+        to[v + 1] = __uint_as_float(pack.at[v / 2] & 0xffff0000u);
+    }
+}
+
+__device__ __forceinline__ void close(const float (&from)[VEC], Pack<bf16>& pack) {
+#pragma unroll
+    for (int v = 0; v < VEC; v += 2) {
+#ifdef EMULATED
+        bf16 low, high;
+        narrow(from[v], low);
+        narrow(from[v + 1], high);
+        pack.at[v / 2] = low.bits | (u32)high.bits << 16;
+#else
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pack.at[v / 2]) : "f"(from[v + 1]), "f"(from[v]));
+#endif
+    }
+}
+#endif
+
+template <class T> __device__ __forceinline__ void load(const T* from, float (&to)[VEC]) { open(take(from), to); }
+
 template <class T> __device__ __forceinline__ void store(const float (&from)[VEC], T* to) {
     CHECK_ALIGNED(to, sizeof(Pack<T>));
     Pack<T> pack;
-#pragma unroll
-    for (int v = 0; v < VEC; ++v) narrow(from[v], pack.at[v]);
+    close(from, pack);
     *reinterpret_cast<Pack<T>*>(to) = pack;
 }
 
 // Values of VEC channels, from tables that may start anywhere; `otherwise` without a table.
 __device__ __forceinline__ void load_channels(const float* table, float otherwise, float (&to)[VEC]) {
+#if VEC % 4 == 0
+    struct alignas(16) Four {
+        float at[4];
+    };
+    if (table && (size_t)table % sizeof(Four) == 0) {
+#pragma unroll
+        for (int v = 0; v < VEC; v += 4) {
+            const Four four = *reinterpret_cast<const Four*>(table + v);
+#pragma unroll
+            for (int w = 0; w < 4; ++w) to[v + w] = four.at[w];
+        }
+        return;
+    }
+#endif
 #pragma unroll
     for (int v = 0; v < VEC; ++v) to[v] = table ? table[v] : otherwise;
 }
@@ -69,46 +136,61 @@ __device__ __forceinline__ int first_channel() { return (blockIdx.x * blockDim.x
 __device__ __forceinline__ int first_row() { return blockIdx.y * blockDim.y + threadIdx.y; }
 #define ROW_STEP (gridDim.y * blockDim.y)
 
-// Adds up over threadIdx.y, always in the same order; threadIdx.y == 0 has the sum. All threads call it.
-__device__ __forceinline__ float sum_over_rows(float x) {
-    __shared__ float shared[THREADS];
-    const int at = threadIdx.y * blockDim.x + threadIdx.x;
+// Adds up the VEC channels of each thread over threadIdx.y, in an order that depends on the sizes only. Thread t of the block has the
+// sum of channel t of the blockDim.x * VEC that the block has, and those behind have none. All threads call it.
+__device__ __forceinline__ float sum_over_rows(const float (&xs)[VEC]) {
+    __shared__ Pack<float> packs[THREADS];
+    float* shared = packs[0].at;
+    const int across = blockDim.x * VEC, thread = threadIdx.y * blockDim.x + threadIdx.x;
+    const int channel = thread % across, part = thread / across;
     __syncthreads();
-    shared[at] = x;
+    close(xs, packs[thread]);
     __syncthreads();
-    for (int half = blockDim.y / 2; half > 0; half /= 2) {
-        if (threadIdx.y < half) shared[at] += shared[at + half * blockDim.x];
+    // As many threads as values, of which each adds up VEC rows.
+    float sum = 0.0f;
+#pragma unroll
+    for (int v = 0; v < VEC; ++v) sum += shared[(part * VEC + v) * across + channel];
+    __syncthreads();
+    shared[thread] = sum;
+    __syncthreads();
+    for (int half = THREADS / across / 2; half > 0; half /= 2) {
+        if (part < half) shared[thread] += shared[thread + half * across];
         __syncthreads();
     }
-    return shared[at];
+    return shared[thread];
 }
 
 // Writes the block's sums of quantity `q`: partial[q][blockIdx.y][channel]. All threads call it.
 __device__ __forceinline__ void store_partial(int q, const float (&sums)[VEC], float* partial, int channels) {
-    const int channel = first_channel();
-#pragma unroll
-    for (int v = 0; v < VEC; ++v) {
-        const float sum = sum_over_rows(sums[v]);
-        if (threadIdx.y == 0 && channel < channels)
-            partial[((size_t)q * gridDim.y + blockIdx.y) * channels + channel + v] = sum;
-    }
+    const float sum = sum_over_rows(sums);
+    const int thread = threadIdx.y * blockDim.x + threadIdx.x, channel = blockIdx.x * blockDim.x * VEC + thread;
+    if (thread < blockDim.x * VEC && channel < channels)
+        partial[((size_t)q * gridDim.y + blockIdx.y) * channels + channel] = sum;
 }
 
-// The second stage of a sum: column `c` of (blocks, channels), in double precision and always in the same order; threadIdx.y == 0
-// of a block of 32 x 16 threads has it. All threads call it.
-__device__ __forceinline__ double sum_partials(const float* partial, int blocks, int channels, int c) {
+// The second stage of a sum: column `c` of each of Q times (blocks, channels), in double precision and always in the same order;
+// threadIdx.y == 0 of a block of 32 x 16 threads has them. All threads call it.
+template <int Q> __device__ __forceinline__ void sum_partials(const float* partial, int blocks, int channels, int c, double (&sums)[Q]) {
     __shared__ double shared[16][33];
-    double sum = 0.0;
-    if (c < channels)
-        for (int b = threadIdx.y; b < blocks; b += 16) sum += partial[(size_t)b * channels + c];
-    __syncthreads();
-    shared[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    for (int half = 8; half > 0; half /= 2) {
-        if (threadIdx.y < half) shared[threadIdx.y][threadIdx.x] += shared[threadIdx.y + half][threadIdx.x];
-        __syncthreads();
+#pragma unroll
+    for (int q = 0; q < Q; ++q) sums[q] = 0.0;
+    if (c < channels) {
+#pragma unroll 4
+        for (int b = threadIdx.y; b < blocks; b += 16) {
+#pragma unroll
+            for (int q = 0; q < Q; ++q) sums[q] += partial[((size_t)q * blocks + b) * channels + c];
+        }
     }
-    return shared[0][threadIdx.x];
+    for (int q = 0; q < Q; ++q) {
+        __syncthreads();
+        shared[threadIdx.y][threadIdx.x] = sums[q];
+        __syncthreads();
+        for (int half = 8; half > 0; half /= 2) {
+            if (threadIdx.y < half) shared[threadIdx.y][threadIdx.x] += shared[threadIdx.y + half][threadIdx.x];
+            __syncthreads();
+        }
+        sums[q] = shared[0][threadIdx.x];
+    }
 }
 
 // Sum over a block of one row of threads, whole warps; every thread gets it. All threads call it.

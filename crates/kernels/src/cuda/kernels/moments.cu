@@ -1,23 +1,37 @@
 // Mean and variance of each channel of (rows, channels), for BatchNorm.
 
+// Packs of a map that a thread asks for before it opens the first.
+#define AT_ONCE 4
+
 // Partial sums of x - pivot and its square; the pivot is the channel's first value, so that a mean that is large beside the
-// deviation costs few digits.
-extern "C" __global__ void __launch_bounds__(THREADS)
+// deviation costs few digits. With more than four blocks a multiprocessor the compiler would ask for one pack after the other.
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 norm_moments(const Stored* __restrict__ xs, float* __restrict__ partial, int rows, int channels) {
     const int channel = first_channel();
     float sums[VEC] = {}, squares[VEC] = {};
     if (channel < channels) {
-        float pivot[VEC], x[VEC];
+        float pivot[VEC];
         load(xs + channel, pivot);
-        for (int row = first_row(); row < rows; row += ROW_STEP) {
-            load(xs + (size_t)row * channels + channel, x);
+        const auto add = [&](const Pack<Stored>& pack) {
+            float x[VEC];
+            open(pack, x);
 #pragma unroll
             for (int v = 0; v < VEC; ++v) {
                 const float d = x[v] - pivot[v];
                 sums[v] += d;
                 squares[v] += d * d;
             }
+        };
+        const int step = ROW_STEP;
+        int row = first_row();
+        for (; rows - row > (AT_ONCE - 1) * step; row += AT_ONCE * step) {
+            Pack<Stored> packs[AT_ONCE];
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; ++i) packs[i] = take(xs + (size_t)(row + i * step) * channels + channel);
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; ++i) add(packs[i]);
         }
+        for (; row < rows; row += step) add(take(xs + (size_t)row * channels + channel));
     }
     store_partial(0, sums, partial, channels);
     store_partial(1, squares, partial, channels);
@@ -31,11 +45,11 @@ norm_statistics(const Stored* __restrict__ xs, const float* __restrict__ partial
                 float* __restrict__ running_mean, float* __restrict__ running_var,
                 int blocks, int rows, int channels, float epsilon, float momentum) {
     const int c = blockIdx.x * 32 + threadIdx.x;
-    const double sum = sum_partials(partial, blocks, channels, c);
-    const double square = sum_partials(partial + (size_t)blocks * channels, blocks, channels, c);
+    double sums[2];
+    sum_partials(partial, blocks, channels, c, sums);
     if (threadIdx.y != 0 || c >= channels) return;
-    const double rest = sum / rows, center = (double)widen(xs[c]) + rest;
-    const double var = square / rows - rest * rest;
+    const double rest = sums[0] / rows, center = (double)widen(xs[c]) + rest;
+    const double var = sums[1] / rows - rest * rest;
     const double inverse = 1.0 / sqrt((var > 0.0 || var != var ? var : 0.0) + (double)epsilon);
     mean[c] = (float)center;
     inv_std[c] = (float)inverse;

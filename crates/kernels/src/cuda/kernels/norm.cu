@@ -47,8 +47,13 @@ norm_act_forward(const Stored* __restrict__ xs, const Stored* __restrict__ resid
     }
 }
 
+// Blocks that a multiprocessor has at the same time at least: otherwise the compiler takes so many registers that too few loads are on
+// their way.
+#define REDUCE_BLOCKS (BF16 ? 3 : 4)
+#define APPLY_BLOCKS (BF16 ? 3 : 1)
+
 // Partial sums of du, du (x - mean) and the activation's parameters' derivatives, du = d_y f'(u).
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, REDUCE_BLOCKS)
 norm_act_reduce(const Stored* __restrict__ xs, const Stored* __restrict__ residual, const Stored* __restrict__ d_ys,
                 const float* __restrict__ mean, const float* __restrict__ scale, const float* __restrict__ beta,
                 const float* __restrict__ params, float* __restrict__ partial, int rows, int channels) {
@@ -86,15 +91,11 @@ norm_act_finish(const float* __restrict__ partial, const float* __restrict__ sca
                 float* __restrict__ d_params, float* __restrict__ d_gamma, float* __restrict__ d_beta,
                 float* __restrict__ pull, float* __restrict__ term, int blocks, int rows, int channels, int frozen) {
     const int c = blockIdx.x * 32 + threadIdx.x;
-    const size_t quantity = (size_t)blocks * channels;
-    const double d_u = sum_partials(partial, blocks, channels, c);
-    const double d_u_x = sum_partials(partial + quantity, blocks, channels, c);
-    const bool mine = threadIdx.y == 0 && c < channels;
-    for (int k = 0; k < ACT_PARAMS; ++k) {
-        const double sum = sum_partials(partial + (2 + k) * quantity, blocks, channels, c);
-        if (mine) d_params[(size_t)k * channels + c] = (float)sum;
-    }
-    if (!mine) return;
+    double sums[2 + ACT_PARAMS];
+    sum_partials(partial, blocks, channels, c, sums);
+    if (threadIdx.y != 0 || c >= channels) return;
+    const double d_u = sums[0], d_u_x = sums[1];
+    for (int k = 0; k < ACT_PARAMS; ++k) d_params[(size_t)k * channels + c] = (float)sums[2 + k];
     const double inverse = inv_std ? inv_std[c] : 1.0, slope = scale ? scale[c] : 1.0;
     if (d_gamma) d_gamma[c] = (float)(d_u_x * inverse);
     if (d_beta) d_beta[c] = (float)d_u;
@@ -103,7 +104,7 @@ norm_act_finish(const float* __restrict__ partial, const float* __restrict__ sca
 }
 
 // d_xs (+)= scale du + pull (x - mean) + term, d_residual (+)= du: those that are wanted.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, APPLY_BLOCKS)
 norm_act_apply(const Stored* __restrict__ xs, const Stored* __restrict__ residual, const Stored* __restrict__ d_ys,
                const float* __restrict__ mean, const float* __restrict__ scale, const float* __restrict__ beta,
                const float* __restrict__ params, const float* __restrict__ pull, const float* __restrict__ term,

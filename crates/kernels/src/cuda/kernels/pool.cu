@@ -127,11 +127,9 @@ global_avg_forward(const Stored* __restrict__ xs, float* __restrict__ ys, int pi
 #pragma unroll
             for (int v = 0; v < VEC; ++v) sums[v] += x[v];
         }
-#pragma unroll
-    for (int v = 0; v < VEC; ++v) {
-        const float sum = sum_over_rows(sums[v]);
-        if (threadIdx.y == 0 && channel < channels) ys[(size_t)blockIdx.z * channels + channel + v] = sum / pixels;
-    }
+    const float sum = sum_over_rows(sums);
+    const int thread = threadIdx.y * blockDim.x + threadIdx.x, mine = blockIdx.x * blockDim.x * VEC + thread;
+    if (thread < blockDim.x * VEC && mine < channels) ys[(size_t)blockIdx.z * channels + mine] = sum / pixels;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -19,6 +19,7 @@ column_sums(const Stored* __restrict__ xs, float* __restrict__ partial, int rows
 extern "C" __global__ void __launch_bounds__(512)
 finish_sums(const float* __restrict__ partial, float* __restrict__ sums, int blocks, int channels) {
     const int c = blockIdx.x * 32 + threadIdx.x;
-    const double sum = sum_partials(partial + (size_t)blockIdx.y * blocks * channels, blocks, channels, c);
-    if (threadIdx.y == 0 && c < channels) sums[(size_t)blockIdx.y * channels + c] = (float)sum;
+    double sum[1];
+    sum_partials(partial + (size_t)blockIdx.y * blocks * channels, blocks, channels, c, sum);
+    if (threadIdx.y == 0 && c < channels) sums[(size_t)blockIdx.y * channels + c] = (float)sum[0];
 }

@@ -65,7 +65,7 @@ pub fn backward<D: Device, E: Stored>(
     let starts = [xs.place().1, d_ys.place().1, d_xs.view().place().1];
     let (rows, channels, vec) = shape::<E>(NAME, act, channels, xs.len(), params.len(), starts)?;
     let source = Source { subject: Subject::Activation, bf16: E::BF16, vec, part: Part::Act(act) };
-    let grid = Grid::channels(rows, channels, vec);
+    let grid = if act.n_params() == 0 { Grid::channels } else { Grid::sums }(rows, channels, vec);
     let partial = scratch.get::<f32>(device, act.n_params() * grid.row_blocks() * channels)?;
     let sizes = (int(NAME, "rows", rows)?, int(NAME, "channels", channels)?);
     run(device, source, NAME, grid, args![xs, params, d_ys, &d_xs, &partial, sizes.0, sizes.1])?;

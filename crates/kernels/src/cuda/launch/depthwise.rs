@@ -109,7 +109,7 @@ pub fn backward_weight<D: Device, E: Stored>(
     let pixels = d_ys.len() / channels;
     int(NAME, "output pixels", pixels)?;
     let vec = width::<E>(channels, [xs.place().1, d_ys.place().1]);
-    let grid = Grid::channels(pixels, channels, vec).depth(conv.kh);
+    let grid = Grid::sums(pixels, channels, vec).depth(conv.kh);
     let len = taps * grid.row_blocks() * channels;
     let (partial, mut gradient) = scratch.get::<f32>(device, len + taps * channels)?.split_at(len);
     run(device, kernels::<E>(conv, vec), NAME, grid, args![xs, d_ys, &partial, shape])?;

@@ -95,7 +95,7 @@ pub fn backward<D: Device, E: Stored>(
     let args = args![xs, mean, inv_std, gamma, d_ys, &out.d_xs, width_count];
     run(device, source::<E>(Subject::LayerNorm, 1), NAME, Grid::blocks(NAME, rows)?, args)?;
     let vec = width::<E>(row_width, [xs.place().1, d_ys.place().1]);
-    let grid = Grid::channels(rows, row_width, vec);
+    let grid = Grid::sums(rows, row_width, vec);
     let partial = scratch.get::<f32>(device, 2 * grid.row_blocks() * row_width)?;
     let args = args![xs, mean, inv_std, d_ys, &partial, row_count, width_count];
     run(device, source::<E>(Subject::LayerNorm, vec), "layer_norm_reduce", grid, args)?;

@@ -24,10 +24,9 @@ use super::source::{Part, Source, Subject};
 
 /// Threads of a block (`THREADS` in `common.cu`).
 const THREADS: usize = 256;
-/// Rows that a thread of a channel kernel takes at least, before there are more blocks.
-const ROWS_A_THREAD: usize = 16;
-/// Blocks of a channel kernel, about: several for every multiprocessor of a large GPU.
-const BLOCKS: usize = 1024;
+/// Blocks of a kernel that goes through elements, about: a dozen for each of the 132 multiprocessors of a large GPU, whole rounds where one
+/// holds two, three, four or six at once.
+const BLOCKS: usize = 12 * 132;
 /// CUDA's limit of a grid's second and third side.
 const MAX_SIDE: usize = 65_535;
 
@@ -58,13 +57,23 @@ impl Grid {
         Ok(Self { grid: [n as u32, 1, 1], block: [THREADS as u32, 1] })
     }
 
-    /// A channel kernel on (rows, channels).
+    /// A channel kernel on (rows, channels). Small maps are spread over the GPU too: a thread takes few rows before there are more blocks.
     fn channels(rows: usize, channels: usize, vec: usize) -> Self {
+        Self::cut(rows, channels, vec, 2, BLOCKS)
+    }
+
+    /// One that adds up rows: each of its blocks is a term of the second stage, so there are no more than the GPU holds at once.
+    fn sums(rows: usize, channels: usize, vec: usize) -> Self {
+        Self::cut(rows, channels, vec, 4, BLOCKS / 4)
+    }
+
+    /// At most so many blocks, with so many rows a thread at least.
+    fn cut(rows: usize, channels: usize, vec: usize, rows_a_thread: usize, most: usize) -> Self {
         let packs = channels.div_ceil(vec);
         let across = packs.next_power_of_two().min(32);
         let down = THREADS / across;
         let columns = packs.div_ceil(across);
-        let blocks = rows.div_ceil(down * ROWS_A_THREAD).clamp(1, BLOCKS.div_ceil(columns.max(1)));
+        let blocks = rows.div_ceil(down * rows_a_thread).clamp(1, most.div_ceil(columns.max(1)));
         Self { grid: [columns as u32, blocks as u32, 1], block: [across as u32, down as u32] }
     }
 
@@ -84,10 +93,11 @@ impl Grid {
     }
 }
 
-/// The widest load for maps of so many channels (or elements) that begin at these elements of their buffers.
+/// The widest load for maps of so many channels (or elements) that begin at these elements of their buffers: the largest power of two that
+/// divides all of them.
 fn width<E: Stored>(channels: usize, starts: impl IntoIterator<Item = usize>) -> usize {
-    let fits = |n: usize| n.is_multiple_of(E::WIDE);
-    if fits(channels) && starts.into_iter().all(fits) { E::WIDE } else { 1 }
+    let bits = starts.into_iter().fold(channels | E::WIDE, |bits, start| bits | start);
+    1 << bits.trailing_zeros()
 }
 
 fn source<E: Stored>(subject: Subject, vec: usize) -> Source<'static> {
@@ -124,19 +134,27 @@ mod tests {
     #[test]
     fn channel_grids_cover_all_and_stay_small() {
         for (rows, channels, vec) in [(1, 3, 1), (1_000_000, 16, 8), (98_000, 64, 4), (50_000, 2048, 8), (7, 513, 1)] {
-            let Grid { grid, block } = Grid::channels(rows, channels, vec);
-            assert_eq!(block[0] * block[1], THREADS as u32);
-            assert!(block.iter().all(|n| n.is_power_of_two()));
-            assert!(grid[0] as usize * block[0] as usize * vec >= channels);
-            assert!(grid[0] * grid[1] <= 2 * BLOCKS as u32);
+            for (Grid { grid, block }, most) in
+                [(Grid::channels(rows, channels, vec), BLOCKS), (Grid::sums(rows, channels, vec), BLOCKS / 4)]
+            {
+                assert_eq!(block[0] * block[1], THREADS as u32);
+                assert!(block.iter().all(|n| n.is_power_of_two()));
+                assert!(block[0] as usize * vec <= THREADS, "sums over rows have a thread for each channel of a block");
+                assert!(grid[0] as usize * block[0] as usize * vec >= channels);
+                assert!((grid[0] * grid[1]) as usize <= most + grid[0] as usize);
+            }
         }
-        assert_eq!(Grid::channels(10_000, 8, 8), Grid { grid: [1, 3, 1], block: [1, 256] });
+        assert_eq!(Grid::channels(10_000, 8, 8), Grid { grid: [1, 20, 1], block: [1, 256] });
+        assert_eq!(Grid::sums(10_000, 8, 8), Grid { grid: [1, 10, 1], block: [1, 256] });
         assert_eq!(Grid::channels(10, 0, 4).grid[0], 0);
     }
 
     #[test]
     fn loads_are_wide_where_they_are_aligned() {
-        assert_eq!([width::<f32>(8, [0, 4]), width::<f32>(8, [2]), width::<f32>(6, [])], [4, 1, 1]);
-        assert_eq!([width::<bf16>(16, [8]), width::<bf16>(12, [0])], [8, 1]);
+        assert_eq!(
+            [width::<f32>(8, [0, 4]), width::<f32>(8, [2]), width::<f32>(6, []), width::<f32>(7, [])],
+            [4, 2, 2, 1]
+        );
+        assert_eq!([width::<bf16>(16, [8]), width::<bf16>(12, [0]), width::<bf16>(8, [0, 1])], [8, 4, 1]);
     }
 }

@@ -92,7 +92,7 @@ pub fn statistics<D: Device, E: Stored>(
     fits(NAME, "gamma", gamma.map_or(channels, |gamma| gamma.len()), channels)?;
     let vec = width::<E>(channels, [xs.place().1]);
     let source = source::<E>(Subject::Moments, vec);
-    let grid = Grid::channels(rows, channels, vec);
+    let grid = Grid::sums(rows, channels, vec);
     let partial = scratch.get::<f32>(device, 2 * grid.row_blocks() * channels)?;
     let (rows, channel_count) = (int(NAME, "rows", rows)?, int(NAME, "channels", channels)?);
     run(device, source, "norm_moments", grid, args![xs, &partial, rows, channel_count])?;
@@ -228,7 +228,7 @@ pub fn backward<D: Device, E: Stored>(
         out.d_residual.as_ref().map_or(0, |r| r.view().place().1),
     ];
     let vec = width::<E>(channels, starts);
-    let (source, grid) = (norm.source::<E>(vec), Grid::channels(rows, channels, vec));
+    let (source, grid) = (norm.source::<E>(vec), Grid::sums(rows, channels, vec));
     let (row_count, channel_count) = (int(BACKWARD, "rows", rows)?, int(BACKWARD, "channels", channels)?);
     let sums = (2 + norm.act.n_params()) * grid.row_blocks() * channels;
     let (partial, coefficients) = scratch.get::<f32>(device, sums + 2 * channels)?.split_at(sums);
@@ -271,5 +271,5 @@ pub fn backward<D: Device, E: Stored>(
         out.add,
         out.add_residual,
     ];
-    run(device, source, "norm_act_apply", grid, args)
+    run(device, source, "norm_act_apply", Grid::channels(rows, channels, vec), args)
 }

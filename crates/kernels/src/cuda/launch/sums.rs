@@ -16,7 +16,7 @@ pub fn column_sums<D: Device, E: Stored>(
     let channels = sums.len();
     let rows = rows_of("column_sums", xs.len(), channels)?;
     let vec = width::<E>(channels, [xs.place().1]);
-    let grid = Grid::channels(rows, channels, vec);
+    let grid = Grid::sums(rows, channels, vec);
     let partial = scratch.get::<f32>(device, grid.row_blocks() * channels)?;
     let sizes = (int("column_sums", "rows", rows)?, int("column_sums", "channels", channels)?);
     run(device, source::<E>(Subject::Sums, vec), "column_sums", grid, args![xs, &partial, sizes.0, sizes.1])?;
