@@ -33,7 +33,8 @@ status=$?
 case $status in
     0) ;;
     1)
-        echo "no GPU: nothing was measured; these stages would have run, at most $limit s each: $stages" | tee -a "$summary"
+        cat "$out/gpu.txt" >>"$summary"
+        echo "no GPU that can be used: nothing was measured; these stages would have run, at most $limit s each: $stages" | tee -a "$summary"
         exit 77
         ;;
     124)

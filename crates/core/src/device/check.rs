@@ -44,6 +44,11 @@ const RECORDED: [(&str, &str, usize); 3] =
 /// Lengths of sources and targets that a Transformer is compared with.
 const PAIRS: [[usize; 2]; 4] = [[17, 23], [30, 12], [1, 1], [25, 31]];
 
+/// How far gradients in f32 may be off, as a share of their norm, where a device adds up products in another order than the CPU: then a
+/// maximum can move to another pixel of its window, and a batch of two images makes much of that. PyTorch's gradients on NHWC and NCHW
+/// maps are 2e-3 to 5e-3 apart in Inception-v3, and 2e-3 in NASNet, with losses the same to 2e-7; a mistake makes 0.1 and more.
+const OTHER_ORDER: f64 = 0.02;
+
 /// Compares networks of every family, in f32 and bf16.
 ///
 /// # Errors
@@ -56,13 +61,27 @@ pub fn run<D: Engine>(device: &Rc<D>) -> Result<Vec<Row>> {
     };
     for (model, activation, n) in NETWORKS {
         let (info, activation) = (crate::models::find(model)?, parsed(model, activation)?);
-        rows.extend(compare::<D, f32>(device, info, &activation, n, Precision::Exact)?);
-        rows.extend(compare::<D, bf16>(device, info, &activation, n, Precision::Tf32)?);
+        rows.extend(compare::<D, f32>(device, info, &activation, n, Precision::Exact, OTHER_ORDER)?);
+        rows.extend(compare::<D, bf16>(device, info, &activation, n, Precision::Tf32, OTHER_ORDER)?);
     }
     let info = transformer::find("transformer_base")?;
     let activation = parsed(info.name, "swish")?;
-    rows.extend(compare_transformer::<D, f32>(device, &info.config, &activation, &PAIRS, Precision::Exact)?);
-    rows.extend(compare_transformer::<D, bf16>(device, &info.config, &activation, &PAIRS, Precision::Tf32)?);
+    rows.extend(compare_transformer::<D, f32>(
+        device,
+        &info.config,
+        &activation,
+        &PAIRS,
+        Precision::Exact,
+        OTHER_ORDER,
+    )?);
+    rows.extend(compare_transformer::<D, bf16>(
+        device,
+        &info.config,
+        &activation,
+        &PAIRS,
+        Precision::Tf32,
+        OTHER_ORDER,
+    )?);
     rows.push(compare_search(device, &info.config, &activation, &[30, 12, 1, 25])?);
     rows.push(compare_recorded_transformer::<D, bf16>(device, &info.config, &activation, &PAIRS, Precision::Tf32)?);
     for (model, activation, n) in RECORDED {
@@ -125,7 +144,8 @@ fn passes(operands: Operands) -> [Pass; 2] {
 }
 
 /// The beginning of a training step and an evaluation on `n` random images: a row for each of the differences from the CPU's f32. In
-/// bf16 they may be twice those of the CPU's own bf16, since it depends on the network how far roundings reach.
+/// bf16 they may be twice those of the CPU's own bf16, since it depends on the network how far roundings reach; in f32 that of the gradient
+/// may be `gradient`.
 ///
 /// # Errors
 /// The network's and the device's. A difference is no error, but stands in the row.
@@ -135,6 +155,7 @@ pub fn compare<D: Engine, E: Stored>(
     activation: &Activation,
     n: usize,
     precision: Precision,
+    gradient: f64,
 ) -> Result<Vec<Row>> {
     let net = Net::new(info, activation, CLASSES, 1, DType::F32, &Host::Cpu)?;
     let batch = Batch::random(info, n, 2);
@@ -146,7 +167,7 @@ pub fn compare<D: Engine, E: Stored>(
         restore(&net, &before)?;
         allowed(on_cpu(&net, &batch, Operands::Bf16)?.errors(&exact))
     } else {
-        [1e-4; 4]
+        [1e-4, gradient, 1e-4, 1e-4]
     };
     let counts = [1, there.gradient.len(), there.statistics.len(), there.logits.len()];
     let errors = there.errors(&exact).into_iter().zip(allowed).zip(counts);

@@ -7,41 +7,18 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use cudarc::cudnn::sys::{
-    self, cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
-    cudnnConvolutionFwdAlgo_t as ForwardAlgo,
-};
-use cudarc::cudnn::{
-    ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, CudnnDataType, CudnnError,
-    FilterDescriptor, TensorDescriptor,
-};
+use cudarc::cudnn::sys;
 
-use super::raw::Raw;
+use super::cudnn::{
+    Algorithm, Choice, CudnnError, DataAlgo, Direction, FilterAlgo, ForwardAlgo, Handle, Math, Pointers, Shape, Sizes,
+};
 use super::{Gpu, GpuError, open_once};
 use crate::conv::{Conv2d, Pad};
 use crate::cuda::device::{Scratch, Stored, View, ViewMut, int};
 use crate::cuda::engine::{Precision, check_convolution};
 use crate::cuda::launch::layout;
 use crate::cuda::libraries::{self, Missing};
-
-/// A stored type as the library's.
-struct Typed<E>(E);
-
-impl<E: Stored> CudnnDataType for Typed<E> {
-    const DATA_TYPE: sys::cudnnDataType_t =
-        if E::BF16 { sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16 } else { sys::cudnnDataType_t::CUDNN_DATA_FLOAT };
-    type Scalar = f32;
-    fn into_scaling_parameter(self) -> f32 {
-        self.0.widen()
-    }
-}
-
-/// What the library multiplies a result and what was there before by.
-fn scales<E: Stored>(add: bool) -> (Typed<E>, Typed<E>) {
-    (Typed(E::narrow(1.0)), Typed(E::narrow(if add { 1.0 } else { 0.0 })))
-}
 
 /// Opens cuDNN and what it needs.
 ///
@@ -61,13 +38,6 @@ fn failed(what: &'static str) -> impl Fn(CudnnError) -> GpuError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Direction {
-    Forward,
-    Data,
-    Weight,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     conv: Conv2d,
     precision: Precision,
@@ -77,7 +47,7 @@ struct Key {
 
 /// The library's handle, what it has been asked for, and memory that all convolutions share.
 pub(super) struct Convolutions {
-    cudnn: Arc<Cudnn>,
+    handle: Handle,
     plans: RefCell<HashMap<Key, Rc<dyn Any>>>,
     workspace: RefCell<Scratch<Gpu>>,
     /// An image with its padding.
@@ -87,126 +57,76 @@ pub(super) struct Convolutions {
 }
 
 /// Descriptors of one convolution and the algorithm for one direction.
-struct Plan<E, A> {
-    x: TensorDescriptor<Typed<E>>,
-    w: FilterDescriptor<Typed<E>>,
-    y: TensorDescriptor<Typed<E>>,
-    conv: ConvDescriptor<f32>,
-    algorithm: A,
-    workspace: usize,
-}
-
-/// What differs between the directions: the choice of an algorithm and the memory that it needs.
-trait Direct<E: Stored>: Copy + 'static {
-    const DIRECTION: Direction;
-    fn choose(plan: &Plan<E, ()>) -> Result<(Self, usize), CudnnError>;
-}
-
-impl<E: Stored> Direct<E> for ForwardAlgo {
-    const DIRECTION: Direction = Direction::Forward;
-    fn choose(Plan { x, w, y, conv, .. }: &Plan<E, ()>) -> Result<(Self, usize), CudnnError> {
-        let op = ConvForward { conv, x, w, y };
-        let algorithm = op.pick_algorithm()?;
-        Ok((algorithm, op.get_workspace_size(algorithm)?))
-    }
-}
-
-impl<E: Stored> Direct<E> for DataAlgo {
-    const DIRECTION: Direction = Direction::Data;
-    fn choose(Plan { x, w, y, conv, .. }: &Plan<E, ()>) -> Result<(Self, usize), CudnnError> {
-        let op = ConvBackwardData { conv, dx: x, w, dy: y };
-        // Algorithm 0 adds up by atomic operations.
-        let algorithm = match op.pick_algorithm()? {
-            Self::CUDNN_CONVOLUTION_BWD_DATA_ALGO_0 => Self::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1,
-            other => other,
-        };
-        Ok((algorithm, op.get_workspace_size(algorithm)?))
-    }
-}
-
-impl<E: Stored> Direct<E> for FilterAlgo {
-    const DIRECTION: Direction = Direction::Weight;
-    fn choose(Plan { x, w, y, conv, .. }: &Plan<E, ()>) -> Result<(Self, usize), CudnnError> {
-        let op = ConvBackwardFilter { conv, x, dw: w, dy: y };
-        // Algorithms 0 and 3 add up by atomic operations.
-        let algorithm = match op.pick_algorithm()? {
-            Self::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0 | Self::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3 => {
-                Self::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1
-            }
-            other => other,
-        };
-        Ok((algorithm, op.get_workspace_size(algorithm)?))
-    }
+struct Plan<A> {
+    shape: Shape,
+    choice: Choice<A>,
 }
 
 impl Convolutions {
     fn new(gpu: &Gpu) -> Result<Self, GpuError> {
         open()?;
-        let cudnn = Cudnn::new(gpu.stream.clone()).map_err(failed("opening"))?;
+        let handle = Handle::new(&gpu.stream).map_err(failed("opening"))?;
         let [workspace, frame, gradient] = std::array::from_fn(|_| RefCell::default());
-        Ok(Self { cudnn, plans: RefCell::default(), workspace, frame, gradient })
+        Ok(Self { handle, plans: RefCell::default(), workspace, frame, gradient })
     }
 
-    fn plan<E: Stored, A: Direct<E>>(&self, conv: &Conv2d, precision: Precision) -> Result<Rc<Plan<E, A>>, GpuError> {
-        let key = Key { conv: *conv, precision, direction: A::DIRECTION, bf16: E::BF16 };
+    fn plan<A: Algorithm>(&self, conv: &Conv2d, precision: Precision, bf16: bool) -> Result<Rc<Plan<A>>, GpuError> {
+        let key = Key { conv: *conv, precision, direction: A::DIRECTION, bf16 };
         let found = self.plans.borrow().get(&key).cloned();
         if let Some(plan) = found.and_then(|plan| plan.downcast().ok()) {
             return Ok(plan);
         }
-        let size = |what, value| int("convolution", what, value);
-        let tensor = |c, h, w| -> Result<TensorDescriptor<Typed<E>>, GpuError> {
-            let dims = [size("n", conv.n)?, size("channels", c)?, size("height", h)?, size("width", w)?];
-            let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
-            self.cudnn.create_4d_tensor(format, dims).map_err(failed("describing a map"))
-        };
-        let x = tensor(conv.c_in, conv.h, conv.w)?;
-        let y = tensor(conv.c_out, conv.out_h(), conv.out_w())?;
-        let filter = [conv.c_out, conv.c_in / conv.groups, conv.kh, conv.kw];
-        let mut dims = [0; 4];
-        for (dim, value) in dims.iter_mut().zip(filter) {
-            *dim = size("filter", value)?;
-        }
-        let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
-        let w = self.cudnn.create_4d_filter(format, dims).map_err(failed("describing weights"))?;
-        let pad = [size("pad", conv.pad.top)?, size("pad", conv.pad.left)?];
-        let stride = [size("stride", conv.stride.0)?, size("stride", conv.stride.1)?];
-        let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
-        let described = self.cudnn.create_conv2d::<f32>(pad, stride, [1, 1], mode);
-        let mut description = described.map_err(failed("describing a convolution"))?;
-        description.set_group_count(size("groups", conv.groups)?).map_err(failed("setting groups"))?;
-        let math = match (E::BF16, precision) {
-            (false, Precision::Exact) => sys::cudnnMathType_t::CUDNN_FMA_MATH,
-            _ => sys::cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
-        };
-        description.set_math_type(math).map_err(failed("setting the precision"))?;
-        let open = Plan { x, w, y, conv: description, algorithm: (), workspace: 0 };
-        let (algorithm, workspace) = A::choose(&open).map_err(failed("choosing an algorithm"))?;
-        let Plan { x, w, y, conv, .. } = open;
-        let plan = Rc::new(Plan { x, w, y, conv, algorithm, workspace });
+        let math = if !bf16 && precision == Precision::Exact { Math::Exact } else { Math::Tensor };
+        let shape = Shape::new(bf16, math, &sizes(conv)?).map_err(failed("describing a convolution"))?;
+        let choice = A::choose(&self.handle, &shape).map_err(failed("choosing an algorithm"))?;
+        let plan = Rc::new(Plan { shape, choice });
         self.plans.borrow_mut().insert(key, plan.clone());
         Ok(plan)
     }
+}
+
+/// As the library has them.
+fn sizes(conv: &Conv2d) -> Result<Sizes, GpuError> {
+    let numbers = |what, values: [usize; 4]| -> Result<[i32; 4], GpuError> {
+        let mut numbers = [0; 4];
+        for (number, value) in numbers.iter_mut().zip(values) {
+            *number = int("convolution", what, value)?;
+        }
+        Ok(numbers)
+    };
+    let &Conv2d { n, h, w, c_in, c_out, kh, kw, stride, groups, pad, .. } = conv;
+    let [top, left, down, across] = numbers("padding or stride", [pad.top, pad.left, stride.0, stride.1])?;
+    Ok(Sizes {
+        x: numbers("input", [n, c_in, h, w])?,
+        w: numbers("filter", [c_out, c_in / groups, kh, kw])?,
+        y: numbers("output", [n, c_out, conv.out_h(), conv.out_w()])?,
+        pad: [top, left],
+        stride: [down, across],
+        groups: int("convolution", "groups", groups)?,
+    })
 }
 
 fn opened(gpu: &Gpu) -> Result<&Convolutions, GpuError> {
     open_once(&gpu.convolutions, || Convolutions::new(gpu))
 }
 
-/// Runs `launch(plan, workspace)`.
-fn with_plan<E: Stored, A: Direct<E>>(
+/// Runs one direction of a convolution whose lengths have been checked: from the addresses of its two factors to that of its result.
+fn run<E: Stored, A: Algorithm>(
     gpu: &Gpu,
-    conv: &Conv2d,
-    precision: Precision,
+    (conv, precision): (&Conv2d, Precision),
     what: &'static str,
-    launch: impl FnOnce(&Plan<E, A>, Option<&mut Raw<'_, u8>>) -> Result<(), CudnnError>,
+    factors: [u64; 2],
+    to: u64,
+    add: bool,
 ) -> Result<(), GpuError> {
     gpu.bind()?;
     let convolutions = opened(gpu)?;
-    let plan = convolutions.plan::<E, A>(conv, precision)?;
+    let plan = convolutions.plan::<A>(conv, precision, E::BF16)?;
     let mut workspace = convolutions.workspace.borrow_mut();
-    let workspace = workspace.get::<u8>(gpu, plan.workspace)?;
-    let mut raw = Raw::new(gpu, workspace.view());
-    launch(&plan, (plan.workspace > 0).then_some(&mut raw)).map_err(failed(what))
+    let workspace = gpu.address(workspace.get::<u8>(gpu, plan.choice.workspace)?.view());
+    let pointers = Pointers { factors, to, workspace, add };
+    // SAFETY: the descriptors are those of the shape that the lengths have been checked against.
+    unsafe { A::run(plan.choice, &convolutions.handle, &plan.shape, &pointers) }.map_err(failed(what))
 }
 
 /// The same convolution of an image with its padding already around it; `None` where cuDNN can pad.
@@ -237,12 +157,8 @@ pub(super) fn forward<E: Stored>(
         layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.reborrow())?;
         return forward(gpu, &inner, precision, image.view(), weight, ys);
     }
-    let (xs, weight, mut ys) = (Raw::new(gpu, xs), Raw::new(gpu, weight), Raw::new(gpu, ys.view()));
-    with_plan::<E, ForwardAlgo>(gpu, conv, precision, NAME, |plan, workspace| {
-        let op = ConvForward { conv: &plan.conv, x: &plan.x, w: &plan.w, y: &plan.y };
-        // SAFETY: the descriptors are those of the shape that the lengths have been checked against.
-        unsafe { op.launch(plan.algorithm, workspace, scales::<E>(false), &xs, &weight, &mut ys) }
-    })
+    let factors = [gpu.address(xs), gpu.address(weight)];
+    run::<E, ForwardAlgo>(gpu, (conv, precision), NAME, factors, gpu.address(ys.view()), false)
 }
 
 /// [`Engine::convolve_back`](crate::cuda::Engine::convolve_back).
@@ -269,12 +185,8 @@ pub(super) fn backward_data<E: Stored>(
         layout::pad_backward(gpu, shape, conv.pad, image.view(), gradient.reborrow())?;
         return layout::add(gpu, gradient.view(), d_xs);
     }
-    let (d_ys, weight, mut d_xs) = (Raw::new(gpu, d_ys), Raw::new(gpu, weight), Raw::new(gpu, d_xs.view()));
-    with_plan::<E, DataAlgo>(gpu, conv, precision, NAME, |plan, workspace| {
-        let op = ConvBackwardData { conv: &plan.conv, dx: &plan.x, w: &plan.w, dy: &plan.y };
-        // SAFETY: as in `forward`.
-        unsafe { op.launch(plan.algorithm, workspace, scales::<E>(add), &mut d_xs, &weight, &d_ys) }
-    })
+    let factors = [gpu.address(weight), gpu.address(d_ys)];
+    run::<E, DataAlgo>(gpu, (conv, precision), NAME, factors, gpu.address(d_xs.view()), add)
 }
 
 /// [`Engine::convolve_weight`](crate::cuda::Engine::convolve_weight).
@@ -294,10 +206,45 @@ pub(super) fn backward_weight<E: Stored>(
         layout::pad_forward(gpu, [conv.n, conv.h, conv.w, conv.c_in], conv.pad, xs, image.reborrow())?;
         return backward_weight(gpu, &inner, precision, image.view(), d_ys, d_weight);
     }
-    let (xs, d_ys, mut d_weight) = (Raw::new(gpu, xs), Raw::new(gpu, d_ys), Raw::new(gpu, d_weight.view()));
-    with_plan::<E, FilterAlgo>(gpu, conv, precision, NAME, |plan, workspace| {
-        let op = ConvBackwardFilter { conv: &plan.conv, x: &plan.x, dw: &plan.w, dy: &plan.y };
-        // SAFETY: as in `forward`.
-        unsafe { op.launch(plan.algorithm, workspace, scales::<E>(false), &xs, &mut d_weight, &d_ys) }
-    })
+    let factors = [gpu.address(xs), gpu.address(d_ys)];
+    run::<E, FilterAlgo>(gpu, (conv, precision), NAME, factors, gpu.address(d_weight.view()), false)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::conv::Operands;
+
+    /// Descriptors need cuDNN, but no GPU: what the library says of the output's shape is what ours is.
+    #[test]
+    fn cudnn_reads_shapes_as_we_do() {
+        if let Err(error) = open() {
+            eprintln!("SKIPPED: nothing was described to cuDNN: {error}");
+            return;
+        }
+        let pad = Pad { top: 1, bottom: 1, left: 2, right: 2 };
+        let conv = Conv2d {
+            n: 3,
+            h: 19,
+            w: 14,
+            c_in: 8,
+            c_out: 12,
+            kh: 3,
+            kw: 5,
+            stride: (2, 1),
+            pad,
+            groups: 1,
+            operands: Operands::Exact,
+        };
+        let even = Conv2d { kh: 2, kw: 1, pad: Pad::default(), ..conv };
+        for conv in [conv, even, Conv2d { groups: 4, ..conv }] {
+            for (bf16, math) in [(false, Math::Exact), (false, Math::Tensor), (true, Math::Tensor)] {
+                let shape = Shape::new(bf16, math, &sizes(&conv).unwrap()).unwrap();
+                let expected = [conv.n, conv.c_out, conv.out_h(), conv.out_w()].map(|size| size as i32);
+                assert_eq!(shape.output().unwrap(), expected, "{conv:?}");
+            }
+        }
+    }
 }

@@ -5,15 +5,16 @@
 //! |---|---|
 //! | [`info`] | which GPUs there are |
 //! | `cache` | compiled kernels on disk |
-//! | `convolution` | convolution by cuDNN |
+//! | `convolution`, `cudnn` | convolution by cuDNN, and its descriptors and algorithms |
 //! | `product` | products of matrices by cuBLASLt |
-//! | `raw` | parts of buffers as these two take them |
+//! | `raw` | parts of buffers as it takes them |
 //! | `group` | means over several GPUs by NCCL |
 //! | [`error`] | what can go wrong |
 #![allow(unsafe_code, reason = "kernels are launched and memory is copied through raw pointers")]
 
 mod cache;
 mod convolution;
+mod cudnn;
 pub mod error;
 mod group;
 pub mod info;
@@ -245,6 +246,7 @@ impl Device for Gpu {
     }
 
     fn launch(&self, launch: &Launch<'_, Self>) -> Result<(), GpuError> {
+        self.bind()?;
         let function = self.function(&launch.source, launch.entry)?;
         // Every argument as whole words of 8 bytes, and where it begins.
         let (mut words, mut starts) = (Vec::<u64>::with_capacity(launch.args.len() + 16), Vec::new());
@@ -269,7 +271,6 @@ impl Device for Gpu {
             starts.into_iter().map(|start| std::ptr::from_mut(&mut words[start]).cast()).collect();
         let [x, y, z] = launch.grid;
         let failed = |source| GpuError::Driver { what: launch.entry, source };
-        self.bind()?;
         // SAFETY: `params` point to arguments of the kernel's types, in its order and to memory of the lengths that it works on: the
         // launching functions see to that, and the emulation of the tests checks the same launches.
         let launched = unsafe {
