@@ -8,6 +8,7 @@
 //! | `convolution`, `cudnn` | convolution by cuDNN, and its descriptors and algorithms |
 //! | `product` | products of matrices by cuBLASLt |
 //! | `raw` | parts of buffers as it takes them |
+//! | `staging` | large copies to the GPU |
 //! | `group` | means over several GPUs by NCCL |
 //! | [`error`] | what can go wrong |
 #![allow(unsafe_code, reason = "kernels are launched and memory is copied through raw pointers")]
@@ -20,6 +21,7 @@ mod group;
 pub mod info;
 mod product;
 mod raw;
+mod staging;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -44,12 +46,15 @@ use convolution::Convolutions;
 pub use error::GpuError;
 use group::Group;
 pub use group::meeting;
+use staging::Staging;
 
 /// A GPU with one stream of work: everything happens in the order of the calls, but for means over several GPUs, which go on beside it.
 /// For one thread.
 pub struct Gpu {
     /// The GPUs that it learns with. Let go first, while the context is there.
     group: Option<Group>,
+    /// Large copies that may still be on their way. As the group.
+    staging: RefCell<Staging>,
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     /// What kernels are compiled for, such as `sm_90`.
@@ -83,6 +88,7 @@ impl Gpu {
         let (major, minor) = context.compute_capability().map_err(driver("asking for the compute capability"))?;
         Ok(Self {
             group: None,
+            staging: RefCell::default(),
             context,
             stream,
             arch: format!("sm_{major}{minor}"),
@@ -193,9 +199,8 @@ impl Device for Gpu {
         }
         self.not_recorded("memory is written")?;
         self.bind()?;
-        // SAFETY: the range lies in the buffer. Of pageable memory, and nothing here locks pages, the call has read `bytes` when it
-        // returns.
-        let copied = unsafe { result::memcpy_htod_async(self.pointer(to) + at as u64, bytes, self.stream.cu_stream()) };
+        // SAFETY: the range lies in the buffer, and the context is current.
+        let copied = unsafe { self.staging.borrow_mut().copy(self, bytes, self.pointer(to) + at as u64) };
         copied.map_err(|source| GpuError::Driver { what: "copying to the GPU", source })
     }
 
