@@ -14,6 +14,8 @@ ARGS ?=
 CUDA ?=
 FEATURES := $(if $(CUDA),--features cuda)
 RUN := cargo run --release --quiet -p swish-experiments $(FEATURES) --bin
+# The packages whose tests run on a GPU too.
+ON_DEVICES := -p swish-kernels -p swish-core -p swish-train --features swish-kernels/cuda,swish-core/cuda,swish-train/cuda
 FLAGS = --profile $(PROFILE) $(if $(DATA_DIR),--data-dir "$(DATA_DIR)") $(ARGS)
 
 help: ## this list
@@ -90,13 +92,12 @@ data-wmt: ## WMT 2014 English-German and the newstests of 2013 to 2016, 0.8 GB f
 test: ## formatting, clippy with warnings as errors, all tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p swish-kernels -p swish --all-targets --features swish-kernels/cuda,swish/cuda -- -D warnings
+	cargo clippy $(ON_DEVICES) -p swish --features swish/cuda --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace
 
-test-cuda: ## the kernels on a GPU, and compiled by NVRTC (SWISH_NVRTC=folder of libnvrtc.so); says so where either is missing
-	cargo test -p swish-kernels --features cuda --test gpu --test nvrtc -- --nocapture
-	cargo test -p swish-kernels --features cuda --lib cuda
+test-cuda: ## kernels, networks and learning on a GPU, and kernels compiled by NVRTC (SWISH_NVRTC=folder of libnvrtc.so); says so where either is missing
+	cargo test $(ON_DEVICES) --test suite --test nvrtc --lib -- --nocapture on_gpu machines_without_a_gpu compile mistakes_are_reported cudnn
 
 test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
 	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test suite slurm:: -- --nocapture

@@ -1,4 +1,4 @@
-//! Whole networks on a device, here the emulation of a GPU, compared with the CPU.
+//! Whole networks on a device, the emulation of a GPU and where there is one a GPU, compared with the CPU.
 
 use candle_core::{DType, Device};
 use half::bf16;
@@ -6,102 +6,117 @@ use std::path::Path;
 use std::rc::Rc;
 use swish_core::device::DeviceTransformer;
 use swish_core::device::check::{
-    compare, compare_recorded, compare_recorded_transformer, compare_search, compare_transformer,
+    OTHER_ORDER, compare, compare_recorded, compare_recorded_transformer, compare_search, compare_transformer,
 };
 use swish_core::models;
 use swish_core::models::transformer::{self, EOS, TextBatch, Transformer, TransformerConfig};
 use swish_core::nn::{Error, Pass};
-use swish_emulation::Host;
-use swish_kernels::cuda::Precision;
+use swish_emulation::{Host, Sums, on_each_device};
 use swish_kernels::cuda::check::Row;
+use swish_kernels::cuda::{Engine, Precision};
 
-/// Products are the CPU's own here, and so are gradients, nearly.
-const SAME: f64 = 1e-4;
+on_each_device!(
+    residual_networks,
+    wide_and_dense_networks,
+    networks_of_image_net,
+    nasnet,
+    transformers,
+    recorded_passes
+);
+
+/// What gradients in f32 may be off.
+fn gradients(sums: Sums) -> f64 {
+    sums.pick(1e-4, OTHER_ORDER)
+}
 
 fn host() -> Option<Rc<Host>> {
     Host::new(Path::new(env!("CARGO_TARGET_TMPDIR"))).map(Rc::new)
 }
 
-fn check(cases: &[(&str, &str, usize)]) {
-    let Some(host) = host() else { return };
-    let mut rows: Vec<Row> = Vec::new();
-    for &(model, activation, n) in cases {
-        let (info, activation) = (models::find(model).unwrap(), activation.parse().unwrap());
-        rows.extend(compare::<_, f32>(&host, info, &activation, n, Precision::Exact, SAME).unwrap());
-        rows.extend(compare::<_, bf16>(&host, info, &activation, n, Precision::Exact, SAME).unwrap());
-    }
+fn check(rows: &[Row]) {
     rows.iter().for_each(|row| println!("{row}"));
     assert!(rows.iter().all(Row::passed));
 }
 
-#[test]
-fn residual_networks() {
-    check(&[("resnet20", "swish", 2), ("resnet20_b", "prelu", 2), ("resnet8-v2-stride2", "max(x, sin(x))", 3)]);
+fn networks<D: Engine>(device: &Rc<D>, sums: Sums, cases: &[(&str, &str, usize)]) {
+    let mut rows = Vec::new();
+    for &(model, activation, n) in cases {
+        let (info, activation) = (models::find(model).unwrap(), activation.parse().unwrap());
+        let gradient = gradients(sums);
+        rows.extend(compare::<D, f32>(device, info, &activation, n, Precision::Exact, gradient).unwrap());
+        rows.extend(compare::<D, bf16>(device, info, &activation, n, Precision::Exact, gradient).unwrap());
+    }
+    check(&rows);
 }
 
-#[test]
-fn wide_and_dense_networks() {
-    check(&[("wrn-10-1", "gelu", 2), ("resnet-preact-11-half", "swish", 2), ("densenet-bc-16-6", "elu", 2)]);
+fn residual_networks<D: Engine>(device: &Rc<D>, sums: Sums) {
+    let cases = [("resnet20", "swish", 2), ("resnet20_b", "prelu", 2), ("resnet8-v2-stride2", "max(x, sin(x))", 3)];
+    networks(device, sums, &cases);
 }
 
-#[test]
-fn networks_of_image_net() {
-    check(&[
+fn wide_and_dense_networks<D: Engine>(device: &Rc<D>, sums: Sums) {
+    let cases = [("wrn-10-1", "gelu", 2), ("resnet-preact-11-half", "swish", 2), ("densenet-bc-16-6", "elu", 2)];
+    networks(device, sums, &cases);
+}
+
+fn networks_of_image_net<D: Engine>(device: &Rc<D>, sums: Sums) {
+    let cases = [
         ("mobilenet-v1-025-64", "swish", 8),
         ("inception-v3-mini-107", "relu", 8),
         ("inception-v4-mini-107", "swish", 8),
         ("inception-resnet-v2-mini-107", "swish", 8),
-    ]);
+    ];
+    networks(device, sums, &cases);
 }
 
-#[test]
-fn nasnet() {
-    check(&[("nasnet-a-mini-96", "swish", 2)]);
+fn nasnet<D: Engine>(device: &Rc<D>, sums: Sums) {
+    networks(device, sums, &[("nasnet-a-mini-96", "swish", 2)]);
 }
 
 /// Rows of 20 channels are no multiple of what a mask is made of, nor of a wide load.
-#[test]
-fn transformers() {
-    let Some(host) = host() else { return };
+fn transformers<D: Engine>(device: &Rc<D>, sums: Sums) {
     let tiny = transformer::find("transformer_tiny").unwrap().config;
     let odd = TransformerConfig { vocab: 41, hidden: 20, filter: 36, heads: 2, dropout: 0.2, ..tiny.layers(1, 2) };
-    let lengths = [[5, 7], [9, 3], [1, 1], [4, 6]];
-    let mut rows: Vec<Row> = Vec::new();
+    let (lengths, gradient) = ([[5, 7], [9, 3], [1, 1], [4, 6]], gradients(sums));
+    let mut rows = Vec::new();
     for (config, activation) in [(tiny, "swish"), (tiny, "relu"), (odd, "prelu")] {
-        let activation = activation.parse().unwrap();
+        let act = activation.parse().unwrap();
         rows.extend(
-            compare_transformer::<_, f32>(&host, &config, &activation, &lengths, Precision::Exact, SAME).unwrap(),
+            compare_transformer::<D, f32>(device, &config, &act, &lengths, Precision::Exact, gradient).unwrap(),
         );
         rows.extend(
-            compare_transformer::<_, bf16>(&host, &config, &activation, &lengths, Precision::Exact, SAME).unwrap(),
+            compare_transformer::<D, bf16>(device, &config, &act, &lengths, Precision::Exact, gradient).unwrap(),
         );
     }
     for (config, activation) in [(tiny, "swish"), (odd, "prelu")] {
-        rows.push(compare_search(&host, &config, &activation.parse().unwrap(), &[9, 3, 1, 14, 3]).unwrap());
+        rows.push(compare_search(device, &config, &activation.parse().unwrap(), &[9, 3, 1, 14, 3]).unwrap());
     }
-    rows.iter().for_each(|row| println!("{row}"));
-    assert!(rows.iter().all(Row::passed));
+    check(&rows);
 }
 
 /// The third pass of a kind is one call, whose numbers are those of the first.
-#[test]
-fn recorded_passes() {
-    let Some(host) = host() else { return };
+fn recorded_passes<D: Engine>(device: &Rc<D>, _: Sums) {
     let swish = "swish".parse().unwrap();
     let mut rows = Vec::new();
     for model in ["wrn-10-1", "mobilenet-v1-025-64"] {
-        let (info, before) = (models::find(model).unwrap(), host.replays());
-        rows.push(compare_recorded::<_, bf16>(&host, info, &swish, 2, Precision::Exact).unwrap());
-        assert!(host.replays() >= before + 4, "{model}: {} passes were recorded", host.replays() - before);
+        let info = models::find(model).unwrap();
+        rows.push(compare_recorded::<D, bf16>(device, info, &swish, 2, Precision::Exact).unwrap());
     }
-    let (tiny, before) = (transformer::find("transformer_tiny").unwrap().config, host.replays());
-    let config = TransformerConfig { dropout: 0.2, ..tiny };
-    rows.push(
-        compare_recorded_transformer::<_, f32>(&host, &config, &swish, &[[5, 7], [9, 3]], Precision::Exact).unwrap(),
-    );
+    let config = TransformerConfig { dropout: 0.2, ..transformer::find("transformer_tiny").unwrap().config };
+    let lengths = [[5, 7], [9, 3]];
+    rows.push(compare_recorded_transformer::<D, f32>(device, &config, &swish, &lengths, Precision::Exact).unwrap());
+    check(&rows);
+}
+
+#[test]
+fn passes_are_recorded() {
+    let Some(host) = host() else { return };
+    let (swish, info) = ("swish".parse().unwrap(), models::find("wrn-10-1").unwrap());
+    check(&[compare_recorded::<_, bf16>(&host, info, &swish, 2, Precision::Exact).unwrap()]);
+    assert!(host.replays() >= 4, "{} passes were recorded", host.replays());
+    let (before, tiny) = (host.replays(), transformer::find("transformer_tiny").unwrap().config);
+    check(&[compare_recorded_transformer::<_, f32>(&host, &tiny, &swish, &[[5, 7]], Precision::Exact).unwrap()]);
     assert!(host.replays() >= before + 4, "{} passes were recorded", host.replays() - before);
-    rows.iter().for_each(|row| println!("{row}"));
-    assert!(rows.iter().all(Row::passed));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 //!
 //! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
 //! not change, and memory that nobody has written is NaN. What it cannot show is the order in which a GPU runs blocks, and its speed.
-//! Several hosts learn together by [`Peers`].
+//! Several hosts learn together by [`Peers`]. [`on_each_device`] makes tests for it and for a GPU.
 
+mod each;
 mod engine;
 mod process;
 mod ranks;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use each::Sums;
 use process::{Call, Process};
 pub use ranks::Peers;
 use swish_kernels::cuda::device::{Device, Launch};

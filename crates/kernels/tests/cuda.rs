@@ -1,8 +1,10 @@
-//! The CUDA kernels' source, compiled as C++ and run on the host: every launching function compared with the CPU's.
+//! The CUDA kernels, compiled as C++ and run on the host, and where there is a GPU on that: every launching function compared with the
+//! CPU's.
 
 use std::path::Path;
+use std::rc::Rc;
 
-use swish_emulation::{Host, HostError};
+use swish_emulation::{Host, HostError, Sums, on_each_device};
 use swish_kernels::act::{Binary, Op, Program, Unary};
 use swish_kernels::conv::{Conv2d, Operands, Pad};
 use swish_kernels::cuda::bandwidth::{self, Timed};
@@ -16,12 +18,6 @@ fn host() -> Option<Host> {
     Host::new(Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
-/// Each comparison is within its bound.
-fn check(subject: Subject) {
-    let Some(host) = host() else { return };
-    check_rows(subject.name(), &run(&host, subject).unwrap());
-}
-
 fn check_rows(name: &str, rows: &[Row]) {
     assert!(!rows.is_empty());
     let wrong: Vec<String> = rows.iter().filter(|row| !row.passed()).map(ToString::to_string).collect();
@@ -32,7 +28,11 @@ fn check_rows(name: &str, rows: &[Row]) {
 
 macro_rules! subjects {
     ($($test:ident: $subject:ident;)+) => {
-        $(#[test] fn $test() { check(Subject::$subject); })+
+        $(fn $test<D: Engine>(device: &Rc<D>, _: Sums) {
+            check_rows(stringify!($test), &run(&**device, Subject::$subject).unwrap());
+        })+
+
+        on_each_device!($($test,)+ libraries, results_repeat);
 
         #[test]
         fn every_file_of_kernels_has_a_test() {
@@ -58,11 +58,36 @@ subjects! {
     layout_and_casts: Layout;
 }
 
-/// Those of the emulation are the CPU's; what is compared here is how its shapes, strides and layouts are understood.
+/// Those of the emulation are the CPU's; what is compared there is how its shapes, strides and layouts are understood.
+fn libraries<D: Engine>(device: &Rc<D>, _: Sums) {
+    check_rows("libraries", &run_libraries(&**device).unwrap());
+}
+
+/// The same work twice gives the same bits.
+fn results_repeat<D: Engine>(device: &Rc<D>, _: Sums) {
+    for subject in [Subject::Moments, Subject::Sums, Subject::Depthwise, Subject::Embedding] {
+        assert_eq!(run(&**device, subject).unwrap(), run(&**device, subject).unwrap());
+    }
+    assert_eq!(run_libraries(&**device).unwrap(), run_libraries(&**device).unwrap());
+}
+
+/// Whatever this machine is, it is described without a crash, and what is missing is named with what to do.
+#[cfg(feature = "cuda")]
 #[test]
-fn libraries() {
-    let Some(host) = host() else { return };
-    check_rows("libraries", &run_libraries(&host).unwrap());
+fn machines_without_a_gpu_are_described() {
+    use swish_kernels::cuda::gpu::{Gpu, info};
+    match info::all() {
+        Ok(gpus) => assert!(gpus.iter().all(|gpu| gpu.memory > 0 && gpu.capability.0 >= 5)),
+        Err(e) => assert!(e.to_string().contains("GPU"), "{e}"),
+    }
+    for (library, version) in info::libraries() {
+        match version {
+            Ok(version) => assert!(version.contains('.'), "{library} {version}"),
+            Err(e) => assert!(e.contains("pip install"), "{library}: {e}"),
+        }
+    }
+    let far = Gpu::new(1000).map(|_| ());
+    assert!(far.is_err());
 }
 
 /// Every function is timed in the form that passes launch it in, and charged for its maps.

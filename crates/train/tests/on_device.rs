@@ -1,11 +1,11 @@
-//! Learning on a device, here the emulation of a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
+//! Learning on a device, the emulation of a GPU and where there is one a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
 
-use crate::common::{assert_mostly_near, assert_near, cell, data, host, optimizer, phrases, translation_cell, weights};
+use crate::common::{assert_mostly_near, assert_near, cell, data, optimizer, phrases, translation_cell, weights};
 use std::rc::Rc;
 use swish_core::nn::Compute;
 use swish_data::Data;
-use swish_emulation::Host;
-use swish_kernels::cuda::Precision as Products;
+use swish_emulation::{Sums, on_each_device};
+use swish_kernels::cuda::{Engine, Precision as Products};
 use swish_train::cell::Cell;
 use swish_train::checkpoint::{self, Standing};
 use swish_train::on_device::DeviceLearner;
@@ -13,6 +13,13 @@ use swish_train::optimizer::{DecayOn, Rule};
 use swish_train::session::Session;
 use swish_train::translation::TranslationSession;
 use swish_train::{Recipe, Training};
+
+on_each_device!(
+    a_device_learns_what_the_cpu_learns,
+    checkpoints_go_from_device_to_device,
+    a_loss_that_is_not_finite_leaves_the_weights,
+    a_device_learns_to_translate_as_the_cpu_does,
+);
 
 /// All that a recipe can ask for, between them.
 fn cells() -> [Cell; 3] {
@@ -36,52 +43,51 @@ fn cells() -> [Cell; 3] {
     ]
 }
 
-fn on_device<'a>(cell: &'a Cell, data: &Data, host: &Rc<Host>) -> Session<'a> {
+fn on_device<'a, D: Engine + 'static>(cell: &'a Cell, data: &Data, device: &Rc<D>) -> Session<'a> {
     let open = |net: &_, learner: &_| {
-        let learner: DeviceLearner<_, f32> = DeviceLearner::new(host, net, learner, Products::Exact)?;
+        let learner: DeviceLearner<_, f32> = DeviceLearner::new(device, net, learner, Products::Exact)?;
         Ok(Some(Box::new(learner) as Box<_>))
     };
     Session::open(cell, data, open).unwrap()
 }
 
-#[test]
-fn a_device_learns_what_the_cpu_learns() {
-    let (Some(host), data) = (host(), data(40)) else { return };
+fn a_device_learns_what_the_cpu_learns<D: Engine + 'static>(device: &Rc<D>, sums: Sums) {
+    let (data, near) = (data(40), sums.pick(1.0, 10.0));
     for cell in cells() {
         let rule = cell.recipe.optimizer.rule;
-        let (mut there, mut here) = (on_device(&cell, &data, &host), Session::new(&cell, &data, Compute::Cpu).unwrap());
+        let (mut there, mut here) =
+            (on_device(&cell, &data, device), Session::new(&cell, &data, Compute::Cpu).unwrap());
         let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
         for step in 0..4 {
             let (loss, want) = (
                 there.step_and_loss(&mut batches_there, step).unwrap(),
                 here.step_and_loss(&mut batches_here, step).unwrap(),
             );
-            assert!((loss - want).abs() < 1e-4 * want, "{rule}, step {step}: loss {loss}, on the CPU {want}");
+            assert!((loss - want).abs() < near * 1e-4 * want, "{rule}, step {step}: loss {loss}, on the CPU {want}");
         }
         let (found, want) = (there.evaluate(true).unwrap(), here.evaluate(true).unwrap());
-        assert!((found.loss - want.loss).abs() < 1e-4 * want.loss, "{rule}: {found:?}, on the CPU {want:?}");
+        assert!((found.loss - want.loss).abs() < near * 1e-4 * want.loss, "{rule}: {found:?}, on the CPU {want:?}");
         assert_ne!(
             weights(&there),
             weights(&here),
             "{rule}: the host's are those of the start until they are asked for"
         );
         there.settle().unwrap();
-        assert_near(&format!("{rule}: weights"), &weights(&there), &weights(&here), 1e-4);
+        assert_near(&format!("{rule}: weights"), &weights(&there), &weights(&here), near as f32 * 1e-4);
         let tensors = |session: &Session<'_>| session.learner().tensors().unwrap();
         for ((name, found), (_, want)) in tensors(&there).into_iter().zip(tensors(&here)) {
             let flat = |tensor: candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert_near(&format!("{rule}: {name}"), &flat(found), &flat(want), 1e-3);
+            assert_near(&format!("{rule}: {name}"), &flat(found), &flat(want), near as f32 * 1e-3);
         }
     }
 }
 
-#[test]
-fn checkpoints_go_from_device_to_device() {
-    let (Some(host), data, dir) = (host(), data(40), tempfile::tempdir().unwrap()) else { return };
+fn checkpoints_go_from_device_to_device<D: Engine + 'static>(device: &Rc<D>, sums: Sums) {
+    let (data, dir) = (data(40), tempfile::tempdir().unwrap());
     let file = dir.path().join("checkpoint.safetensors");
     for cell in cells() {
         let rule = cell.recipe.optimizer.rule;
-        let mut whole = on_device(&cell, &data, &host);
+        let mut whole = on_device(&cell, &data, device);
         let mut batches = whole.batches(0).unwrap();
         for step in 0..2 {
             whole.step_and_loss(&mut batches, step).unwrap();
@@ -98,20 +104,19 @@ fn checkpoints_go_from_device_to_device() {
                 assert!((loss - want).abs() <= tolerance * want, "{rule}, step {step}: {loss}, not {want}");
             }
         };
-        go_on(on_device(&cell, &data, &host), 0.0);
-        go_on(Session::new(&cell, &data, Compute::Cpu).unwrap(), 1e-4);
+        go_on(on_device(&cell, &data, device), 0.0);
+        go_on(Session::new(&cell, &data, Compute::Cpu).unwrap(), sums.pick(1e-4, 1e-3));
     }
 }
 
-#[test]
-fn a_loss_that_is_not_finite_leaves_the_weights() {
-    let (Some(host), data) = (host(), data(40)) else { return };
+fn a_loss_that_is_not_finite_leaves_the_weights<D: Engine + 'static>(device: &Rc<D>, _: Sums) {
+    let data = data(40);
     let sgd = optimizer(Rule::Sgd { momentum: 0.0, nesterov: false }, DecayOn::All, None);
     let cell = cell(sgd, |mut recipe| {
         recipe.schedule.lr = 1e30;
         recipe
     });
-    let mut session = on_device(&cell, &data, &host);
+    let mut session = on_device(&cell, &data, device);
     let mut batches = session.batches(0).unwrap();
     let start = session.learner().params.flat.copy().unwrap();
     session.step(&mut batches, 0).unwrap();
@@ -131,20 +136,19 @@ fn a_loss_that_is_not_finite_leaves_the_weights() {
     assert_ne!(weights(&session), start.to_vec1::<f32>().unwrap());
 }
 
-#[test]
-fn a_device_learns_to_translate_as_the_cpu_does() {
-    let (Some(host), cell, dir) = (host(), translation_cell(), tempfile::tempdir().unwrap()) else { return };
+fn a_device_learns_to_translate_as_the_cpu_does<D: Engine + 'static>(device: &Rc<D>, sums: Sums) {
+    let (cell, dir) = (translation_cell(), tempfile::tempdir().unwrap());
     let (data, file) = (phrases(&cell.recipe), dir.path().join("checkpoint.safetensors"));
     let on_device = || {
         let open = |net: &_, learner: &_| {
-            let learner = DeviceLearner::<_, f32, _>::of(&host, net, learner, Products::Exact)?;
+            let learner = DeviceLearner::<_, f32, _>::of(device, net, learner, Products::Exact)?;
             Ok(Some(Box::new(learner) as Box<_>))
         };
         TranslationSession::open(&cell, &data, open).unwrap()
     };
     let on_cpu = || TranslationSession::new(&cell, &data, Compute::Cpu).unwrap();
     let (mut there, mut here) = (on_device(), on_cpu());
-    assert_eq!((there.device(), here.device()), ("emulation".to_string(), "cpu".to_string()));
+    assert_eq!((there.device(), here.device()), (device.name(), "cpu".to_string()));
     let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
     for step in 0..3 {
         let (loss, want) = (
@@ -164,7 +168,9 @@ fn a_device_learns_to_translate_as_the_cpu_does() {
     let flat = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let all = |tensors: &[(String, candle_core::Tensor)]| tensors.iter().flat_map(|(_, tensor)| flat(tensor)).collect();
     let (found, want): (Vec<f32>, Vec<f32>) = (all(&found), all(&want));
-    assert_mostly_near("state", &found, &want);
+    if sums == Sums::Same {
+        assert_mostly_near("state", &found, &want);
+    }
 
     checkpoint::save(&file, &there, &Standing { id: "x".into(), step: 3, ..Standing::default() }).unwrap();
     let expected: Vec<f64> = (3..5).map(|step| there.step_and_loss(&mut batches_there, step).unwrap()).collect();

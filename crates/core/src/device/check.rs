@@ -47,7 +47,7 @@ const PAIRS: [[usize; 2]; 4] = [[17, 23], [30, 12], [1, 1], [25, 31]];
 /// How far gradients in f32 may be off, as a share of their norm, where a device adds up products in another order than the CPU: then a
 /// maximum can move to another pixel of its window, and a batch of two images makes much of that. PyTorch's gradients on NHWC and NCHW
 /// maps are 2e-3 to 5e-3 apart in Inception-v3, and 2e-3 in NASNet, with losses the same to 2e-7; a mistake makes 0.1 and more.
-const OTHER_ORDER: f64 = 0.02;
+pub const OTHER_ORDER: f64 = 0.02;
 
 /// Compares networks of every family, in f32 and bf16.
 ///

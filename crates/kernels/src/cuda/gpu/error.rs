@@ -85,3 +85,10 @@ pub enum GpuError {
         source: CublasError,
     },
 }
+
+impl GpuError {
+    /// Whether this machine has no GPU that could be used, nor a driver for one.
+    pub fn is_none_here(&self) -> bool {
+        matches!(self, Self::NoDriver | Self::DriverTooOld { .. } | Self::NoDevice(_))
+    }
+}
