@@ -125,6 +125,14 @@ static unsigned __float_as_uint(float x) {
     return y;
 }
 static unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned __int128)a * b >> 64; }
+// Blocks run one after the other, and memory is everybody's at once.
+static void __threadfence() {}
+static unsigned atomicAdd(unsigned* to, unsigned x) {
+    const unsigned before = *to;
+    *to += x;
+    return before;
+}
+template <class T> static T __ldcg(const T* from) { return *from; }
 static float __fdividef(float a, float b) { return a / b; }
 static float without_subnormal(float x) { return fabsf(x) < 1.17549435e-38f ? 0 * x : x; }
 static float fast_exp2(float x) { return without_subnormal(exp2f(x)); }

@@ -5,8 +5,8 @@
 //! `cuda`) or, in the tests, an emulation that compiles the very same source as C++. So the sizes of grids, the order of arguments and
 //! the checks of lengths are tested on a machine without a GPU too.
 //!
-//! Nothing is added by atomic operations: sums over rows are taken in two stages whose order depends on the sizes only, so results are
-//! bit-identical from run to run on one kind of device.
+//! Nothing is added by atomic operations, which only count blocks: sums over rows are taken in two stages whose order depends on the sizes
+//! only, so results are bit-identical from run to run on one kind of device.
 //!
 //! | module | what it is for |
 //! |---|---|

@@ -7,6 +7,8 @@ typedef unsigned long long u64;
 
 // Threads of a block, unless a kernel says otherwise.
 #define THREADS 256
+// Columns of a grid whose blocks add up their partial sums themselves, at most.
+#define MAX_COLUMNS 64
 
 #ifndef EMULATED
 #define CHECK_ALIGNED(pointer, bytes)
@@ -168,29 +170,51 @@ __device__ __forceinline__ void store_partial(int q, const float (&sums)[VEC], f
         partial[((size_t)q * gridDim.y + blockIdx.y) * channels + channel] = sum;
 }
 
-// The second stage of a sum: column `c` of each of Q times (blocks, channels), in double precision and always in the same order;
-// threadIdx.y == 0 of a block of 32 x 16 threads has them. All threads call it.
-template <int Q> __device__ __forceinline__ void sum_partials(const float* partial, int blocks, int channels, int c, double (&sums)[Q]) {
-    __shared__ double shared[16][33];
+// The second stage of a sum, for `across` channels from blockIdx.x * across on: each of Q times (blocks, channels), in double precision
+// and in an order that depends on the sizes only. Thread t < across has channel t of them. All threads call it, at most 512.
+template <int Q>
+__device__ __forceinline__ void sum_partials(const float* partial, int blocks, int channels, int across, double (&sums)[Q]) {
+    __shared__ double shared[512];
+    const int thread = threadIdx.y * blockDim.x + threadIdx.x, parts = blockDim.x * blockDim.y / across;
+    const int channel = blockIdx.x * across + thread % across, part = thread / across;
 #pragma unroll
     for (int q = 0; q < Q; ++q) sums[q] = 0.0;
-    if (c < channels) {
+    if (channel < channels) {
 #pragma unroll 4
-        for (int b = threadIdx.y; b < blocks; b += 16) {
+        for (int b = part; b < blocks; b += parts) {
+            // Past the first cache, in which other blocks of this launch may have written.
 #pragma unroll
-            for (int q = 0; q < Q; ++q) sums[q] += partial[((size_t)q * blocks + b) * channels + c];
+            for (int q = 0; q < Q; ++q) sums[q] += __ldcg(partial + ((size_t)q * blocks + b) * channels + channel);
         }
     }
     for (int q = 0; q < Q; ++q) {
         __syncthreads();
-        shared[threadIdx.y][threadIdx.x] = sums[q];
+        shared[thread] = sums[q];
         __syncthreads();
-        for (int half = 8; half > 0; half /= 2) {
-            if (threadIdx.y < half) shared[threadIdx.y][threadIdx.x] += shared[threadIdx.y + half][threadIdx.x];
+        for (int half = parts / 2; half > 0; half /= 2) {
+            if (part < half) shared[thread] += shared[thread + half * across];
             __syncthreads();
         }
-        sums[q] = shared[0][threadIdx.x];
+        sums[q] = shared[thread];
     }
+}
+
+// Blocks of each column of a grid that have written their partial sums; all 0 between launches.
+__device__ u32 arrived[MAX_COLUMNS];
+
+// Whether all other blocks of this one's column have come here before: then it can read what they have written, and as it is the last
+// one, whichever that is, adds up all. All threads call it, once.
+__device__ __forceinline__ bool is_last_block() {
+    __shared__ bool last;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0 && threadIdx.y == 0) {
+        last = atomicAdd(&arrived[blockIdx.x], 1u) == gridDim.y - 1;
+        if (last) arrived[blockIdx.x] = 0;
+    }
+    __syncthreads();
+    __threadfence();
+    return last;
 }
 
 // Sum over a block of one row of threads, whole warps; every thread gets it. All threads call it.

@@ -47,16 +47,45 @@ norm_act_forward(const Stored* __restrict__ xs, const Stored* __restrict__ resid
     }
 }
 
+// What comes of the sums of du, du (x - mean) and the activation's parameters' derivatives, du = d_y f'(u): the parameters' gradients, and
+// what the statistics pull at the input: d_x = scale du + pull (x - mean) + term. Frozen statistics do not pull: pull and term are 0. A
+// null inv_std stands for 1.
+struct Gradients {
+    const float *scale, *inv_std;
+    float *d_params, *d_gamma, *d_beta, *pull, *term;
+    int frozen;
+
+    // From partial sums of `blocks` blocks, for `across` channels from blockIdx.x * across on. All threads call it.
+    __device__ __forceinline__ void finish(const float* partial, int blocks, int rows, int channels, int across) const {
+        const int thread = threadIdx.y * blockDim.x + threadIdx.x, c = blockIdx.x * across + thread;
+        double sums[2 + ACT_PARAMS];
+        sum_partials(partial, blocks, channels, across, sums);
+        if (thread >= across || c >= channels) return;
+        const double d_u = sums[0], d_u_x = sums[1];
+        for (int k = 0; k < ACT_PARAMS; ++k) d_params[(size_t)k * channels + c] = (float)sums[2 + k];
+        const double inverse = inv_std ? inv_std[c] : 1.0, slope = scale ? scale[c] : 1.0;
+        if (d_gamma) d_gamma[c] = (float)(d_u_x * inverse);
+        if (d_beta) d_beta[c] = (float)d_u;
+        pull[c] = frozen ? 0.0f : (float)(-slope * inverse * inverse * d_u_x / rows);
+        term[c] = frozen ? 0.0f : (float)(-slope * d_u / rows);
+    }
+};
+
+#define GRADIENTS \
+    const float *__restrict__ inv_std, float *__restrict__ d_params, float *__restrict__ d_gamma, float *__restrict__ d_beta, \
+        float *__restrict__ pull, float *__restrict__ term, int frozen
+#define THE_GRADIENTS {scale, inv_std, d_params, d_gamma, d_beta, pull, term, frozen}
+
 // Blocks that a multiprocessor has at the same time at least: otherwise the compiler takes so many registers that too few loads are on
 // their way.
 #define REDUCE_BLOCKS (BF16 ? 3 : 4)
 #define APPLY_BLOCKS (BF16 ? 3 : 1)
 
-// Partial sums of du, du (x - mean) and the activation's parameters' derivatives, du = d_y f'(u).
+// The partial sums; `whole` grids go on to what comes of them.
 extern "C" __global__ void __launch_bounds__(THREADS, REDUCE_BLOCKS)
 norm_act_reduce(const Stored* __restrict__ xs, const Stored* __restrict__ residual, const Stored* __restrict__ d_ys,
                 const float* __restrict__ mean, const float* __restrict__ scale, const float* __restrict__ beta,
-                const float* __restrict__ params, float* __restrict__ partial, int rows, int channels) {
+                const float* __restrict__ params, float* __restrict__ partial, int rows, int channels, GRADIENTS, int whole) {
     const int channel = first_channel();
     float sums[2 + ACT_PARAMS][VEC] = {};
     if (channel < channels) {
@@ -82,25 +111,16 @@ norm_act_reduce(const Stored* __restrict__ xs, const Stored* __restrict__ residu
     }
 #pragma unroll
     for (int q = 0; q < 2 + ACT_PARAMS; ++q) store_partial(q, sums[q], partial, channels);
+    if (!whole || !is_last_block()) return;
+    const Gradients gradients = THE_GRADIENTS;
+    gradients.finish(partial, gridDim.y, rows, channels, blockDim.x * VEC);
 }
 
-// From the partial sums to the parameters' gradients and to what the statistics pull at the input: d_x = scale du + pull (x - mean)
-// + term. Frozen statistics do not pull: pull and term are 0. A null inv_std stands for 1. A block of 32 x 16 threads for 32 channels.
+// The second stage by itself: a block of 32 x 16 threads for 32 channels.
 extern "C" __global__ void __launch_bounds__(512)
-norm_act_finish(const float* __restrict__ partial, const float* __restrict__ scale, const float* __restrict__ inv_std,
-                float* __restrict__ d_params, float* __restrict__ d_gamma, float* __restrict__ d_beta,
-                float* __restrict__ pull, float* __restrict__ term, int blocks, int rows, int channels, int frozen) {
-    const int c = blockIdx.x * 32 + threadIdx.x;
-    double sums[2 + ACT_PARAMS];
-    sum_partials(partial, blocks, channels, c, sums);
-    if (threadIdx.y != 0 || c >= channels) return;
-    const double d_u = sums[0], d_u_x = sums[1];
-    for (int k = 0; k < ACT_PARAMS; ++k) d_params[(size_t)k * channels + c] = (float)sums[2 + k];
-    const double inverse = inv_std ? inv_std[c] : 1.0, slope = scale ? scale[c] : 1.0;
-    if (d_gamma) d_gamma[c] = (float)(d_u_x * inverse);
-    if (d_beta) d_beta[c] = (float)d_u;
-    pull[c] = frozen ? 0.0f : (float)(-slope * inverse * inverse * d_u_x / rows);
-    term[c] = frozen ? 0.0f : (float)(-slope * d_u / rows);
+norm_act_finish(const float* __restrict__ partial, const float* __restrict__ scale, int blocks, int rows, int channels, GRADIENTS) {
+    const Gradients gradients = THE_GRADIENTS;
+    gradients.finish(partial, blocks, rows, channels, 32);
 }
 
 // d_xs (+)= scale du + pull (x - mean) + term, d_residual (+)= du: those that are wanted.

@@ -20,6 +20,6 @@ extern "C" __global__ void __launch_bounds__(512)
 finish_sums(const float* __restrict__ partial, float* __restrict__ sums, int blocks, int channels) {
     const int c = blockIdx.x * 32 + threadIdx.x;
     double sum[1];
-    sum_partials(partial + (size_t)blockIdx.y * blocks * channels, blocks, channels, c, sum);
+    sum_partials(partial + (size_t)blockIdx.y * blocks * channels, blocks, channels, 32, sum);
     if (threadIdx.y == 0 && c < channels) sums[(size_t)blockIdx.y * channels + c] = (float)sum[0];
 }

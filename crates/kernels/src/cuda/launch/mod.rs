@@ -27,6 +27,10 @@ const THREADS: usize = 256;
 /// Blocks of a kernel that goes through elements, about: a dozen for each of the 132 multiprocessors of a large GPU, whole rounds where one
 /// holds two, three, four or six at once.
 const BLOCKS: usize = 12 * 132;
+/// Terms of the second stage of a sum that a thread adds up at the end of the first, at most.
+const TERMS_A_THREAD: usize = 32;
+/// Columns of blocks that count themselves, at most (`MAX_COLUMNS` in `common.cu`).
+const MAX_COLUMNS: u32 = 64;
 /// CUDA's limit of a grid's second and third side.
 const MAX_SIDE: usize = 65_535;
 
@@ -80,6 +84,13 @@ impl Grid {
     /// The second stage of sums over rows.
     fn finish(channels: usize, quantities: usize) -> Self {
         Self { grid: [channels.div_ceil(32) as u32, quantities as u32, 1], block: [32, 16] }
+    }
+
+    /// Whether the last of the blocks that share channels adds up what all of them have written: where that is not much, it is quicker than
+    /// another launch. A launch of a channel kernel with so many elements a thread.
+    fn is_whole(self, vec: usize) -> bool {
+        let terms_a_thread = (self.row_blocks() * self.block[0] as usize * vec).div_ceil(THREADS);
+        terms_a_thread <= TERMS_A_THREAD && self.grid[0] <= MAX_COLUMNS
     }
 
     /// Blocks among which the rows are cut.

@@ -95,22 +95,27 @@ pub fn statistics<D: Device, E: Stored>(
     let grid = Grid::sums(rows, channels, vec);
     let partial = scratch.get::<f32>(device, 2 * grid.row_blocks() * channels)?;
     let (rows, channel_count) = (int(NAME, "rows", rows)?, int(NAME, "channels", channels)?);
-    run(device, source, "norm_moments", grid, args![xs, &partial, rows, channel_count])?;
-    let args = args![
-        xs,
-        partial.view(),
-        gamma,
-        &out.mean,
-        &out.inv_std,
-        &out.scale,
-        running_mean.as_ref(),
-        running_var.as_ref(),
-        grid.row_blocks() as u32,
-        rows,
-        channel_count,
-        constants.epsilon as f32,
-        constants.momentum as f32,
-    ];
+    let whole = grid.is_whole(vec);
+    let statistics = |mut args: Vec<_>| {
+        args.extend(args![
+            gamma,
+            &out.mean,
+            &out.inv_std,
+            &out.scale,
+            running_mean.as_ref(),
+            running_var.as_ref(),
+            constants.epsilon as f32,
+            constants.momentum as f32,
+        ]);
+        args
+    };
+    let mut args = statistics(args![xs, &partial, rows, channel_count]);
+    args.push(whole.into());
+    run(device, source, "norm_moments", grid, args)?;
+    if whole {
+        return Ok(());
+    }
+    let args = statistics(args![xs, partial.view(), grid.row_blocks() as u32, rows, channel_count]);
     run(device, source, NAME, Grid::finish(channels, 1), args)
 }
 
@@ -234,23 +239,19 @@ pub fn backward<D: Device, E: Stored>(
     let (partial, coefficients) = scratch.get::<f32>(device, sums + 2 * channels)?.split_at(sums);
     let (pull, term) = coefficients.split_at(channels);
     let NormAct { mean, scale, beta, params, .. } = norm;
-    let args = args![xs, residual, d_ys, mean, scale, beta, params, &partial, row_count, channel_count];
+    let whole = grid.is_whole(vec);
+    let gradients = |mut args: Vec<_>| {
+        let (d_gamma, d_beta) = (out.d_gamma.as_ref(), out.d_beta.as_ref());
+        args.extend(args![found.inv_std, &out.d_params, d_gamma, d_beta, &pull, &term, !found.from_batch]);
+        args
+    };
+    let mut args = gradients(args![xs, residual, d_ys, mean, scale, beta, params, &partial, row_count, channel_count]);
+    args.push(whole.into());
     run(device, source, "norm_act_reduce", grid, args)?;
-    let args = args![
-        partial.view(),
-        scale,
-        found.inv_std,
-        &out.d_params,
-        out.d_gamma.as_ref(),
-        out.d_beta.as_ref(),
-        &pull,
-        &term,
-        grid.row_blocks() as u32,
-        row_count,
-        channel_count,
-        !found.from_batch,
-    ];
-    run(device, source, "norm_act_finish", Grid::finish(channels, 1), args)?;
+    if !whole {
+        let args = gradients(args![partial.view(), scale, grid.row_blocks() as u32, row_count, channel_count]);
+        run(device, source, "norm_act_finish", Grid::finish(channels, 1), args)?;
+    }
     if out.d_xs.is_none() && out.d_residual.is_none() {
         return Ok(());
     }
