@@ -4,7 +4,7 @@
 #
 #   scripts/gpu-measure.sh BINARY OUT [DATA]    BINARY: target/release/swish of `make build-cuda`; OUT: a folder; DATA: one with CIFAR-10
 #
-# Needs bash, coreutils, python3 (with PyTorch for its times) and bench/ beside this folder. DEVICE=cuda:0, or cpu for a try-out;
+# Needs bash, coreutils, awk, python3 (with PyTorch for its times) and bench/ beside this folder. DEVICE=cuda:0, or cpu for a try-out;
 # MODELS, BATCH=128, ROUNDS=3, STEPS=20 and BUDGET=240 seconds of speed; RANKS_MODELS on several GPUs; CHILD_STEPS=10000 of the child;
 # CHILDREN="1 4 8" at once, of SHORT_STEPS=2500. Writes bandwidth.csv, speed.jsonl and speed.csv, ranks_speed.csv, learning.json,
 # children.csv, summary of all in measured.txt.
@@ -23,6 +23,9 @@ batch=${BATCH:-128} rounds=${ROUNDS:-3} steps=${STEPS:-20} budget=${BUDGET:-240}
 child_steps=${CHILD_STEPS:-10000} children=${CHILDREN:-1 4 8} short_steps=${SHORT_STEPS:-2500}
 modes="max_autotune eager compile_channels_last"
 summary=$out/measured.txt
+# What is left of an earlier run would stand for this one's.
+rm -f "$out"/{bandwidth,speed,ranks_speed,children}.csv "$out"/speed.{jsonl,log}
+: >"$out/speed.jsonl"
 { date -u +%FT%TZ; sha256sum "$binary"; "$binary" gpu 2>&1; } >"$summary"
 
 case $device in
@@ -39,14 +42,16 @@ fi
 
 # One line of JSON of a process, its own words of what went wrong among them, or why there is none.
 line() {
-    local limit=$1 said
+    local limit=$1 said status
     shift
-    said=$(timeout "$limit" "$@" 2>>"$out/speed.log" | tail -n 1 | grep '^{')
-    [ -n "$said" ] || said="{\"err\": \"no line within $limit s\", \"command\": \"$*\"}"
+    said=$(timeout "$limit" "$@" 2>>"$out/speed.log")
+    status=$?
+    said=$(tail -n 1 <<<"$said" | grep '^{')
+    [ $status -ne 124 ] || said="{\"err\": \"no end within $limit s\", \"command\": \"$*\"}"
+    [ -n "$said" ] || said="{\"err\": \"status $status, see speed.log\", \"command\": \"$*\"}"
     echo "$said"
 }
 
-rm -f "$out/speed.jsonl" "$out/speed.log"
 start=$SECONDS skipped=
 # Programs in turn; ours and what it is to be compared with come first, for all models, in case there is no time for the rest.
 for round in $(seq "$rounds"); do
@@ -98,8 +103,8 @@ if [ "$gpus" -ge 2 ]; then
             ms=$(echo "$step" | grep -o '"ms_median":[0-9.]*' | cut -d : -f 2)
             [ -n "$ms" ] || { echo "$model on $n GPUs: $step" | tee -a "$summary"; continue; }
             [ "$n" -gt 1 ] || alone=$ms
-            awk -v m="$model" -v n="$n" -v b=$((n * batch)) -v ms="$ms" -v alone="${alone:-nan}" 'BEGIN {
-                printf "%s,%d,%d,%s,%.0f,%.3f\n", m, n, b, ms, b * 1000 / ms, alone / ms }' | tee -a "$out/ranks_speed.csv" "$summary"
+            awk -v m="$model" -v n="$n" -v b=$((n * batch)) -v ms="$ms" -v alone="$alone" 'BEGIN {
+                printf "%s,%d,%d,%s,%.0f,%s\n", m, n, b, ms, b * 1000 / ms, alone ? sprintf("%.3f", alone / ms) : "" }' | tee -a "$out/ranks_speed.csv" "$summary"
         done
     done
 else

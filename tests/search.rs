@@ -54,7 +54,7 @@ fn events(dir: &Path, kind: &str) -> Vec<serde_json::Value> {
 
 /// A random search that has ended, which every test that needs one gets a copy of.
 static ENDED: LazyLock<PathBuf> = LazyLock::new(|| {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ended-search");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ended-search-{}", std::process::id()));
     if dir.exists() {
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -63,9 +63,11 @@ fn libraries<D: Engine>(device: &Rc<D>, _: Sums) {
     check_rows("libraries", &run_libraries(&**device).unwrap());
 }
 
-/// The same work twice gives the same bits.
-fn results_repeat<D: Engine>(device: &Rc<D>, _: Sums) {
-    for subject in [Subject::Moments, Subject::Sums, Subject::Depthwise, Subject::Embedding] {
+/// The same work twice gives the same bits, whichever block ends a sum.
+fn results_repeat<D: Engine>(device: &Rc<D>, sums: Sums) {
+    let subjects = [Subject::Moments, Subject::Sums, Subject::Depthwise, Subject::Embedding, Subject::Norm];
+    // The last one takes the emulation long, which runs blocks in the same order anyway.
+    for &subject in &subjects[..sums.pick(4, 5)] {
         assert_eq!(run(&**device, subject).unwrap(), run(&**device, subject).unwrap());
     }
     assert_eq!(run_libraries(&**device).unwrap(), run_libraries(&**device).unwrap());

@@ -1,4 +1,5 @@
-//! Learning on a device, the emulation of a GPU and where there is one a GPU: what it learns is what the CPU learns, and checkpoints go from one to the other.
+//! Learning on a device, the emulation of a GPU and where there is one a GPU: what it learns is what the CPU learns, and checkpoints go
+//! from one to the other.
 
 use crate::common::{assert_mostly_near, assert_near, cell, data, optimizer, phrases, translation_cell, weights};
 use std::rc::Rc;

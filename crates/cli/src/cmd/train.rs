@@ -37,7 +37,8 @@ pub struct Args {
     /// Images of a batch, or for Transformers its tokens with padding [default: 128; 2048]
     #[arg(long)]
     batch: Option<usize>,
-    /// Batches a step, whose gradients are averaged, each with BatchNorm statistics of its own [default: 1]
+    /// Batches a step, whose gradients are averaged, each with BatchNorm statistics of its own; --devices share them out, where they are
+    /// a multiple of their number [default: 1]
     #[arg(long)]
     replicas: Option<u64>,
     /// Base learning rate of the cosine schedule, or for Transformers what Vaswani's rates are multiplied with [default: 0.1; 0.5]

@@ -43,6 +43,9 @@ pub fn meeting() -> Result<Meeting> {
 #[cfg(feature = "cuda")]
 pub fn find_gpus(numbers: &[usize]) -> Result<()> {
     use swish_kernels::cuda::gpu::{GpuError, info};
+    if numbers.is_empty() {
+        return Ok(());
+    }
     let on_device = |error: GpuError| Error::OnDevice(Box::new(error));
     let count = info::count().map_err(on_device)?;
     match numbers.iter().find(|number| **number >= count) {
@@ -65,4 +68,15 @@ pub fn find_gpus(numbers: &[usize]) -> Result<()> {
 pub(super) fn no_cuda(number: usize) -> Error {
     let reason = "this is a CPU build; use `cpu`, or build with CUDA (`make build-cuda`)";
     Error::BadDevice { name: Compute::Cuda(number).to_string(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_without_a_gpu_lack_none_where_none_is_asked_for() {
+        assert!(find_gpus(&[]).is_ok());
+        assert!(find_gpus(&[1000]).is_err());
+    }
 }

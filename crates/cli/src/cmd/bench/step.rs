@@ -11,7 +11,7 @@ use serde_json::json;
 use std::time::Instant;
 use swish_core::activation::Activation;
 use swish_core::device::Seat;
-use swish_core::models::Net;
+use swish_core::models::{ModelInfo, Net};
 use swish_core::nn::{LossConfig, Pass};
 use swish_data::{Augment, Dataset, Draft, Images, Normalise};
 use swish_kernels::rng::Rng;
@@ -52,12 +52,16 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     args.on.distinct()?;
     let (_, batch) = args.on.batches(None, args.batch)?;
+    let (model, activation) = (AnyModel::find(&args.model)?, args.activation.parse()?);
     args.on.found()?;
     if args.on.launches() {
         return args.on.launch();
     }
     let threads = args.on.threads();
-    with_threads(threads, || step(&args, batch, threads))?
+    with_threads(threads, || match model {
+        AnyModel::Images(info) => step(&args, info, &activation, batch, threads),
+        AnyModel::Text(info) => text::step(&args, info, &activation, batch, threads),
+    })?
 }
 
 /// Shares a step's batches out among the devices, and says that this one has begun.
@@ -72,16 +76,9 @@ pub fn begin<D: OnDevice + ?Sized>(on: &TrainOn, seat: Seat, device: Option<&mut
 }
 
 /// Steps with batches of so many on each device.
-fn step(args: &Args, batch: usize, threads: usize) -> Result<()> {
-    let info = match AnyModel::find(&args.model)? {
-        AnyModel::Images(info) => info,
-        AnyModel::Text(info) => {
-            return text::step(args, info, batch, threads);
-        }
-    };
-    let activation: Activation = args.activation.parse()?;
+fn step(args: &Args, info: &'static ModelInfo, activation: &Activation, batch: usize, threads: usize) -> Result<()> {
     let classes = info.classes;
-    let net = Net::new(info, &activation, classes, 1, DType::F32, &Device::Cpu)?;
+    let net = Net::new(info, activation, classes, 1, DType::F32, &Device::Cpu)?;
     let mut recipe = recipes::plain(info, Dataset::Cifar10, 1);
     // As the recipes of the paper's networks have it.
     recipe.optimizer.rule = Rule::Sgd { momentum: 0.9, nesterov: true };

@@ -28,9 +28,14 @@ fn sentences(rng: &mut Rng, vocab: usize, n: usize) -> Vec<Vec<u32>> {
 }
 
 /// Steps with batches of so many target tokens, and as many source tokens, on each device.
-pub fn step(args: &step::Args, info: &TransformerInfo, batch: usize, threads: usize) -> Result<()> {
-    let activation: Activation = args.activation.parse()?;
-    let model = Transformer::new(&info.config, &activation, 1, DType::F32, &Device::Cpu)?;
+pub fn step(
+    args: &step::Args,
+    info: &TransformerInfo,
+    activation: &Activation,
+    batch: usize,
+    threads: usize,
+) -> Result<()> {
+    let model = Transformer::new(&info.config, activation, 1, DType::F32, &Device::Cpu)?;
     let config = OptimizerConfig { rule: "adam".parse()?, weight_decay: 0.0, decay_on: DecayOn::All, clip_norm: None };
     let mut learner = Learner::new(&model.params, &config, None);
     let (seat, devices) = (args.on.seat()?, args.on.count());

@@ -22,8 +22,8 @@ const BEGUN: &str = "swish-begun ";
 /// Where a network is trained.
 #[derive(clap::Args)]
 pub struct TrainOn {
-    /// GPUs that train together, such as 0,1: the batch is cut into a part for each, which is a batch of its own; where --replicas says how
-    /// many batches a step has, a multiple of their number, they share those out. --threads are those of each process
+    /// GPUs that train together, such as 0,1: the batch is cut into a part for each, which is a batch of its own. --threads are those of
+    /// each process
     #[arg(long, value_delimiter = ',', value_parser = gpu, value_name = "N,N,..", conflicts_with = "device")]
     devices: Vec<usize>,
     /// Which of the GPUs' processes this is; [`TrainOn::launch`] gives it
@@ -55,10 +55,10 @@ impl TrainOn {
         match replicas {
             Some(replicas) if replicas.is_multiple_of(gpus as u64) => Ok((replicas, batch)),
             Some(replicas) => {
-                bail!("--replicas {replicas}: expected a multiple of the {gpus} of --devices, which share them")
+                bail!("--replicas {replicas}: expected a multiple of the {gpus} of --devices, which share them out")
             }
             None if batch.is_multiple_of(gpus) => Ok((gpus as u64, batch / gpus)),
-            None => bail!("--batch {batch}: expected a multiple of the {gpus} of --devices, or --replicas"),
+            None => bail!("--batch {batch}: expected a multiple of the {gpus} of --devices"),
         }
     }
 

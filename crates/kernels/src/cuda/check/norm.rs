@@ -7,8 +7,8 @@ use crate::cuda::activation::ActSource;
 use crate::cuda::device::{Device, Slice, Stored};
 use crate::cuda::launch::norm::{self, Constants, Found, Grads, NormAct, Statistics};
 
-/// Small ones are added up in one launch, the last in two.
-const SHAPES: [[usize; 2]; 7] = [[1, 2], [37, 3], [65, 16], [300, 36], [700, 40], [9000, 8], [2100, 264]];
+/// Small ones are added up in one launch, with one column of blocks or several, the last in two.
+const SHAPES: [[usize; 2]; 8] = [[1, 2], [37, 3], [65, 16], [300, 36], [700, 40], [9000, 8], [300, 264], [2600, 264]];
 
 pub(super) fn run_moments<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
     both!(statistics(check))

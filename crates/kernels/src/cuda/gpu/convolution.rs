@@ -65,6 +65,7 @@ struct Plan<A> {
 impl Convolutions {
     fn new(gpu: &Gpu) -> Result<Self, GpuError> {
         open()?;
+        gpu.bind()?;
         let handle = Handle::new(&gpu.stream).map_err(failed("opening"))?;
         let [workspace, frame, gradient] = std::array::from_fn(|_| RefCell::default());
         Ok(Self { handle, plans: RefCell::default(), workspace, frame, gradient })

@@ -9,7 +9,7 @@ use cudarc::driver::{CudaEvent, DriverError, result};
 
 use super::Gpu;
 
-/// Up to so many bytes the driver keeps a copy itself, and nobody waits.
+/// Of so many bytes the driver keeps a copy itself, and nobody waits.
 const SMALL: usize = 64 << 10;
 /// Bytes of a piece at most.
 const MOST: usize = 256 << 20;
@@ -28,12 +28,16 @@ impl Staging {
     /// There is memory for all of them at `to`, and the GPU's context is current.
     pub(super) unsafe fn copy(&mut self, gpu: &Gpu, bytes: &[u8], to: u64) -> Result<(), DriverError> {
         let stream = gpu.stream.cu_stream();
-        if bytes.len() <= SMALL {
-            // SAFETY: the caller's word. The driver has read pageable memory when the call returns.
-            return unsafe { result::memcpy_htod_async(to, bytes, stream) };
-        }
         for (part, at) in bytes.chunks(MOST).zip((to..).step_by(MOST)) {
-            let piece = Piece::with_room(&mut self.pieces[self.next], gpu, part.len())?;
+            let piece = match part.len() > SMALL {
+                true => Piece::with_room(&mut self.pieces[self.next], gpu, part.len())?,
+                false => None,
+            };
+            let Some(piece) = piece else {
+                // SAFETY: the caller's word. The driver has read pageable memory when the call returns.
+                unsafe { result::memcpy_htod_async(at, part, stream) }?;
+                continue;
+            };
             self.next = 1 - self.next;
             // SAFETY: there is room, and nothing on its way reads it any more. The copy's source stays as it is until `sent` is reached.
             unsafe {
@@ -56,18 +60,18 @@ struct Piece {
 }
 
 impl Piece {
-    /// A piece that nothing on its way reads any more; a new one where it is too short.
-    fn with_room<'a>(slot: &'a mut Option<Self>, gpu: &Gpu, len: usize) -> Result<&'a mut Self, DriverError> {
+    /// A piece that nothing on its way reads any more; a new one where it is too short, and none where the system has no such memory left.
+    fn with_room<'a>(slot: &'a mut Option<Self>, gpu: &Gpu, len: usize) -> Result<Option<&'a mut Self>, DriverError> {
         if let Some(piece) = slot {
             piece.sent.synchronize()?;
         }
         match slot.take().filter(|piece| piece.len >= len) {
-            Some(piece) => Ok(slot.insert(piece)),
+            Some(piece) => Ok(Some(slot.insert(piece))),
             None => {
                 let sent = gpu.context.new_event(None)?;
                 // SAFETY: without flags it is the host's memory, which the GPU can read.
-                let pointer = unsafe { result::malloc_host(len, 0) }?;
-                Ok(slot.insert(Self { pointer, len, sent }))
+                let pointer = unsafe { result::malloc_host(len, 0) };
+                Ok(pointer.ok().map(|pointer| slot.insert(Self { pointer, len, sent })))
             }
         }
     }
