@@ -6,11 +6,13 @@
 use super::attention::Attention;
 use super::buffer::{Buffer, Data};
 use super::embedding::Embedding;
+use super::error::{Error, Result};
 use super::linear::Linear;
 use super::map::{Map, Node};
 use super::norm::NormLayer;
 use super::run::Run;
 use super::shape::PoolKind;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -122,13 +124,30 @@ pub(crate) struct Recorder {
     values: HashMap<usize, Value>,
     /// Maps of features.
     narrowed: HashMap<Value, Map>,
+    /// Whether a map was read that this pass has not made.
+    strange: Cell<bool>,
 }
 
 impl Recorder {
     /// Ends the record.
-    pub(crate) fn finish(self, logits: &Map, aux_logits: Option<&Map>) -> Graph {
-        let (logits, aux_logits) = (self.values[&logits.node.id], aux_logits.map(|map| self.values[&map.node.id]));
-        Graph { steps: self.steps, logits, aux_logits }
+    ///
+    /// # Errors
+    /// [`Error::BadConfig`] where a map of another pass was read.
+    pub(crate) fn finish(self, logits: &Map, aux_logits: Option<&Map>) -> Result<Graph> {
+        let (logits, aux_logits) = (self.value(logits), aux_logits.map(|map| self.value(map)));
+        if self.strange.get() {
+            let reason = "it reads a map that another pass has made".to_string();
+            return Err(Error::BadConfig { model: "network".into(), reason });
+        }
+        Ok(Graph { steps: self.steps, logits, aux_logits })
+    }
+
+    /// The operator that made a map; the first, and an error at the end, for a map of another pass.
+    fn value(&self, map: &Map) -> Value {
+        self.values.get(&map.node.id).copied().unwrap_or_else(|| {
+            self.strange.set(true);
+            0
+        })
     }
 }
 
@@ -140,7 +159,7 @@ impl Run<'_> {
 
     /// The operator that made a map of a pass that records.
     pub(super) fn value(&self, map: &Map) -> Value {
-        self.recorder.as_ref().and_then(|recorder| recorder.values.get(&map.node.id)).copied().unwrap_or_default()
+        self.recorder.as_ref().map_or(0, |recorder| recorder.value(map))
     }
 
     /// Whether the map of a pass that records is stored in the type to compute in.
@@ -175,5 +194,28 @@ impl Run<'_> {
             recorder.steps.push(Step { op, shape, wide });
         }
         Map::of(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::nn::init::Scheme;
+    use crate::nn::{Builder, Network};
+    use candle_core::{DType, Device};
+    use std::sync::OnceLock;
+
+    #[test]
+    fn a_map_of_another_pass_is_an_error() {
+        let swish = "swish".parse().unwrap();
+        let vb = Builder::new(&swish, Scheme::WIDE_RESNET, 5, DType::F32, &Device::Cpu);
+        let first: OnceLock<Map> = OnceLock::new();
+        let model = move |xs: &Map, _: &mut Run<'_>| Ok(first.get_or_init(|| xs.clone()).clone());
+        let network = Network::new(vb.finish().unwrap(), model);
+        assert_eq!(network.graph([1, 2, 2, 3]).unwrap().steps.len(), 1);
+        let error = network.graph([1, 2, 2, 3]).unwrap_err().to_string();
+        assert!(error.contains("another pass"), "{error}");
     }
 }

@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         self.recorder = Some(Recorder::default());
         let logits = model(&mut self)?;
         let aux_logits = self.take_auxiliary();
-        Ok(self.recorder.take().unwrap_or_default().finish(&logits, aux_logits.as_ref()))
+        self.recorder.take().unwrap_or_default().finish(&logits, aux_logits.as_ref())
     }
 
     /// Runs the auxiliary head of a network, which makes logits (n, 1, 1, classes), where the loss of this pass has a part for it; in
