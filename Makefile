@@ -99,6 +99,7 @@ test: ## formatting, clippy with warnings as errors, all tests
 test-cuda: ## kernels, networks and learning on a GPU, and kernels compiled by NVRTC (SWISH_NVRTC=folder of libnvrtc.so); says so where either is missing
 	cargo test $(ON_DEVICES) --lib --test nvrtc -- --nocapture
 	cargo test $(ON_DEVICES) --test suite -- --nocapture on_gpu machines_without_a_gpu
+	cargo test -p swish --features cuda --test suite -- contract:: bad_input::
 
 test-slurm: ## a search on a Slurm of this machine, started for it and ended after it
 	SWISH_INSTALL_SLURM=1 cargo test -p swish-search --test suite slurm:: -- --nocapture

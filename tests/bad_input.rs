@@ -63,13 +63,18 @@ fn a_truncated_parquet_file() {
     fails(&mut train_on(dir.path()), &["train-00000-of-00001.parquet"]);
 }
 
+/// What is said of `cuda:1000`: a thousand GPUs no machine has, and one without a driver has none at all.
+fn no_such_gpu() -> &'static [&'static str] {
+    if cfg!(feature = "cuda") { &["no GPU"] } else { &["CPU build", "cuda:1000"] }
+}
+
 #[test]
 fn gpus_that_cannot_train_together() {
     let dir = tempfile::tempdir().unwrap();
     let fails_with = |flags: &[&str], words: &[&str]| fails(train(dir.path()).args(flags), words);
-    // Before any data are asked for. A thousand GPUs no machine has.
-    let words = if cfg!(feature = "cuda") { ["GPU", "1000"] } else { ["CPU build", "cuda:1000"] };
-    fails_with(&["--devices", "1000,cuda:1001"], &words);
+    // Before any data are asked for.
+    let words = no_such_gpu();
+    fails_with(&["--devices", "1000,cuda:1001"], words);
     fails_with(&["--devices", "0,1,cuda:0"], &["cuda:0", "twice"]);
     fails_with(&["--devices", "0,1,2"], &["--batch 8", "3"]);
     fails_with(&["--devices", "0,1", "--replicas", "3"], &["--replicas 3", "multiple of the 2"]);
@@ -81,7 +86,7 @@ fn gpus_that_cannot_train_together() {
             words,
         );
     };
-    times(&["--devices", "1000,cuda:1001"], &words);
+    times(&["--devices", "1000,cuda:1001"], words);
     times(&["--devices", "0,0"], &["cuda:0", "twice"]);
     times(&["--devices", "0,1,2"], &["--batch 8", "3"]);
 }
@@ -101,8 +106,8 @@ fn gpus_that_a_search_cannot_use() {
         // What was begun is not in the way of the next.
         drop(std::fs::remove_dir_all(dir.path().join("search")));
     };
-    let words = if cfg!(feature = "cuda") { ["GPU", "1000"] } else { ["CPU build", "cuda:1000"] };
-    fails_with(&["--devices", "1000"], &words);
+    let words = no_such_gpu();
+    fails_with(&["--devices", "1000"], words);
     fails_with(&["--devices", "0,cuda:0"], &["cuda:0", "twice"]);
     fails_with(&["--children-per-gpu", "2"], &["--children-per-gpu", "CPU"]);
     fails_with(&["--children-per-gpu", "2", "--jobs", "3"], &["--jobs"]);
@@ -179,9 +184,9 @@ fn a_model_for_images_of_another_size_is_refused_before_anything_is_made() {
 }
 
 #[test]
-fn cuda_in_a_cpu_build() {
+fn a_gpu_that_is_not_there() {
     let dir = tempfile::tempdir().unwrap();
-    fails(train(dir.path()).args(["--data", "embedded", "--device", "cuda:0"]), &["cuda:0", "CPU"]);
+    fails(train(dir.path()).args(["--data", "embedded", "--device", "cuda:1000"]), no_such_gpu());
 }
 
 /// `/dev/full` takes no byte: what a full disk does to a result that goes to standard output.
