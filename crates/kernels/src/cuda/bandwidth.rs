@@ -222,30 +222,31 @@ impl<D: Device, E: Stored> Maps<D, E> {
     fn run(&self, device: &D, act: &ActSource, function: Function) -> Result<(), D::Error> {
         let Self { channels, xs, residual, d_ys, ys, d_residual, statistics, gamma, beta, params, grads, scratch } =
             self;
-        let (xs, d_ys, params, channels) = (xs.view(), d_ys.view(), params.view(), *channels);
+        let (xs, d_ys, params, beta, channels) = (xs.view(), d_ys.view(), params.view(), Some(beta.view()), *channels);
         let (mut ys, mut d_residual, scratch) = (ys.borrow_mut(), d_residual.borrow_mut(), &mut *scratch.borrow_mut());
         let [mut mean, mut inv_std, mut scale] = statistics.each_ref().map(RefCell::borrow_mut);
         let [mut d_gamma, mut d_beta, mut d_params] = grads.each_ref().map(RefCell::borrow_mut);
         let has_residual = matches!(function, Function::NormResidual | Function::NormResidualBack);
         let residual = has_residual.then(|| residual.view());
-        if function == Function::Statistics {
-            let (mean, inv_std, scale) = (mean.view_mut(), inv_std.view_mut(), scale.view_mut());
-            let out = Statistics { mean, inv_std, scale, running: None };
-            let constants = Constants { epsilon: 1e-5, momentum: 0.1 };
-            return norm::statistics(device, scratch, constants, xs, Some(gamma.view()), out);
-        }
-        let norm = NormAct { act, mean: Some(mean.view()), scale: Some(scale.view()), beta: Some(beta.view()), params };
         match function {
+            Function::Statistics => {
+                let (mean, inv_std, scale) = (mean.view_mut(), inv_std.view_mut(), scale.view_mut());
+                let out = Statistics { mean, inv_std, scale, running: None };
+                let constants = Constants { epsilon: 1e-5, momentum: 0.1 };
+                norm::statistics(device, scratch, constants, xs, Some(gamma.view()), out)
+            }
             Function::Copy => ys.view_mut().copy(device, xs),
             Function::Activation => act::forward(device, act, channels, xs, params, ys.view_mut()),
             Function::ActivationBack => {
                 let d_params = d_params.view_mut();
                 act::backward(device, scratch, act, channels, xs, params, d_ys, ys.view_mut(), d_params)
             }
-            Function::Norm | Function::NormResidual | Function::Statistics => {
+            Function::Norm | Function::NormResidual => {
+                let norm = NormAct { act, mean: Some(mean.view()), scale: Some(scale.view()), beta, params };
                 norm::forward(device, channels, norm, xs, residual, ys.view_mut())
             }
             Function::NormBack | Function::NormResidualBack => {
+                let norm = NormAct { act, mean: Some(mean.view()), scale: Some(scale.view()), beta, params };
                 let out = Grads {
                     d_xs: Some(ys.view_mut()),
                     add: false,

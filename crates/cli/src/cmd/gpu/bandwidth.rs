@@ -57,7 +57,9 @@ pub fn run(args: &Args) -> Result<()> {
     let mut csv = super::device::writer(out.as_deref())?;
     let (name, commit, expression) = (gpu.name(), provenance::commit(), activation.to_string());
     let columns = ["function", "bytes", "microseconds", "gb_per_second", "share_of_copy"];
-    csv.write_record(["device", "commit", "activation", "element", "rows", "channels"].iter().chain(&columns))?;
+    let dirty = provenance::dirty().to_string();
+    let of_case = ["device", "commit", "dirty", "activation", "element", "rows", "channels"];
+    csv.write_record(of_case.iter().chain(&columns))?;
     for &[rows, channels] in shapes {
         let timed = Timed { rows, channels, rounds: *rounds, seconds: SECONDS };
         let shape = [rows, channels].map(|size| size.to_string());
@@ -65,8 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
             let rate = bytes as f64 / seconds / 1e9;
             let numbers = [format!("{:.3}", seconds * 1e6), format!("{rate:.1}"), format!("{share:.4}")];
             eprintln!("{element} {rows} x {channels}, {function}: {rate:.0} GB/s, {share:.2} of the copy");
-            let (case, bytes) = ([&name, commit, &expression, element, &shape[0], &shape[1]], bytes.to_string());
-            csv.write_record(case.into_iter().chain([function, &bytes]).chain(numbers.iter().map(String::as_str)))?;
+            let case =
+                [&name, commit, &dirty, &expression, element, &shape[0], &shape[1], function, &bytes.to_string()];
+            csv.write_record(case.into_iter().chain(numbers.iter().map(String::as_str)))?;
         }
         csv.flush()?;
     }
