@@ -203,10 +203,6 @@ fn cell<R: Task>(args: &Args, recipe: R) -> Result<Cell<R>> {
     })
 }
 
-fn begun(dir: &Path) {
-    ranks::begun(Some(dir));
-}
-
 fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
     let Ok(checkpoint_every) = Duration::try_from_secs_f64(args.checkpoint_seconds) else {
         bail!("--checkpoint-seconds {}: expected a number of seconds, 0 or more", args.checkpoint_seconds)
@@ -221,7 +217,7 @@ fn train<R: Task>(args: &Args, cell: &Cell<R>, data: &R::Data) -> Result<()> {
         keep_weights: true,
         tensorboard: args.tensorboard,
         progress: Progress::default(),
-        begun: seat.member.map(|_| begun as fn(&Path)),
+        begun: seat.member.map(|_| ranks::begun as fn(&Path)),
     };
     if seat.member.is_some_and(|member| !member.rank.is_first()) {
         return Ok(with_threads(options.threads, || follow(cell, data, &options))??);

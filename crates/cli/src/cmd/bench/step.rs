@@ -8,6 +8,7 @@ use crate::cmd::ranks::{self, TrainOn};
 use anyhow::{Result, bail};
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
+use std::path::Path;
 use std::time::Instant;
 use swish_core::activation::Activation;
 use swish_core::device::Seat;
@@ -70,7 +71,7 @@ pub fn begin<D: OnDevice + ?Sized>(on: &TrainOn, seat: Seat, device: Option<&mut
         device.share(on.count() as u64)?;
     }
     if seat.member.is_some() {
-        ranks::begun(None);
+        ranks::begun(Path::new(""));
     }
     Ok(())
 }

@@ -123,8 +123,8 @@ fn member(rank: Rank) -> Result<Member> {
     Ok(Member { rank, meeting })
 }
 
-/// A rank's side: says that it has begun, a run with this folder where it is one that leaves something.
-pub fn begun(dir: Option<&Path>) {
+/// A rank's side: says that it has begun a run with this folder; empty for one that leaves nothing.
+pub fn begun(dir: &Path) {
     // A watcher that hears nothing has ended.
-    drop(say(format_args!("{BEGUN}{}", dir.unwrap_or(Path::new("")).display())));
+    drop(say(format_args!("{BEGUN}{}", dir.display())));
 }
