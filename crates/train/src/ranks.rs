@@ -29,9 +29,7 @@ pub fn follow<R: Task>(cell: &Cell<R>, data: &R::Data, options: &RunOptions) -> 
         begun(&dir);
     }
     let done = train(&mut session, &cell.recipe.outline(), found.map_or(0, |at| at.step));
-    for line in session.damaged() {
-        options.progress.say(&format!("damaged, another example was taken: {line}"));
-    }
+    options.say_damaged(&cell.label(), &session);
     done
 }
 

@@ -39,6 +39,15 @@ pub struct RunOptions {
     pub begun: Option<fn(&Path)>,
 }
 
+impl RunOptions {
+    /// Says which training examples of a run were damaged.
+    pub(crate) fn say_damaged(&self, label: &str, session: &impl Training) {
+        for line in session.damaged() {
+            self.progress.say(&format!("{label}: damaged, another example was taken: {line}"));
+        }
+    }
+}
+
 /// Trains a cell unless it has a record already; returns the record.
 ///
 /// A run that diverges ends with a record that says so in `err`. A run that is killed goes on from its last
@@ -133,9 +142,7 @@ impl<'a, R: Task> Run<'a, R> {
         self.options.store.write(&record)?;
         // The record stands: the checkpoint has served, and a leftover one would do no harm.
         remove_if_there(&checkpoint_file(&self.dir))?;
-        for line in self.session.damaged() {
-            self.options.progress.say(&format!("{label}: damaged, another example was taken: {line}"));
-        }
+        self.options.say_damaged(&label, &self.session);
         progress.finish(&match &end {
             End::Finished(e) => format!("{}, {seconds:.0} s", e.words()),
             End::Diverged(why) => why.clone(),
