@@ -112,10 +112,11 @@ wait_for() { # SECONDS COMMAND..
 
 queue_is_empty() { [ -z "$(squeue --noheader)" ]; }
 
-node_is_up() { [[ $(sinfo --noheader --format=%T) =~ ^(idle|mixed|allocated) ]]; }
+# One with a task that just ends is `completing`, and takes others.
+node_is_up() { [[ $(sinfo --noheader --format=%T) =~ ^(idle|mixed|allocated|completing) ]]; }
 
 failed() {
-    echo "slurm-local: $*; the last lines of the logs in $dir/log:" >&2
+    echo "slurm-local: $*; node: $(sinfo --noheader --format='%T %E' 2>&1); the last lines of the logs in $dir/log:" >&2
     tail -n 5 "$dir"/log/*.log >&2
     exit 1
 }
@@ -133,12 +134,10 @@ start_slurmctld() {
     wait_for 20 scontrol ping || failed "slurmctld does not answer"
 }
 
-bring_node_back() {
-    wait_for 1 node_is_up && return
-    # A controller that lost its last words drains a node which runs jobs that it does not know.
-    scontrol update NodeName=localhost State=RESUME >/dev/null 2>&1 || true
-    wait_for 20 node_is_up || failed "the node does not come up"
-}
+# A controller that lost its last words drains a node which runs jobs that it does not know, once for each of them.
+resume_node() { wait_for 1 node_is_up || { scontrol update NodeName=localhost State=RESUME; false; }; }
+
+bring_node_back() { wait_for 30 resume_node || failed "the node does not come up"; }
 
 case $1 in
 start)
