@@ -16,7 +16,7 @@ binary=$1 out=$2
 [ -x "$binary" ] || { echo "$binary: no such program; make build-cuda makes it" >&2; exit 2; }
 mkdir -p "$out" || exit 2
 limit=${LIMIT:-300}
-stages="activation moments norm sums pool loss dropout layer_norm attention embedding depthwise optim images layout libraries networks"
+stages="activation moments norm sums pool loss dropout layer_norm attention embedding depthwise optim images layout libraries networks steps"
 
 if [ -z "${SWISH_CUDA_LIBS:-}" ] && command -v python3 >/dev/null; then
     SWISH_CUDA_LIBS=$(python3 -c 'import glob, nvidia; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"), sep=":")' 2>/dev/null)

@@ -129,10 +129,10 @@ fn what_a_transformer_does_not_take_is_named() {
     let mut on = DeviceTransformer::<_, f32>::of(&host, &model, Precision::Exact).unwrap();
     let pairs = |src: &[u32], tgt: &[u32]| TextBatch::of([(src, tgt)]);
     let good = pairs(&[5, EOS], &[7, EOS]);
-    assert!(matches!(on.train(&good, 0.1, &Pass::eval()), Err(Error::NotTraining)));
-    assert!(matches!(on.train(&good, 1.5, &Pass::train()), Err(Error::BadConfig { .. })));
+    assert!(matches!(on.train(&good, 0.1, &Pass::eval(), None), Err(Error::NotTraining)));
+    assert!(matches!(on.train(&good, 1.5, &Pass::train(), None), Err(Error::BadConfig { .. })));
     let beyond = pairs(&[5, EOS], &[config.vocab as u32, EOS]);
-    assert!(matches!(on.train(&beyond, 0.1, &Pass::train()), Err(Error::BadId { .. })));
+    assert!(matches!(on.train(&beyond, 0.1, &Pass::train(), None), Err(Error::BadId { .. })));
     let empty = TextBatch { tgt: vec![0, 0], ..good };
     assert!(matches!(on.loss(&empty, 0.1, &Pass::eval()), Err(Error::BadInput { .. })));
 }

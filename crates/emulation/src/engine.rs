@@ -10,7 +10,8 @@ use swish_kernels::cuda::{Engine, Matrices, Precision, Rank, Stored, View, ViewM
 use swish_kernels::layout::{nchw_to_nhwc, nhwc_to_nchw};
 use swish_kernels::linear;
 
-use crate::{Host, HostError, Memory};
+use crate::memory::Place;
+use crate::{Host, HostError};
 
 impl Engine for Host {
     fn name(&self) -> String {
@@ -115,7 +116,7 @@ impl Engine for Host {
     fn average(&self, xs: ViewMut<'_, Self, f32>) -> Result<(), HostError> {
         let Some(group) = self.group.clone() else { return Ok(()) };
         let xs = Numbers::of(xs.view());
-        self.act(move |_| group.average(&xs.memory, xs.bytes.clone()))
+        self.act(move |_| group.average(&xs.place, xs.bytes.clone()))
     }
 
     fn averaged(&self) -> Result<(), HostError> {
@@ -131,15 +132,15 @@ fn of<E: Stored>(conv: &Conv2d) -> Conv2d {
 
 /// The numbers of a view, with their memory.
 struct Numbers<E> {
-    memory: Memory,
+    place: Place,
     bytes: Range<usize>,
     stored: PhantomData<E>,
 }
 
 impl<E: Stored> Numbers<E> {
     fn of(view: View<'_, Host, E>) -> Self {
-        let ((memory, first), size) = (view.place(), size_of::<E>());
-        Self { memory: memory.clone(), bytes: first * size..(first + view.len()) * size, stored: PhantomData }
+        let ((buffer, first), size) = (view.place(), size_of::<E>());
+        Self { place: buffer.place().clone(), bytes: first * size..(first + view.len()) * size, stored: PhantomData }
     }
 
     fn len(&self) -> usize {
@@ -147,7 +148,7 @@ impl<E: Stored> Numbers<E> {
     }
 
     fn read(&self) -> Vec<f32> {
-        let memory = self.memory.borrow();
+        let memory = self.place.bytes();
         let bytes = &memory[self.bytes.clone()];
         if E::BF16 {
             return bytes.as_chunks().0.iter().map(|&bytes| bf16::from_ne_bytes(bytes).to_f32()).collect();
@@ -168,7 +169,7 @@ impl<E: Stored> Numbers<E> {
         if add {
             result.iter_mut().zip(self.read()).for_each(|(x, before)| *x += before);
         }
-        let mut memory = self.memory.borrow_mut();
+        let mut memory = self.place.bytes_mut();
         let bytes = &mut memory[self.bytes.clone()];
         if E::BF16 {
             let numbers = bytes.as_chunks_mut().0.iter_mut().zip(&result);

@@ -2,11 +2,12 @@
 //! own; its convolutions and products are the CPU's.
 //!
 //! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
-//! not change, and memory that nobody has written is NaN. What it cannot show is the order in which a GPU runs blocks, and its speed.
+//! not change, memory that nobody has written is NaN, and a recording that outlives its memory fails. What it cannot show is the order in which a GPU runs blocks, and its speed.
 //! Several hosts learn together by [`Peers`]. [`on_each_device`] makes tests for it and for a GPU.
 
 mod each;
 mod engine;
+mod memory;
 mod process;
 mod ranks;
 
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use each::Sums;
+pub use memory::Buffer;
 use process::{Call, Process};
 pub use ranks::Peers;
 use swish_kernels::cuda::device::{Device, Launch};
@@ -77,9 +79,6 @@ pub enum HostError {
     },
 }
 
-/// Memory of the emulation. What was recorded holds on to it.
-pub type Memory = Rc<RefCell<Vec<u8>>>;
-
 /// What a launch, or a call of a library, does.
 type Act = Box<dyn Fn(&Host) -> Result<(), HostError>>;
 
@@ -95,6 +94,7 @@ pub struct Host {
     recording: RefCell<Option<Vec<Act>>>,
     moves: Cell<u64>,
     replays: Cell<u64>,
+    launches: Cell<u64>,
 }
 
 impl Host {
@@ -113,6 +113,7 @@ impl Host {
                     recording: RefCell::default(),
                     moves: Cell::default(),
                     replays: Cell::default(),
+                    launches: Cell::default(),
                 })
             }
             _ => {
@@ -135,12 +136,18 @@ impl Host {
         self.replays.get()
     }
 
+    /// How often a kernel, a library, a copy or a fill has been started by itself, and not as a part of something recorded.
+    pub fn launches(&self) -> u64 {
+        self.launches.get()
+    }
+
     /// Does something, or keeps it where launches are recorded.
     fn act(&self, act: impl Fn(&Self) -> Result<(), HostError> + 'static) -> Result<(), HostError> {
         if let Some(recorded) = &mut *self.recording.borrow_mut() {
             recorded.push(Box::new(act));
             return Ok(());
         }
+        self.launches.set(self.launches.get() + 1);
         act(self)
     }
 
@@ -212,25 +219,25 @@ impl Host {
 }
 
 impl Device for Host {
-    type Buffer = Memory;
+    type Buffer = Buffer;
     type Error = HostError;
     type Recording = Vec<Act>;
 
-    fn alloc(&self, bytes: usize) -> Result<Self::Buffer, HostError> {
+    fn alloc(&self, bytes: usize) -> Result<Buffer, HostError> {
         self.not_recorded("memory is asked for")?;
         // NaN, so that what is read before it is written shows.
-        Ok(Rc::new(RefCell::new(vec![0xff; bytes])))
+        Ok(Buffer::new(vec![0xff; bytes]))
     }
 
-    fn write(&self, bytes: &[u8], to: &Self::Buffer, at: usize) -> Result<(), HostError> {
+    fn write(&self, bytes: &[u8], to: &Buffer, at: usize) -> Result<(), HostError> {
         self.not_recorded("memory is written")?;
-        to.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+        to.place().bytes_mut()[at..at + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
-    fn read(&self, from: &Self::Buffer, at: usize, bytes: &mut [u8]) -> Result<(), HostError> {
+    fn read(&self, from: &Buffer, at: usize, bytes: &mut [u8]) -> Result<(), HostError> {
         self.not_recorded("memory is read")?;
-        bytes.copy_from_slice(&from.borrow()[at..at + bytes.len()]);
+        bytes.copy_from_slice(&from.place().bytes()[at..at + bytes.len()]);
         Ok(())
     }
 
@@ -239,24 +246,24 @@ impl Device for Host {
         self.not_recorded("the device is waited for")
     }
 
-    fn zero(&self, buffer: &Self::Buffer, at: usize, len: usize) -> Result<(), HostError> {
-        let buffer = buffer.clone();
+    fn zero(&self, buffer: &Buffer, at: usize, len: usize) -> Result<(), HostError> {
+        let place = buffer.place().clone();
         self.act(move |_| {
-            buffer.borrow_mut()[at..at + len].fill(0);
+            place.bytes_mut()[at..at + len].fill(0);
             Ok(())
         })
     }
 
     fn copy(
         &self,
-        (from, from_at): (&Memory, usize),
-        (to, to_at): (&Memory, usize),
+        (from, from_at): (&Buffer, usize),
+        (to, to_at): (&Buffer, usize),
         len: usize,
     ) -> Result<(), HostError> {
-        let (from, to) = (from.clone(), to.clone());
+        let (from, to) = (from.place().clone(), to.place().clone());
         self.act(move |_| {
-            let bytes = from.borrow()[from_at..from_at + len].to_vec();
-            to.borrow_mut()[to_at..to_at + len].copy_from_slice(&bytes);
+            let bytes = from.bytes()[from_at..from_at + len].to_vec();
+            to.bytes_mut()[to_at..to_at + len].copy_from_slice(&bytes);
             Ok(())
         })
     }

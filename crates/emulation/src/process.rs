@@ -4,13 +4,13 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::rc::Rc;
 
 use swish_kernels::cuda::device::{Arg, Launch};
 
-use crate::{Host, HostError, Memory};
+use crate::memory::Place;
+use crate::{Host, HostError};
 
-/// A launch without its kernels' source. It holds on to the memory that it works on.
+/// A launch without its kernels' source. It knows where the memory lies that it works on.
 pub(crate) struct Call {
     entry: &'static str,
     sizes: [u32; 5],
@@ -23,7 +23,7 @@ enum Value {
     /// A letter for its type, and its bytes.
     Plain(u8, Vec<u8>),
     Pointer {
-        buffer: Memory,
+        buffer: Place,
         bytes: Range<usize>,
         written: bool,
         word: &'static str,
@@ -41,7 +41,7 @@ impl Call {
             Arg::Float(x) => plain(b'f', &x.to_ne_bytes()),
             Arg::Words(words) => Value::Plain(b'w', words.iter().flat_map(|word| word.to_ne_bytes()).collect()),
             Arg::Pointer { buffer, bytes, written, word } => {
-                Value::Pointer { buffer: Rc::clone(buffer), bytes: bytes.clone(), written: *written, word }
+                Value::Pointer { buffer: buffer.place().clone(), bytes: bytes.clone(), written: *written, word }
             }
         };
         Self { entry: launch.entry, sizes: [x, y, z, width, height], args: launch.args.iter().map(value).collect() }
@@ -87,7 +87,7 @@ impl Process {
             return failed(message);
         }
         for part in &parts {
-            let mut buffer = part.buffer.borrow_mut();
+            let mut buffer = part.buffer.bytes_mut();
             for range in &part.written {
                 self.output.read_exact(&mut buffer[range.clone()])?;
             }
@@ -106,7 +106,7 @@ impl Drop for Process {
 
 /// A part of a buffer that arguments point to; no two of them overlap.
 struct Part<'a> {
-    buffer: &'a Memory,
+    buffer: &'a Place,
     bytes: Range<usize>,
     /// What the kernel may write of it, in order and apart.
     written: Vec<Range<usize>>,
@@ -114,18 +114,18 @@ struct Part<'a> {
 
 /// The parts of all buffers: views that overlap are one.
 fn parts(args: &[Value]) -> Vec<Part<'_>> {
-    let mut views: Vec<(&Memory, Range<usize>, bool)> = args
+    let mut views: Vec<(&Place, Range<usize>, bool)> = args
         .iter()
         .filter_map(|arg| match arg {
             Value::Pointer { buffer, bytes, written, .. } => Some((buffer, bytes.clone(), *written)),
             _ => None,
         })
         .collect();
-    views.sort_by_key(|(buffer, bytes, _)| (Rc::as_ptr(buffer).addr(), bytes.start));
+    views.sort_by_key(|(buffer, bytes, _)| (buffer.address(), bytes.start));
     let mut parts: Vec<Part<'_>> = Vec::new();
     for (buffer, bytes, written) in views {
         match parts.last_mut() {
-            Some(last) if Rc::ptr_eq(last.buffer, buffer) && bytes.start < last.bytes.end => {
+            Some(last) if last.buffer.is(buffer) && bytes.start < last.bytes.end => {
                 last.bytes.end = last.bytes.end.max(bytes.end);
             }
             _ => parts.push(Part { buffer, bytes: bytes.clone(), written: Vec::new() }),
@@ -156,7 +156,7 @@ fn send(call: &Call, parts: &[Part<'_>], to: &mut impl Write) -> std::io::Result
             large(to, range.start - bytes.start)?;
             large(to, range.end - bytes.start)?;
         }
-        to.write_all(&buffer.borrow()[bytes.clone()])?;
+        to.write_all(&buffer.bytes()[bytes.clone()])?;
     }
     small(to, call.args.len())?;
     for arg in &call.args {
@@ -169,7 +169,7 @@ fn send(call: &Call, parts: &[Part<'_>], to: &mut impl Write) -> std::io::Result
             }
             Value::Pointer { buffer, bytes, word, .. } => {
                 let holds = |part: &Part<'_>| {
-                    Rc::ptr_eq(part.buffer, buffer) && part.bytes.start <= bytes.start && bytes.end <= part.bytes.end
+                    part.buffer.is(buffer) && part.bytes.start <= bytes.start && bytes.end <= part.bytes.end
                 };
                 let place = parts.iter().position(holds).unwrap_or(parts.len());
                 to.write_all(b"p")?;
@@ -185,25 +185,27 @@ fn send(call: &Call, parts: &[Part<'_>], to: &mut impl Write) -> std::io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Buffer;
 
     #[test]
     fn views_that_overlap_are_one_part() {
-        let (one, other) = (Memory::default(), Memory::default());
+        let buffers = [(); 2].map(|()| Buffer::new(Vec::new()));
+        let [one, other] = buffers.each_ref().map(Buffer::place);
         let arg =
-            |buffer: &Memory, bytes, written| Value::Pointer { buffer: buffer.clone(), bytes, written, word: "f32" };
+            |buffer: &Place, bytes, written| Value::Pointer { buffer: buffer.clone(), bytes, written, word: "f32" };
         let args = [
-            arg(&one, 64..128, true),
-            arg(&other, 0..8, false),
-            arg(&one, 0..64, false),
-            arg(&one, 96..160, true),
-            arg(&one, 150..200, false),
-            arg(&other, 8..8, true),
+            arg(one, 64..128, true),
+            arg(other, 0..8, false),
+            arg(one, 0..64, false),
+            arg(one, 96..160, true),
+            arg(one, 150..200, false),
+            arg(other, 8..8, true),
         ];
         let ends = |range: Range<usize>| (range.start, range.end);
         let mut found: Vec<_> = parts(&args)
             .into_iter()
             .map(|Part { buffer, bytes, written }| {
-                (Rc::ptr_eq(buffer, &other), ends(bytes), written.into_iter().map(ends).collect())
+                (buffer.is(other), ends(bytes), written.into_iter().map(ends).collect())
             })
             .collect();
         found.sort();

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use swish_kernels::cuda::{Misfit, Rank};
 
-use crate::{Host, HostError, Memory};
+use crate::memory::Place;
+use crate::{Host, HostError};
 
 /// How long a rank is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -56,7 +57,7 @@ pub(crate) struct Group {
 
 /// A mean that is not there yet.
 struct Asked {
-    memory: Memory,
+    place: Place,
     bytes: Range<usize>,
     own: Vec<f32>,
 }
@@ -67,9 +68,9 @@ impl Group {
     }
 
     /// Of f32 in these bytes.
-    pub(crate) fn average(&self, memory: &Memory, bytes: Range<usize>) -> Result<(), HostError> {
+    pub(crate) fn average(&self, place: &Place, bytes: Range<usize>) -> Result<(), HostError> {
         let own: Vec<f32> = {
-            let mut memory = memory.borrow_mut();
+            let mut memory = place.bytes_mut();
             let numbers = memory[bytes.clone()].as_chunks_mut().0.iter_mut();
             numbers.map(|x| f32::from_ne_bytes(std::mem::replace(x, f32::NAN.to_ne_bytes()))).collect()
         };
@@ -80,13 +81,13 @@ impl Group {
                 return Err(HostError::Lost { rank: number });
             }
         }
-        self.asked.borrow_mut().push(Asked { memory: memory.clone(), bytes, own });
+        self.asked.borrow_mut().push(Asked { place: place.clone(), bytes, own });
         Ok(())
     }
 
     /// Sums are taken in the order of the ranks.
     pub(crate) fn averaged(&self) -> Result<(), HostError> {
-        for Asked { memory, bytes, own } in self.asked.take() {
+        for Asked { place, bytes, own } in self.asked.take() {
             let mut sum = vec![0.0; own.len()];
             for (number, from) in self.peers.from.iter().enumerate() {
                 let part = from.as_ref().map_or_else(|| Ok(own.clone()), |from| self.receive(number, from))?;
@@ -98,7 +99,7 @@ impl Group {
             }
             let share = 1.0 / self.peers.rank.of() as f32;
             let mean: Vec<u8> = sum.into_iter().flat_map(|sum: f32| (sum * share).to_ne_bytes()).collect();
-            memory.borrow_mut()[bytes].copy_from_slice(&mean);
+            place.bytes_mut()[bytes].copy_from_slice(&mean);
         }
         Ok(())
     }

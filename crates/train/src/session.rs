@@ -124,18 +124,20 @@ fn step_on(
     step: u64,
 ) -> Result<()> {
     let (recipe, rank) = (&cell.recipe, device.rank());
+    let lr = recipe.schedule.at(step, recipe.steps);
     for replica in (0..recipe.replicas).filter(|&replica| rank.takes(replica)) {
         let (config, pass) = (loss_config(recipe), Session::training_pass(cell, step * recipe.replicas + replica));
+        let lr = rank.ends(replica, recipe.replicas).then_some(lr);
         match batches {
             TrainingBatches::Images(batches) => {
                 let batch = next(batches)??;
                 let images = Examples::Images { shape: [batch.n, h, w, 3], xs: &batch.xs, labels: &batch.labels };
-                device.batch(&images, &config, &pass)?;
+                device.batch(&images, &config, &pass, lr)?;
             }
-            TrainingBatches::Drafts(drafts) => device.batch(&Examples::Kept(&next(drafts)?), &config, &pass)?,
+            TrainingBatches::Drafts(drafts) => device.batch(&Examples::Kept(&next(drafts)?), &config, &pass, lr)?,
         }
     }
-    device.update(recipe.schedule.at(step, recipe.steps))
+    Ok(())
 }
 
 impl Training for Session<'_> {

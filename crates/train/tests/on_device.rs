@@ -1,15 +1,20 @@
 //! Learning on a device, the emulation of a GPU and where there is one a GPU: what it learns is what the CPU learns, and checkpoints go
 //! from one to the other.
 
-use crate::common::{assert_mostly_near, assert_near, cell, data, optimizer, phrases, translation_cell, weights};
+use crate::common::{
+    MODEL, assert_mostly_near, assert_near, cell, data, host, optimizer, phrases, translation_cell, weights,
+};
+use half::bf16;
 use std::rc::Rc;
+use swish_core::models;
+use swish_core::models::transformer::{self, TransformerConfig};
 use swish_core::nn::Compute;
 use swish_data::Data;
 use swish_emulation::{Sums, on_each_device};
 use swish_kernels::cuda::{Engine, Precision as Products};
 use swish_train::cell::Cell;
 use swish_train::checkpoint::{self, Standing};
-use swish_train::on_device::DeviceLearner;
+use swish_train::on_device::{DeviceLearner, check};
 use swish_train::optimizer::{DecayOn, Rule};
 use swish_train::session::Session;
 use swish_train::translation::TranslationSession;
@@ -20,6 +25,7 @@ on_each_device!(
     checkpoints_go_from_device_to_device,
     a_loss_that_is_not_finite_leaves_the_weights,
     a_device_learns_to_translate_as_the_cpu_does,
+    recorded_steps_are_those_started_one_by_one,
 );
 
 /// All that a recipe can ask for, between them.
@@ -39,9 +45,13 @@ fn cells() -> [Cell; 3] {
         }),
         cell(adam, |mut recipe| {
             recipe.schedule.lr = 0.001;
-            recipe
+            Recipe { ema_decay: Some(0.5), ..recipe }
         }),
     ]
+}
+
+fn one_batch_a_step(cell: Cell) -> Cell {
+    Cell { recipe: Recipe { replicas: 1, ..cell.recipe }, ..cell }
 }
 
 fn on_device<'a, D: Engine + 'static>(cell: &'a Cell, data: &Data, device: &Rc<D>) -> Session<'a> {
@@ -54,12 +64,18 @@ fn on_device<'a, D: Engine + 'static>(cell: &'a Cell, data: &Data, device: &Rc<D
 
 fn a_device_learns_what_the_cpu_learns<D: Engine + 'static>(device: &Rc<D>, sums: Sums) {
     let (data, near) = (data(40), sums.pick(1.0, 10.0));
-    for cell in cells() {
+    let [sgd, rms_prop, adam] = cells();
+    for cell in [sgd, rms_prop.clone(), one_batch_a_step(rms_prop), adam] {
         let rule = cell.recipe.optimizer.rule;
         let (mut there, mut here) =
             (on_device(&cell, &data, device), Session::new(&cell, &data, Compute::Cpu).unwrap());
         let (mut batches_there, mut batches_here) = (there.batches(0).unwrap(), here.batches(0).unwrap());
-        for step in 0..4 {
+        for step in 0..6 {
+            if step == 3 {
+                // Brings its own passes and exchanges the averages, between steps that are recorded.
+                let (found, want) = (there.evaluate(false).unwrap(), here.evaluate(false).unwrap());
+                assert!((found.loss - want.loss).abs() < near * 1e-4 * want.loss, "{rule}: {found:?}, not {want:?}");
+            }
             let (loss, want) = (
                 there.step_and_loss(&mut batches_there, step).unwrap(),
                 here.step_and_loss(&mut batches_here, step).unwrap(),
@@ -183,6 +199,34 @@ fn a_device_learns_to_translate_as_the_cpu_does<D: Engine + 'static>(device: &Rc
             let loss = session.step_and_loss(&mut batches, step).unwrap();
             assert!((loss - want).abs() <= tolerance * want, "step {step}: {loss}, not {want}");
         }
+    }
+}
+
+fn recorded_steps_are_those_started_one_by_one<D: Engine + 'static>(device: &Rc<D>, _: Sums) {
+    let (info, tiny) = (models::find(MODEL).unwrap(), transformer::find("transformer_tiny").unwrap().config);
+    let mut rows = check::images::<D, bf16>(device, info, 2, Products::Exact).unwrap();
+    let config = TransformerConfig { dropout: 0.2, ..tiny };
+    rows.extend(check::sentences::<D, f32>(device, &config, 2, Products::Exact).unwrap());
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        assert!(row.passed(), "{row}");
+    }
+}
+
+/// Of steps of one batch; what is launched by itself is the augmentation of the images.
+#[test]
+fn one_call_starts_a_whole_step() {
+    let Some(host) = host() else { return };
+    let data = data(40);
+    for cell in cells().map(one_batch_a_step) {
+        let mut session = on_device(&cell, &data, &host);
+        let mut batches = session.batches(0).unwrap();
+        session.step(&mut batches, 0).unwrap();
+        let before = (host.replays(), host.launches());
+        (1..6).for_each(|step| session.step(&mut batches, step).unwrap());
+        assert_eq!((host.replays() - before.0, host.launches() - before.1), (5, 5), "{}", cell.recipe.optimizer.rule);
+        let losses = session.losses(true).unwrap();
+        assert!(losses.len() == 6 && losses.windows(2).all(|pair| pair[0] != pair[1]), "{losses:?}");
     }
 }
 

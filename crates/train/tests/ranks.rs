@@ -248,8 +248,7 @@ fn a_loss_of_one_device_that_is_not_finite_stops_all() {
             let xs: Vec<f32> = (0..2 * 32 * 32 * 3).map(|i| value * (i % 7) as f32).collect();
             let images = Examples::Images { shape: [2, 32, 32, 3], xs: &xs, labels: &[1, 2] };
             let pass = Pass { dropout_seed: Some(1), ..Pass::train() };
-            device.batch(&images, &LossConfig::smoothed(0.0), &pass).unwrap();
-            device.update(0.1).unwrap();
+            device.batch(&images, &LossConfig::smoothed(0.0), &pass, Some(0.1)).unwrap();
             device.download(&mut learner).unwrap();
             (learner.params.flat.to_vec1::<f32>().unwrap(), device.losses(2).unwrap())
         };

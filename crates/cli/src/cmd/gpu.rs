@@ -30,7 +30,7 @@ struct CheckArgs {
     #[arg(long, default_value_t = 0)]
     device: usize,
     /// One file of kernels (activation, moments, norm, sums, pool, loss, dropout, layer_norm, attention, embedding, depthwise, optim,
-    /// images, layout), libraries for cuDNN and cuBLASLt, or networks for steps of whole ones; all unless given
+    /// images, layout), libraries for cuDNN and cuBLASLt, networks for passes of whole ones, or steps for recorded ones; all unless given
     #[arg(long, value_name = "SUBJECT")]
     only: Option<String>,
     /// Where the CSV goes; standard output unless given
@@ -84,17 +84,18 @@ mod device {
     use swish_kernels::cuda::check::{self, Row};
     use swish_kernels::cuda::gpu::{Gpu, info};
 
-    /// What is checked: a file of kernels, what NVIDIA's libraries do, whole networks.
+    /// What is checked: a file of kernels, what NVIDIA's libraries do, passes of whole networks, steps that were recorded.
     #[derive(Clone, Copy)]
     enum Checked {
         Kernels(Subject),
         Libraries,
         Networks,
+        Steps,
     }
 
     impl Checked {
         fn all() -> impl Iterator<Item = Self> {
-            Subject::ALL.into_iter().map(Self::Kernels).chain([Self::Libraries, Self::Networks])
+            Subject::ALL.into_iter().map(Self::Kernels).chain([Self::Libraries, Self::Networks, Self::Steps])
         }
 
         fn name(self) -> &'static str {
@@ -102,6 +103,7 @@ mod device {
                 Self::Kernels(subject) => subject.name(),
                 Self::Libraries => "libraries",
                 Self::Networks => "networks",
+                Self::Steps => "steps",
             }
         }
 
@@ -110,6 +112,7 @@ mod device {
                 Self::Kernels(subject) => check::run(&**gpu, subject)?,
                 Self::Libraries => check::run_libraries(&**gpu)?,
                 Self::Networks => swish_core::device::check::run(gpu)?,
+                Self::Steps => swish_train::on_device::check::run(gpu)?,
             })
         }
     }

@@ -4,10 +4,9 @@
 //! cut from the end.
 
 use super::buffers::Ready;
-use super::network::{DeviceNetwork, on_device};
+use super::network::DeviceNetwork;
 use super::placement::{Placement, tables};
 use super::plan::Plan;
-use crate::nn::Result;
 use crate::nn::graph::{Op, Value};
 use std::ops::Range;
 use swish_kernels::cuda::launch::layout;
@@ -76,13 +75,13 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
     ///
     /// # Errors
     /// The device's, such as a rank that is lost.
-    pub fn average_gradient(&mut self) -> Result<()> {
+    pub fn average_gradient(&mut self) -> Result<(), D::Error> {
         if self.bucket.is_some() {
             return Ok(());
         }
         let device = &*self.device;
-        device.average(self.gradient.borrow_mut().view_mut()).map_err(on_device)?;
-        device.averaged().map_err(on_device)
+        device.average(self.gradient.borrow_mut().view_mut())?;
+        device.averaged()
     }
 
     /// Those of a pass; none where it does not average.

@@ -2,10 +2,12 @@
 
 use super::buffers::Ready;
 use super::network::{DeviceNetwork, Head, Kind, on_device};
+use super::recorded::Behind;
 use crate::nn::graph::{Graph, Value};
 use crate::nn::{Error, LossAndGradient, LossConfig, Network, Pass, Result};
 use candle_core::{Device as Host, Tensor};
 use std::rc::Rc;
+use swish_kernels::cuda::launch::loss::Totals;
 use swish_kernels::cuda::{Engine, Precision, Stored, ViewMut};
 
 /// What a training step started from.
@@ -60,7 +62,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
     ) -> Result<LossAndGradient> {
         let (n, h, w, c) = xs.dims4()?;
         let shape = [n, h, w, c];
-        self.train(shape, &xs.flatten_all()?.to_vec1::<f32>()?, targets, config, pass)?;
+        self.train(shape, &xs.flatten_all()?.to_vec1::<f32>()?, targets, config, pass, None)?;
         let Losses { loss, main, aux } = self.losses(config)?;
         let ready = self.ready(Kind { shape, train: true, auxiliary: config.aux_weight != 0.0 })?;
         let graph = &ready.plan.graph;
@@ -76,11 +78,12 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         Ok(Tensor::from_vec(self.read(ready, logits)?, (n, classes), &Host::Cpu)?)
     }
 
-    /// A training pass: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient stays for the optimizer.
+    /// A training pass, and what comes behind it: the losses stay on the device until [`DeviceNetwork::losses`] asks for them, the gradient
+    /// stays for the optimizer.
     ///
     /// # Errors
     /// [`Error::NotTraining`] in an evaluation pass, [`Error::BadInput`] for images that the network does not take, another number of
-    /// targets or one that is no class, and the device's.
+    /// targets or one that is no class, those of `behind`, and the device's.
     pub fn train(
         &mut self,
         shape: [usize; 4],
@@ -88,13 +91,14 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         targets: &[u32],
         config: &LossConfig,
         pass: &Pass,
+        behind: Option<Behind<'_, D, E>>,
     ) -> Result<()> {
         let expected: usize = shape.iter().product();
         if xs.len() != expected {
             let expected = format!("{expected} values, for images {shape:?}");
             return Err(Error::BadInput { layer: "network".into(), found: vec![xs.len()], expected });
         }
-        self.train_on(shape, |device, mut to| to.write(device, xs), targets, config, pass)
+        self.train_on(shape, |device, mut to| to.write(device, xs), targets, config, pass, behind)
     }
 
     /// As [`DeviceNetwork::train`] on images (n, h, w, c) that `bring` writes to their place on the device.
@@ -108,6 +112,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         targets: &[u32],
         config: &LossConfig,
         pass: &Pass,
+        behind: Option<Behind<'_, D, E>>,
     ) -> Result<()> {
         if !pass.train {
             return Err(Error::NotTraining);
@@ -135,7 +140,7 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         let auxiliary = aux_logits.filter(|&logits| ready.plan.wanted[logits]);
         heads.extend(auxiliary.map(|logits| Head { logits, place: 1, smoothing, weight: config.aux_weight }));
         self.begin_part(ready, pass)?;
-        self.train_pass(ready, pass, &heads)
+        self.train_pass(kind, pass, &heads, behind)
     }
 
     /// The losses of the last training pass with this configuration; waits for the device.
@@ -149,14 +154,13 @@ impl<D: Engine, E: Stored> DeviceNetwork<D, E> {
         Ok(Losses { loss: main + aux.map_or(0.0, |aux| config.aux_weight * aux), main, aux })
     }
 
-    /// Puts the loss of the last training pass with this configuration into one number on the device, without waiting for it. Where it is
-    /// not finite, `stop` is set to 1.
+    /// Puts the loss of the last training pass with this configuration behind others on the device, without waiting for it.
     ///
     /// # Errors
     /// The device's.
-    pub fn put_loss(&self, config: &LossConfig, to: ViewMut<'_, D, f32>, stop: ViewMut<'_, D, u32>) -> Result<()> {
+    pub fn put_loss(&self, config: &LossConfig, to: &mut Totals<D>) -> Result<(), D::Error> {
         let aux_weight = if self.has_auxiliary(config) { config.aux_weight } else { 0.0 };
-        self.put_total(aux_weight, 0.0, to, stop)
+        self.put_total(aux_weight, 0.0, to)
     }
 
     fn has_auxiliary(&self, config: &LossConfig) -> bool {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `placement` | where parameters lie on a device |
 //! | `plan`, `buffers` | where maps and gradients lie, and their memory |
-//! | `recorded` | the launches of a pass, started together |
+//! | `recorded` | the launches of a pass and of what is behind it, started together |
 //! | `norm` | norms with their activations and statistics |
 //! | `pass` | every operator forward, and back |
 //! | `buckets` | what several devices average while a pass goes back |
@@ -40,6 +40,7 @@ mod text_pass;
 pub use buckets::BUCKET;
 pub use images::Losses;
 pub use network::DeviceNetwork;
+pub use recorded::Behind;
 pub use runner::{Runner, TextRunner, runner, text_runner};
 pub use seat::{Seat, find_gpus, meeting};
 pub use text::DeviceTransformer;

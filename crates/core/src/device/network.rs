@@ -4,16 +4,16 @@ use super::buffers::{Memory, Ready};
 use super::norm::NormState;
 use super::placement::Placement;
 use super::plan::Plan;
-use super::recorded::Recorded;
 use super::statistics::Part;
 use crate::nn::graph::{Graph, Op, Step, Value};
-use crate::nn::{Buffer, Data, Error, Network, Params, Pass, Result};
+use crate::nn::{Buffer, Data, Error, Network, Params, Result};
 use candle_core::{Device as Host, Tensor};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use swish_kernels::cuda::launch::{layout, loss};
+use swish_kernels::cuda::launch::layout;
+use swish_kernels::cuda::launch::loss::{self, Totals};
 use swish_kernels::cuda::{Engine, Precision, Scratch, Slice, Stored, View, ViewMut};
 
 /// A network on a device; maps are stored as `E`, parameters, statistics and features as f32.
@@ -41,7 +41,7 @@ pub struct DeviceNetwork<D: Engine, E: Stored, M = Network> {
     pub(super) scratch: RefCell<Scratch<D>>,
     /// Mean cross-entropy of the logits and of the auxiliary head's.
     losses: RefCell<Slice<D, f32>>,
-    ready: HashMap<Kind, Ready<D, E>>,
+    pub(super) ready: HashMap<Kind, Ready<D, E>>,
     memory: Memory<D, E>,
     /// Passes prepared so far.
     passes: u64,
@@ -51,6 +51,8 @@ pub struct DeviceNetwork<D: Engine, E: Stored, M = Network> {
     pub(super) part: RefCell<Part<D>>,
     /// Whether the gradient has a part for the auxiliary head.
     pub(super) with_auxiliary: bool,
+    /// Whether weights and running statistics are exchanged for others.
+    pub(super) exchanged: bool,
 }
 
 /// Kinds of passes that are kept planned and recorded: about as many shapes as batches of sentences have.
@@ -113,6 +115,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
                 bucket: None,
                 part: RefCell::default(),
                 with_auxiliary: false,
+                exchanged: false,
                 device: device.clone(),
                 model,
                 params: params.clone(),
@@ -146,7 +149,7 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.weights.view_mut().write(device, &weights).map_err(on_device)?;
         self.running.borrow_mut().view_mut().write(device, &running).map_err(on_device)?;
         self.part.borrow_mut().reset();
-        self.weights_changed()
+        self.weights_changed().map_err(on_device)
     }
 
     /// Gives the model the parameters and running statistics.
@@ -197,27 +200,26 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
     ///
     /// # Errors
     /// The device's.
-    pub fn keep_gradient(&mut self, first: bool) -> Result<()> {
+    pub fn keep_gradient(&mut self, first: bool) -> Result<(), D::Error> {
         let kept = match &mut self.kept {
             Some(kept) => kept,
-            none => none.insert(Slice::zeros(&*self.device, self.places.len).map_err(on_device)?),
+            none => none.insert(Slice::zeros(&*self.device, self.places.len)?),
         };
         let (device, gradient) = (&*self.device, self.gradient.borrow());
-        let done = match first {
+        match first {
             true => kept.view_mut().copy(device, gradient.view()),
             false => layout::add(device, gradient.view(), kept.view_mut()),
-        };
-        done.map_err(on_device)
+        }
     }
 
     /// The sum that was kept, multiplied, is the gradient.
     ///
     /// # Errors
     /// The device's.
-    pub fn scale_kept(&mut self, factor: f64) -> Result<()> {
+    pub fn scale_kept(&mut self, factor: f64) -> Result<(), D::Error> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let mut gradient = self.gradient.borrow_mut();
-        layout::scaled(&*self.device, factor, kept.view(), gradient.view_mut()).map_err(on_device)
+        layout::scaled(&*self.device, factor, kept.view(), gradient.view_mut())
     }
 
     pub(super) fn clear_gradient(&mut self) -> Result<()> {
@@ -226,16 +228,15 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.d_matrices.get_mut().view_mut().zero(device).map_err(on_device)
     }
 
-    /// Exchanges the weights and running statistics with these, as long as the device's layouts of them.
+    /// Exchanges the weights and running statistics with these, the same each time and as long as the device's layouts of them.
     ///
     /// # Errors
     /// The device's.
     pub fn exchange(&mut self, weights: &mut Slice<D, f32>, running: &mut Slice<D, f32>) -> Result<()> {
         std::mem::swap(weights, &mut self.weights);
         std::mem::swap(running, self.running.get_mut());
-        // Recorded passes know the others.
-        self.ready.values_mut().for_each(|ready| *ready.recorded.get_mut() = Recorded::Nothing);
-        self.weights_changed()
+        self.exchanged = !self.exchanged;
+        self.weights_changed().map_err(on_device)
     }
 
     /// The running statistics of all norms, one after the other.
@@ -243,19 +244,19 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.running.get_mut()
     }
 
-    /// Weights and gradient for an optimizer, after which [`DeviceNetwork::weights_changed`] is called.
-    pub fn with_weights<R>(&mut self, f: impl FnOnce(&D, ViewMut<'_, D, f32>, View<'_, D, f32>) -> R) -> R {
+    /// Weights and gradient for an optimizer, behind which [`DeviceNetwork::weights_changed`] is called.
+    pub fn with_weights<R>(&mut self, f: impl FnOnce(ViewMut<'_, D, f32>, View<'_, D, f32>) -> R) -> R {
         let gradient = self.gradient.borrow();
-        f(&self.device, self.weights.view_mut(), gradient.view())
+        f(self.weights.view_mut(), gradient.view())
     }
 
     /// Makes the copies that products are made from anew.
     ///
     /// # Errors
     /// The device's.
-    pub fn weights_changed(&mut self) -> Result<()> {
+    pub fn weights_changed(&mut self) -> Result<(), D::Error> {
         let masters = self.weights.view().range(0..self.places.matrices);
-        layout::from_float(&*self.device, masters, self.matrices.view_mut()).map_err(on_device)
+        layout::from_float(&*self.device, masters, self.matrices.view_mut())
     }
 
     /// The gradient laid out as the host's parameters.
@@ -273,19 +274,12 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.ready.clear();
     }
 
-    /// Puts the loss of the last pass, its mean over the ranks, into one number on the device, without waiting for it. Where it is not
-    /// finite, `stop` is set to 1.
-    pub(super) fn put_total(
-        &self,
-        aux_weight: f64,
-        least: f64,
-        to: ViewMut<'_, D, f32>,
-        stop: ViewMut<'_, D, u32>,
-    ) -> Result<()> {
+    /// Puts the loss of the last pass, its mean over the ranks, behind others on the device, without waiting for it.
+    pub(super) fn put_total(&self, aux_weight: f64, least: f64, to: &mut Totals<D>) -> Result<(), D::Error> {
         let (device, mut losses) = (&*self.device, self.losses.borrow_mut());
-        device.average(losses.view_mut()).map_err(on_device)?;
-        device.averaged().map_err(on_device)?;
-        loss::total(device, losses.view(), aux_weight, least, to, stop).map_err(on_device)
+        device.average(losses.view_mut())?;
+        device.averaged()?;
+        to.add(device, losses.view(), aux_weight, least)
     }
 
     /// The losses of the last pass; waits for the device.
@@ -354,37 +348,5 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
             losses.view_mut().range(place..place + 1),
             d_logits.as_mut().map(|(d_logits, _)| d_logits.view_mut()),
         )
-    }
-
-    /// A training pass on what has been brought.
-    pub(super) fn train_pass(&self, ready: &Ready<D, E>, pass: &Pass, heads: &[Head]) -> Result<()> {
-        self.launch(ready, pass, heads, || {
-            self.run_forward(ready, pass)?;
-            ready.forget_gradients();
-            heads.iter().try_for_each(|head| self.cross_entropy(ready, head))?;
-            self.run_backward(ready, pass)
-        })
-    }
-
-    /// An evaluation pass on what has been brought, and the losses of these logits.
-    pub(super) fn evaluation_pass(&self, ready: &Ready<D, E>, pass: &Pass, heads: &[Head]) -> Result<()> {
-        self.launch(ready, pass, heads, || {
-            self.run_forward(ready, pass)?;
-            heads.iter().try_for_each(|head| self.cross_entropy(ready, head))
-        })
-    }
-
-    fn launch(
-        &self,
-        ready: &Ready<D, E>,
-        pass: &Pass,
-        heads: &[Head],
-        run: impl Fn() -> Result<(), D::Error>,
-    ) -> Result<()> {
-        if !ready.buckets.is_empty() {
-            // NCCL wants a mean recorded by all ranks or by none; but each has batches, and so recordings, of its own.
-            return run().map_err(on_device);
-        }
-        ready.recorded.borrow_mut().launch(&*self.device, pass, heads, run).map_err(on_device)
     }
 }

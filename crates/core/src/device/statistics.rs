@@ -62,23 +62,20 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
     ///
     /// # Errors
     /// The device's, such as a rank that is lost.
-    pub fn join_statistics(&mut self) -> Result<()> {
+    pub fn join_statistics(&mut self) -> Result<(), D::Error> {
         let (device, rank) = (&*self.device, self.device.rank());
         let part = &mut *self.part.borrow_mut();
         if rank.is_alone() || part.batches == 0 {
             return Ok(());
         }
         part.reset();
-        let mut join = || -> Result<(), D::Error> {
-            // A sum is so many times the mean.
-            self.decay(part, rank.of() - 1 - rank.number(), rank.of() as f64)?;
-            let mut running = self.running.borrow_mut();
-            for (range, _) in &part.moved {
-                device.average(running.view_mut().range(range.clone()))?;
-            }
-            device.averaged()
-        };
-        join().map_err(on_device)
+        // A sum is so many times the mean.
+        self.decay(part, rank.of() - 1 - rank.number(), rank.of() as f64)?;
+        let mut running = self.running.borrow_mut();
+        for (range, _) in &part.moved {
+            device.average(running.view_mut().range(range.clone()))?;
+        }
+        device.averaged()
     }
 
     /// What is there after so many batches of others, times a factor.

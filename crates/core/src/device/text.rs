@@ -1,12 +1,13 @@
 //! Passes of pairs of sentences through a [`Transformer`] on a device.
 
 use super::network::{DeviceNetwork, Head, Kind, on_device};
+use super::recorded::Behind;
 use crate::models::transformer::{PAD, TextBatch, TextLoss, Transformer};
 use crate::nn::{Error, Pass, Result};
 use candle_core::{Device as Host, Tensor};
 use std::rc::Rc;
-use swish_kernels::cuda::launch::loss::IGNORED;
-use swish_kernels::cuda::{Engine, Precision, Stored, ViewMut};
+use swish_kernels::cuda::launch::loss::{IGNORED, Totals};
+use swish_kernels::cuda::{Engine, Precision, Stored};
 use swish_kernels::vocabulary;
 
 /// A Transformer on a device; maps are stored as `E`, parameters, logits and statistics as f32.
@@ -26,24 +27,30 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
     /// # Errors
     /// As [`DeviceTransformer::train`].
     pub fn loss_and_gradient(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<TextLoss> {
-        self.train(batch, smoothing, pass)?;
+        self.train(batch, smoothing, pass, None)?;
         let loss = self.loss_of(smoothing)?;
         Ok(TextLoss { loss, tokens: batch.tokens(), gradient: self.gradient_of(loss)? })
     }
 
-    /// A training pass: the loss stays on the device until [`DeviceTransformer::loss_of`] asks for it, the gradient stays for the optimizer.
+    /// A training pass, and what comes behind it: the loss stays on the device until [`DeviceTransformer::loss_of`] asks for it, the
+    /// gradient stays for the optimizer.
     ///
     /// # Errors
-    /// [`Error::NotTraining`] in an evaluation pass, those of a batch that does not fit, and the device's.
-    pub fn train(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<()> {
+    /// [`Error::NotTraining`] in an evaluation pass, those of a batch that does not fit and of `behind`, and the device's.
+    pub fn train(
+        &mut self,
+        batch: &TextBatch,
+        smoothing: f64,
+        pass: &Pass,
+        behind: Option<Behind<'_, D, E, Transformer>>,
+    ) -> Result<()> {
         if !pass.train {
             return Err(Error::NotTraining);
         }
         self.model.check(batch, smoothing)?;
         let kind = self.bring(batch, pass)?;
-        let ready = self.ready(kind)?;
-        let head = self.head(ready.plan.graph.logits, smoothing);
-        self.train_pass(ready, pass, &[head])
+        let head = self.head(self.ready(kind)?.plan.graph.logits, smoothing);
+        self.train_pass(kind, pass, &[head], behind)
     }
 
     /// The loss of the last pass with this label smoothing; waits for the device.
@@ -54,13 +61,12 @@ impl<D: Engine, E: Stored> DeviceTransformer<D, E> {
         Ok(f64::from(self.read_losses()?[0]) - vocabulary::least(self.model.config.vocab, smoothing))
     }
 
-    /// Puts the loss of the last pass with this label smoothing into one number on the device, without waiting for it. Where it is not
-    /// finite, `stop` is set to 1.
+    /// Puts the loss of the last pass with this label smoothing behind others on the device, without waiting for it.
     ///
     /// # Errors
     /// The device's.
-    pub fn put_loss_of(&self, smoothing: f64, to: ViewMut<'_, D, f32>, stop: ViewMut<'_, D, u32>) -> Result<()> {
-        self.put_total(0.0, vocabulary::least(self.model.config.vocab, smoothing), to, stop)
+    pub fn put_loss_of(&self, smoothing: f64, to: &mut Totals<D>) -> Result<(), D::Error> {
+        self.put_total(0.0, vocabulary::least(self.model.config.vocab, smoothing), to)
     }
 
     /// The loss alone, in evaluation, as [`Transformer::loss`].

@@ -75,8 +75,13 @@ pub trait Device: Sized {
     /// The device's.
     fn replay(&self, recording: &Self::Recording) -> Result<(), Self::Error>;
 
-    /// How often a [`Scratch`] has moved. What was recorded before that must not be started any more.
+    /// How often memory has moved that recordings know. What was recorded before that must not be started any more.
     fn moves(&self) -> &Cell<u64>;
+
+    /// Memory has moved, as that of a [`Scratch`] which grows.
+    fn has_moved(&self) {
+        self.moves().set(self.moves().get() + 1);
+    }
 }
 
 /// Arguments that do not fit a function.
@@ -369,7 +374,7 @@ impl<D: Device> Scratch<D> {
             Some(slice) if slice.len >= words => self.0.insert(slice),
             too_small => {
                 if too_small.is_some() {
-                    device.moves().set(device.moves().get() + 1);
+                    device.has_moved();
                 }
                 // Before the larger one is asked for.
                 drop(too_small);

@@ -65,6 +65,11 @@ impl Rank {
     pub fn takes(self, batch: u64) -> bool {
         batch % self.of as u64 == self.number as u64
     }
+
+    /// Whether batch number `batch` of a step of so many is the last of its own.
+    pub fn ends(self, batch: u64, batches: u64) -> bool {
+        self.takes(batch) && batch + self.of as u64 >= batches
+    }
 }
 
 /// What the ranks of one run find each other by: NCCL's unique id. As text, 256 hexadecimal digits.
@@ -126,6 +131,9 @@ mod tests {
             for rank in ranks {
                 let own = (0..batches).filter(|&batch| rank.takes(batch)).count() as u64;
                 assert_eq!(rank.share(batches), Some(own), "{rank:?} of {batches}");
+                let last = (0..batches).rfind(|&batch| rank.takes(batch));
+                let ends: Vec<u64> = (0..batches).filter(|&batch| rank.ends(batch, batches)).collect();
+                assert_eq!(ends, Vec::from_iter(last), "{rank:?} of {batches}");
             }
         }
         let first = Rank::new(0, 2).unwrap();

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::learner::Learner;
 use candle_core::Tensor;
 use std::rc::Rc;
-use swish_core::device::{self, DeviceNetwork, Make, Seat};
+use swish_core::device::{self, Behind, DeviceNetwork, Make, Seat};
 use swish_core::models::Net;
 use swish_core::nn::{LossConfig, Pass};
 use swish_data::{Augment, Draft, Normalise, PadMode};
@@ -46,11 +46,11 @@ pub trait OnImages: OnDevice {
     /// The device's, such as memory.
     fn keep(&mut self, images: &swish_data::Images, augment: &Augment) -> Result<()>;
 
-    /// The gradient of one batch, added to those since the last update. Does not wait for the device.
+    /// One batch of a step, which ends with it where the learning rate is given.
     ///
     /// # Errors
     /// Images that the network does not take, a draft where none are kept, and the device's.
-    fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass) -> Result<()>;
+    fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass, lr: Option<f64>) -> Result<()>;
 
     /// Logits (n, classes) of images (n, h, w, c) in an evaluation pass.
     ///
@@ -119,27 +119,25 @@ impl<D: Engine, E: Stored> OnImages for DeviceLearner<D, E> {
         Ok(())
     }
 
-    fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass) -> Result<()> {
+    fn batch(&mut self, examples: &Examples<'_>, config: &LossConfig, pass: &Pass, lr: Option<f64>) -> Result<()> {
         let mut kept = self.kept.take();
-        let done = self.add_batch(|net, loss, stop| {
-            match *examples {
-                Examples::Images { shape, xs, labels } => net.train(shape, xs, labels, config, pass)?,
-                Examples::Kept(draft) => {
-                    let Some(Kept { pixels, indices, seeds, augment }) = &mut kept else {
-                        let (value, expected) = ("none".into(), "those that a draft speaks of".into());
-                        return Err(Error::BadValue { what: "images on the device", value, expected });
-                    };
-                    let shape = [draft.indices.len(), augment.h, augment.w, 3];
-                    let bring = |device: &D, to: ViewMut<'_, D, f32>| {
-                        indices.set(device, &draft.indices)?;
-                        seeds.set(device, &draft.seeds)?;
-                        images::augment(device, augment, pixels.view(), indices.view(), seeds.view(), to)
-                    };
-                    net.train_on(shape, bring, &draft.labels, config, pass)?;
-                }
+        let run = |net: &mut DeviceNetwork<D, E>, behind: Option<Behind<'_, D, E>>| match *examples {
+            Examples::Images { shape, xs, labels } => Ok(net.train(shape, xs, labels, config, pass, behind)?),
+            Examples::Kept(draft) => {
+                let Some(Kept { pixels, indices, seeds, augment }) = &mut kept else {
+                    let (value, expected) = ("none".into(), "those that a draft speaks of".into());
+                    return Err(Error::BadValue { what: "images on the device", value, expected });
+                };
+                let shape = [draft.indices.len(), augment.h, augment.w, 3];
+                let bring = |device: &D, to: ViewMut<'_, D, f32>| {
+                    indices.set(device, &draft.indices)?;
+                    seeds.set(device, &draft.seeds)?;
+                    images::augment(device, augment, pixels.view(), indices.view(), seeds.view(), to)
+                };
+                Ok(net.train_on(shape, bring, &draft.labels, config, pass, behind)?)
             }
-            Ok(net.put_loss(config, loss, stop)?)
-        });
+        };
+        let done = self.add_batch(lr, run, |net, losses| net.put_loss(config, losses));
         self.kept = kept;
         done
     }

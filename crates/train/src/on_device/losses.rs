@@ -1,16 +1,15 @@
 //! Losses that a device keeps until somebody asks for them.
 
-use swish_kernels::cuda::{Engine, Slice, ViewMut};
+use swish_kernels::cuda::Engine;
+use swish_kernels::cuda::launch::loss::Totals;
 
 /// Losses that nobody has asked for yet.
 pub(super) struct Losses<D: Engine> {
-    there: Slice<D, f32>,
+    pub(super) there: Totals<D>,
     /// How many of them there are.
     len: usize,
     /// Those before, which the device had no more room for.
     here: Vec<f64>,
-    /// Not 0 once one was not finite.
-    pub(super) stop: Slice<D, u32>,
 }
 
 /// Losses that a device keeps.
@@ -19,24 +18,18 @@ pub(super) const KEPT: usize = 256;
 impl<D: Engine> Losses<D> {
     /// With room for so many on the device.
     pub(super) fn new(device: &D, room: usize) -> Result<Self, D::Error> {
-        let (there, stop) = (Slice::zeros(device, room)?, Slice::zeros(device, 1)?);
-        Ok(Self { there, len: 0, here: Vec::new(), stop })
+        Ok(Self { there: Totals::new(device, room)?, len: 0, here: Vec::new() })
     }
 
-    /// Where the next one goes, and the flag to set where it is not finite.
-    pub(super) fn place(&mut self) -> (ViewMut<'_, D, f32>, ViewMut<'_, D, u32>) {
-        (self.there.view_mut().range(self.len..self.len + 1), self.stop.view_mut())
-    }
-
-    /// The next one is in its place. Waits for the device where its room is full.
+    /// The device puts one more behind the others. Waits for it where its room is full.
     pub(super) fn added(&mut self, device: &D) -> Result<(), D::Error> {
         self.len += 1;
-        if self.len == self.there.len() { self.fetch(device) } else { Ok(()) }
+        if self.len == self.there.room() { self.fetch(device) } else { Ok(()) }
     }
 
     fn fetch(&mut self, device: &D) -> Result<(), D::Error> {
-        let losses = self.there.to_vec(device)?;
-        self.here.extend(losses.into_iter().take(std::mem::take(&mut self.len)).map(f64::from));
+        let losses = self.there.take(device, std::mem::take(&mut self.len))?;
+        self.here.extend(losses.into_iter().map(f64::from));
         Ok(())
     }
 
@@ -49,7 +42,7 @@ impl<D: Engine> Losses<D> {
     /// Forgets them, and that one was not finite.
     pub(super) fn clear(&mut self, device: &D) -> Result<(), D::Error> {
         (self.len, self.here) = (0, Vec::new());
-        self.stop.view_mut().zero(device)
+        self.there.clear(device)
     }
 }
 
@@ -67,13 +60,15 @@ mod tests {
 
     use super::*;
     use swish_emulation::Host;
+    use swish_kernels::cuda::Slice;
 
     #[test]
     fn no_loss_is_lost_or_told_twice_where_the_room_is_full() {
         let Some(host) = Host::new(&std::env::temp_dir()) else { return };
         let mut losses = Losses::new(&host, 3).unwrap();
         let add = |losses: &mut Losses<Host>, loss: f32| {
-            losses.place().0.write(&host, &[loss]).unwrap();
+            let both = Slice::of(&host, &[loss, f32::NAN]).unwrap();
+            losses.there.add(&host, both.view(), 0.0, 0.0).unwrap();
             losses.added(&host).unwrap();
         };
         (0..7).for_each(|loss| add(&mut losses, loss as f32));
@@ -81,11 +76,13 @@ mod tests {
         assert_eq!(losses.take(&host, 1).unwrap(), [0.0; 0]);
         (7..10).for_each(|loss| add(&mut losses, loss as f32));
         assert_eq!(losses.take(&host, 1).unwrap(), [7.0, 8.0, 9.0]);
-        losses.place().1.write(&host, &[1]).unwrap();
-        add(&mut losses, 10.0);
+        add(&mut losses, f32::INFINITY);
+        let stop = |losses: &Losses<Host>| losses.there.stop().to_vec(&host).unwrap();
+        assert_eq!(stop(&losses), [1]);
         losses.clear(&host).unwrap();
-        assert_eq!(losses.take(&host, 1).unwrap(), [0.0; 0]);
-        assert_eq!(losses.stop.to_vec(&host).unwrap(), [0]);
+        assert_eq!((losses.take(&host, 1).unwrap(), stop(&losses)), (vec![], vec![0]));
+        add(&mut losses, 11.0);
+        assert_eq!(losses.take(&host, 1).unwrap(), [11.0]);
     }
 
     #[test]

@@ -4,26 +4,35 @@
 //! |---|---|
 //! | `images` | networks for images, and images that the device keeps |
 //! | `losses` | losses that are not asked for at every step |
+//! | `update` | what a step does with its gradient |
+//! | [`check`] | recorded steps compared with those started launch by launch |
 
+pub mod check;
 mod images;
 mod losses;
+mod update;
 
 pub use images::{Examples, OnImages, open};
 
-use crate::averages::{Averages, decay_at};
+use crate::averages::Averages;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
-use crate::optimizer::{OptimizerConfig, Rule};
 use images::Kept;
 use losses::{KEPT, Losses};
 use std::rc::Rc;
-use swish_core::device::{BUCKET, DeviceNetwork};
+use swish_core::device::{BUCKET, Behind, DeviceNetwork};
 use swish_core::nn::Network;
-use swish_kernels::cuda::launch::optim::{self, Groups, Parameters};
-use swish_kernels::cuda::{Engine, Rank, Scratch, Slice, Stored, ViewMut};
-use swish_kernels::optim::{AdamStep, RmsPropStep, SgdStep};
+use swish_kernels::cuda::launch::loss::Totals;
+use swish_kernels::cuda::{Engine, Rank, Stored};
+use update::Update;
 
-/// What learns on a device, whichever it is and whatever is learned from.
+/// What learns on a device, whichever it is and whatever is learned from: step after step, each of one batch or several, of which the last
+/// has the learning rate with it.
+///
+/// Such a step moves the parameters by the mean gradient of its batches, those of all ranks. It does not wait for the device. From the
+/// first loss on that is not finite, steps are counted but change nothing any more until [`OnDevice::upload`], which also is what goes on
+/// after an error. Where a step has one batch and the device learns by itself, those behind the first of a kind are started as a whole, by
+/// one call.
 pub trait OnDevice {
     /// What the device is, and how many of its kind learn together.
     fn name(&self) -> String;
@@ -36,13 +45,6 @@ pub trait OnDevice {
     /// # Errors
     /// A number that is no multiple of theirs.
     fn share(&mut self, batches: u64) -> Result<()>;
-
-    /// A step with the mean gradient of the batches since the last one, those of all ranks. Does not wait for the device. From the first
-    /// loss on that is not finite, steps are counted but change nothing any more until [`OnDevice::upload`].
-    ///
-    /// # Errors
-    /// No batch since the last step, and the device's.
-    fn update(&mut self, lr: f64) -> Result<()>;
 
     /// The mean losses of the steps since the last call, each of so many batches of all ranks, in order; waits for the device. Of a step
     /// with a loss that is not finite, that one is told.
@@ -74,29 +76,15 @@ pub trait OnDevice {
 pub struct DeviceLearner<D: Engine, E: Stored, M = Network> {
     net: DeviceNetwork<D, E, M>,
     device: Rc<D>,
-    config: OptimizerConfig,
-    groups: Groups<D>,
-    /// One a name of [`Rule::state`]; the second of SGD is empty.
-    state: [Slice<D, f32>; 2],
-    averages: Option<Moving<D>>,
-    clip: Slice<D, f32>,
+    update: Update<D>,
     losses: Losses<D>,
     kept: Option<Kept<D>>,
-    scratch: Scratch<D>,
     /// Steps done.
     steps: u64,
     /// Batches since the last of them.
     batches: u64,
     /// Elements of the gradient that several devices average at once, at least.
     bucket: usize,
-}
-
-/// Moving averages.
-struct Moving<D: Engine> {
-    /// Largest decay.
-    decay: f64,
-    weights: Slice<D, f32>,
-    running: Slice<D, f32>,
 }
 
 fn on_device<X: std::error::Error + Send + Sync + 'static>(error: X) -> Error {
@@ -120,31 +108,11 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
             Some(Averages::Moving(averages)) => Some(averages.decay()),
             Some(Averages::Last(_)) | None => None,
         };
-        let (len, running) = (on.len(), on.running().len());
-        let build = || -> Result<_, D::Error> {
-            let zeros = |len| Slice::zeros(&**device, len);
-            let moving = |decay| Ok::<_, D::Error>(Moving { decay, weights: zeros(len)?, running: zeros(running)? });
-            let second = if config.rule.state().len() > 1 { len } else { 0 };
-            let groups = Groups::new(&**device, &decays)?;
-            let losses = Losses::new(&**device, KEPT)?;
-            Ok((groups, [zeros(len)?, zeros(second)?], decay.map(moving).transpose()?, zeros(1)?, losses))
-        };
-        let (groups, state, averages, clip, losses) = build().map_err(on_device)?;
-        let mut made = Self {
-            net: on,
-            device: device.clone(),
-            config,
-            groups,
-            state,
-            averages,
-            clip,
-            losses,
-            kept: None,
-            scratch: Scratch::default(),
-            steps: 0,
-            batches: 0,
-            bucket: BUCKET,
-        };
+        let lens = [on.len(), on.running().len()];
+        let build = || Ok((Update::new(&**device, config, &decays, decay, lens)?, Losses::new(&**device, KEPT)?));
+        let (update, losses) = build().map_err(on_device::<D::Error>)?;
+        let (device, kept) = (device.clone(), None);
+        let mut made = Self { net: on, device, update, losses, kept, steps: 0, batches: 0, bucket: BUCKET };
         made.upload(learner)?;
         Ok(made)
     }
@@ -159,52 +127,42 @@ impl<D: Engine, E: Stored, M> DeviceLearner<D, E, M> {
         self.bucket = elements;
     }
 
-    /// Runs one batch, whose gradient is added to those since the last update. `run` puts its loss where it is told to, and sets the flag
-    /// where that is not finite.
+    /// Runs one batch, whose gradient is added to those since the last step. Where there is a learning rate, the step ends with it. `run`
+    /// runs the pass and what is behind it, `put` puts its loss behind others.
     pub(crate) fn add_batch(
         &mut self,
-        run: impl FnOnce(&mut DeviceNetwork<D, E, M>, ViewMut<'_, D, f32>, ViewMut<'_, D, u32>) -> Result<()>,
+        lr: Option<f64>,
+        run: impl FnOnce(&mut DeviceNetwork<D, E, M>, Option<Behind<'_, D, E, M>>) -> Result<()>,
+        put: impl Fn(&DeviceNetwork<D, E, M>, &mut Totals<D>) -> Result<(), D::Error>,
     ) -> Result<()> {
-        if self.batches > 0 {
-            self.net.keep_gradient(self.batches == 1)?;
-        }
-        let (loss, stop) = self.losses.place();
-        run(&mut self.net, loss, stop)?;
-        self.losses.added(&self.device).map_err(on_device)?;
-        self.batches += 1;
-        Ok(())
-    }
-
-    /// One step of the rule.
-    fn apply(&mut self, lr: f64) -> Result<(), D::Error> {
-        let Self { net, config, groups, state: [first, second], averages, clip, losses, scratch, steps, .. } = self;
-        let (steps, weight_decay) = (*steps, config.weight_decay);
-        net.with_weights(|device, w, g| {
-            let limit = match config.clip_norm {
-                Some(limit) => {
-                    optim::clip_factor(device, scratch, limit, groups, w.view(), g, clip.view_mut())?;
-                    Some(clip.view())
-                }
-                None => None,
-            };
-            let average = averages.as_mut().map(|moving| (moving.weights.view_mut(), decay_at(moving.decay, steps)));
-            let parameters = Parameters { w, g, clip: limit, average, stop: Some(losses.stop.view()) };
-            let (first, second) = (first.view_mut(), second.view_mut());
-            match config.rule {
-                Rule::Sgd { momentum, nesterov } => {
-                    let step = SgdStep { lr, momentum, nesterov, weight_decay };
-                    optim::sgd(device, &step, groups, &parameters, &first)
-                }
-                Rule::RmsProp { decay, momentum, epsilon } => {
-                    let step = RmsPropStep { lr, decay, momentum, epsilon, weight_decay };
-                    optim::rms_prop(device, &step, groups, &parameters, &first, &second)
-                }
-                Rule::Adam { beta1, beta2, epsilon } => {
-                    let step = AdamStep { lr, beta1, beta2, epsilon, weight_decay, t: steps };
-                    optim::adam(device, &step, groups, &parameters, &first, &second)
-                }
+        let Self { net, device, update, losses, steps, batches, .. } = self;
+        let (device, before, t) = (&**device, *batches, *steps + 1);
+        lr.map_or(Ok(()), |lr| update.begin(device, t, lr)).map_err(on_device)?;
+        let ends = lr.is_some();
+        let mut behind = |net: &mut DeviceNetwork<D, E, M>| {
+            put(net, &mut losses.there)?;
+            if !ends || before > 0 {
+                net.keep_gradient(before == 0)?;
             }
-        })
+            if !ends {
+                return Ok(());
+            }
+            if before > 0 {
+                net.scale_kept(1.0 / (before + 1) as f64)?;
+            }
+            net.average_gradient()?;
+            net.join_statistics()?;
+            update.launch(device, net, losses.there.stop())
+        };
+        if ends && before == 0 {
+            run(net, Some(&mut behind))?;
+        } else {
+            run(net, None)?;
+            behind(net).map_err(on_device)?;
+        }
+        losses.added(device).map_err(on_device)?;
+        (*steps, *batches) = if ends { (t, 0) } else { (*steps, before + 1) };
+        Ok(())
     }
 }
 
@@ -229,31 +187,6 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         Ok(())
     }
 
-    fn update(&mut self, lr: f64) -> Result<()> {
-        match std::mem::take(&mut self.batches) {
-            0 => {
-                let (value, expected) = ("0".into(), "at least 1 since the last step".into());
-                return Err(Error::BadValue { what: "batches", value, expected });
-            }
-            1 => {}
-            batches => {
-                self.net.keep_gradient(false)?;
-                self.net.scale_kept(1.0 / batches as f64)?;
-            }
-        }
-        self.net.average_gradient()?;
-        self.net.join_statistics()?;
-        self.steps += 1;
-        self.apply(lr).map_err(on_device)?;
-        self.net.weights_changed()?;
-        if let Some(Moving { decay, running, .. }) = &mut self.averages {
-            let decay = decay_at(*decay, self.steps);
-            let stop = Some(self.losses.stop.view());
-            optim::ema(&*self.device, decay, self.net.running().view(), running.view_mut(), stop).map_err(on_device)?;
-        }
-        Ok(())
-    }
-
     fn losses(&mut self, replicas: u64) -> Result<Vec<f64>> {
         // The loss of each batch is its mean over the ranks already.
         let own = replicas / self.rank().of() as u64;
@@ -261,8 +194,8 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
     }
 
     fn swap_averages(&mut self) -> Result<()> {
-        match &mut self.averages {
-            Some(Moving { weights, running, .. }) => Ok(self.net.exchange(weights, running)?),
+        match &mut self.update.averages {
+            Some(moving) => Ok(self.net.exchange(&mut moving.weights, &mut moving.running)?),
             None => Ok(()),
         }
     }
@@ -272,10 +205,10 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         self.net.download()?;
         let (state, steps) = learner.optimizer.state_mut();
         *steps = self.steps;
-        for (host, slice) in state.iter_mut().zip(&self.state).filter(|(host, _)| !host.is_empty()) {
+        for (host, slice) in state.iter_mut().zip(&self.update.state).filter(|(host, _)| !host.is_empty()) {
             self.net.to_host_layout(&slice.to_vec(device).map_err(on_device)?, host);
         }
-        if let (Some(Averages::Moving(host)), Some(moving)) = (&mut learner.averages, &self.averages) {
+        if let (Some(Averages::Moving(host)), Some(moving)) = (&mut learner.averages, &self.update.averages) {
             let [parameters, statistics] = host.values_mut();
             self.net.to_host_layout(&moving.weights.to_vec(device).map_err(on_device)?, parameters);
             statistics.copy_from_slice(&moving.running.to_vec(device).map_err(on_device)?);
@@ -289,11 +222,11 @@ impl<D: Engine, E: Stored, M> OnDevice for DeviceLearner<D, E, M> {
         let (state, steps) = learner.optimizer.state();
         (self.steps, self.batches) = (steps, 0);
         self.losses.clear(device).map_err(on_device)?;
-        for ((host, slice), name) in state.iter().zip(&mut self.state).zip(self.config.rule.state()) {
+        for ((host, slice), name) in state.iter().zip(&mut self.update.state).zip(self.update.config.rule.state()) {
             let values = self.net.to_device_layout(host, gap(name));
             slice.view_mut().write(device, &values).map_err(on_device)?;
         }
-        if let (Some(Averages::Moving(host)), Some(moving)) = (&learner.averages, &mut self.averages) {
+        if let (Some(Averages::Moving(host)), Some(moving)) = (&learner.averages, &mut self.update.averages) {
             let [parameters, statistics] = host.values();
             let weights = self.net.to_device_layout(parameters, 0.0);
             moving.weights.view_mut().write(device, &weights).map_err(on_device)?;

@@ -12,11 +12,11 @@ use swish_kernels::cuda::{Engine, Precision, Stored};
 
 /// What learns from pairs of sentences. The mean of the last checkpoints is the host's.
 pub trait OnText: OnDevice {
-    /// The gradient of one batch, added to those since the last update. Does not wait for the device.
+    /// One batch of a step, which ends with it where the learning rate is given.
     ///
     /// # Errors
     /// A batch that does not fit, and the device's.
-    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<()>;
+    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass, lr: Option<f64>) -> Result<()>;
 
     /// Takes the host's weights, and nothing else of it.
     ///
@@ -29,11 +29,12 @@ pub trait OnText: OnDevice {
 }
 
 impl<D: Engine, E: Stored> OnText for DeviceLearner<D, E, Transformer> {
-    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass) -> Result<()> {
-        self.add_batch(|net, loss, stop| {
-            net.train(batch, smoothing, pass)?;
-            Ok(net.put_loss_of(smoothing, loss, stop)?)
-        })
+    fn batch(&mut self, batch: &TextBatch, smoothing: f64, pass: &Pass, lr: Option<f64>) -> Result<()> {
+        self.add_batch(
+            lr,
+            |net, behind| Ok(net.train(batch, smoothing, pass, behind)?),
+            |net, losses| net.put_loss_of(smoothing, losses),
+        )
     }
 
     fn upload_weights(&mut self) -> Result<()> {

@@ -83,17 +83,18 @@ fn step_on(
     step: u64,
     losses: &mut Vec<f64>,
 ) -> Result<u64> {
-    let recipe = &cell.recipe;
+    let (recipe, rank) = (&cell.recipe, device.rank());
+    let lr = recipe.schedule.at(step, recipe.steps);
     let mut tokens = 0;
     for replica in 0..recipe.replicas {
         let batch = next(batches)?;
         tokens += batch.tokens() as u64;
-        if device.rank().takes(replica) {
+        if rank.takes(replica) {
             let pass = training_pass(cell, step * recipe.replicas + replica);
-            device.batch(&batch, recipe.label_smoothing, &pass)?;
+            let lr = rank.ends(replica, recipe.replicas).then_some(lr);
+            device.batch(&batch, recipe.label_smoothing, &pass, lr)?;
         }
     }
-    device.update(recipe.schedule.at(step, recipe.steps))?;
     if learner.averages.as_ref().is_some_and(|averages| averages.takes(step + 1)) {
         let since = losses.len();
         losses.extend(device.losses(recipe.replicas)?);

@@ -103,8 +103,7 @@ fn step(args: &Args, info: &'static ModelInfo, activation: &Activation, batch: u
         let start = Instant::now();
         let loss = match on_device.as_mut().zip(draft.as_ref()) {
             Some((device, draft)) => {
-                device.batch(&Examples::Kept(draft), &config, &pass)?;
-                device.update(0.01)?;
+                device.batch(&Examples::Kept(draft), &config, &pass, Some(0.01))?;
                 device.losses(args.on.count() as u64)?.pop().unwrap_or(f64::NAN)
             }
             None => train_step(&net, &mut learner.optimizer, &recipe, (&xs, &labels), 0.01, &pass)?,

@@ -51,8 +51,7 @@ pub fn step(
         let start = Instant::now();
         let loss = match &mut on_device {
             Some(device) => {
-                device.batch(&batch, 0.1, &pass)?;
-                device.update(1e-4)?;
+                device.batch(&batch, 0.1, &pass, Some(1e-4))?;
                 device.losses(devices as u64)?.pop().unwrap_or(f64::NAN)
             }
             None => {

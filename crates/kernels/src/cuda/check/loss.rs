@@ -2,7 +2,7 @@
 
 use super::{Check, both, doubled, normal, singles};
 use crate::cuda::device::{Device, Slice, Stored};
-use crate::cuda::launch::loss::{IGNORED, softmax_cross_entropy, total};
+use crate::cuda::launch::loss::{IGNORED, Totals, softmax_cross_entropy};
 use crate::rng::Rng;
 
 pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
@@ -11,23 +11,33 @@ pub(super) fn run<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
 }
 
 fn totals<D: Device>(check: &mut Check<'_, D>) -> Result<(), D::Error> {
-    // Losses, weight of the second, what is taken off; the flag before and after.
-    for (losses, aux_weight, least, [before, after]) in [
-        ([2.5, f32::NAN], 0.0, 0.25, [0, 0]),
-        ([2.5, 1.5], 0.4, 0.0, [0, 0]),
-        ([2.5, f32::INFINITY], 0.4, 0.0, [0, 1]),
-        ([f32::NAN, 1.0], 0.4, 0.0, [0, 1]),
-        ([2.5, 1.5], 0.4, 0.0, [1, 1]),
+    const ROOM: usize = 3;
+    let (device, mut totals) = (check.device, Totals::new(check.device, ROOM)?);
+    // Losses one after the other, each with the weight of the second and what is taken off; whether the flag is set then. What was taken
+    // makes room, and leaves the flag until it is cleared.
+    for (passes, stop) in [
+        (vec![([2.5, f32::INFINITY], 0.4, 0.0), ([2.5, 1.5], 0.4, 0.0)], 1),
+        (vec![([f32::NAN, 1.0], 0.4, 0.0)], 1),
+        // The last has no room.
+        (
+            vec![([2.5, f32::NAN], 0.0, 0.25), ([2.5, 1.5], 0.4, 0.0), ([7.0, -1.0], 2.0, 0.5), ([8.0, 0.0], 1.0, 0.0)],
+            0,
+        ),
     ] {
-        let [main, aux] = losses.map(f64::from);
-        let want = main - least + if aux_weight == 0.0 { 0.0 } else { aux_weight * aux };
-        let (losses, mut got, mut stop) =
-            (check.slice(&losses)?, Slice::new(check.device, 1)?, check.slice(&[before])?);
-        total(check.device, losses.view(), aux_weight, least, got.view_mut(), stop.view_mut())?;
-        let (got, stop) = (got.to_vec(check.device)?, stop.to_vec(check.device)?);
-        let case = format!("{main} + {aux_weight} {aux} - {least}");
-        check.add("total_loss", &case, "f32", &got, &[want as f32], 1e-6);
-        check.add("total_loss stop", &case, "u32", &[stop[0] as f32], &[after as f32], 0.0);
+        totals.clear(device)?;
+        for _ in 0..2 {
+            let mut want = Vec::new();
+            for &(losses, aux_weight, least) in &passes {
+                let [main, aux] = losses.map(f64::from);
+                want.push((main - least + if aux_weight == 0.0 { 0.0 } else { aux_weight * aux }) as f32);
+                totals.add(device, check.slice(&losses)?.view(), aux_weight, least)?;
+            }
+            want.truncate(ROOM);
+            let (got, flag) = (totals.take(device, want.len())?, totals.stop().to_vec(device)?);
+            let case = format!("{want:?}");
+            check.add("total_loss", &case, "f32", &got, &want, 1e-6);
+            check.add("total_loss stop", &case, "u32", &[flag[0] as f32], &[stop as f32], 0.0);
+        }
     }
     Ok(())
 }

@@ -33,11 +33,14 @@ pub fn meeting() -> Result<Meeting, GpuError> {
 }
 
 impl Gpu {
-    /// Meets the ranks that it learns with, for whom it waits.
+    /// Meets the ranks that it learns with, for whom it waits; a single one has nobody to meet.
     ///
     /// # Errors
     /// [`GpuError`]: no NCCL, ranks that do not come together.
     pub fn join(&mut self, member: &Member) -> Result<(), GpuError> {
+        if member.rank.is_alone() {
+            return Ok(());
+        }
         let driver = |what| move |source| GpuError::Driver { what, source };
         self.bind()?;
         // SAFETY: the GPU's context is current, and lives as long as `self`, which has the group.

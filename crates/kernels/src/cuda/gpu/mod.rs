@@ -309,7 +309,7 @@ impl Device for Gpu {
 
     fn replay(&self, graph: &CudaGraph) -> Result<(), GpuError> {
         self.not_recorded("a recording starts")?;
-        graph.launch().map_err(|source| GpuError::Driver { what: "starting a recorded pass", source })
+        graph.launch().map_err(|source| GpuError::Driver { what: "starting what was recorded", source })
     }
 
     fn moves(&self) -> &Cell<u64> {

@@ -50,11 +50,14 @@ mean_loss(const float* __restrict__ losses, float* __restrict__ mean, int n, con
     if (threadIdx.x == 0) mean[0] = (float)(sum / count[0]);
 }
 
-// total[0] = losses[0] + weight losses[1] - least, without the second where its weight is 0; `stop` is set where it is not finite.
+// The next of `totals` is losses[0] + weight losses[1] - least, without the second where its weight is 0. `state` is how many there are,
+// and 1 where one was not finite.
 extern "C" __global__ void __launch_bounds__(THREADS)
-total_loss(const float* __restrict__ losses, float* __restrict__ total, u32* __restrict__ stop, float weight, float least) {
+total_loss(const float* __restrict__ losses, float* __restrict__ totals, u32 room, u32* __restrict__ state, float weight, float least) {
     if (threadIdx.x != 0) return;
     const float loss = (weight == 0.0f ? losses[0] : losses[0] + weight * losses[1]) - least;
-    total[0] = loss;
-    if (!(fabsf(loss) < INFINITY)) stop[0] = 1;
+    const u32 count = state[0];
+    if (count < room) totals[count] = loss;
+    state[0] = count + 1;
+    if (!(fabsf(loss) < INFINITY)) state[1] = 1;
 }

@@ -1,5 +1,6 @@
 // Optimizer steps over flat slices of all parameters, one launch a step. The parameters lie in groups, of which each has its L2
-// penalty: group k from element starts[k] up to that of the next.
+// penalty: group k from element starts[k] up to that of the next. What changes from step to step is read from memory, `numbers`, so that
+// a launch can be recorded and started again: the rate, Adam's root, and 1 less the decay of averages.
 
 struct Groups {
     const u32* starts;
@@ -39,39 +40,42 @@ struct Slices {
 
 #define SLICES \
     float *__restrict__ w, const float *__restrict__ g, const float *__restrict__ clip, float *__restrict__ average, \
-        const u32 *__restrict__ stop, const u32 *__restrict__ starts, const float *__restrict__ decays, int count, u32 n, float rest
+        const u32 *__restrict__ stop, const u32 *__restrict__ starts, const float *__restrict__ decays, int count, u32 n, \
+        const float *__restrict__ numbers
 // Nothing is changed where `stop` says so.
-#define EACH_ELEMENT                               \
-    if (stop && *stop) return;                     \
-    const Groups groups = {starts, decays, count}; \
-    const Slices s = {w, g, clip, average, rest};  \
+#define EACH_ELEMENT                                    \
+    if (*stop) return;                                  \
+    const Groups groups = {starts, decays, count};      \
+    const Slices s = {w, g, clip, average, numbers[2]}; \
+    const float rate = numbers[0];                      \
     for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-sgd(SLICES, float* __restrict__ momentum_buf, float lr, float momentum, int nesterov) {
+sgd(SLICES, float* __restrict__ momentum_buf, float momentum, int nesterov) {
     EACH_ELEMENT {
         const float d = s.gradient(i, groups), buf = momentum * momentum_buf[i] + d;
         momentum_buf[i] = buf;
-        s.put(i, w[i] - lr * (nesterov ? d + momentum * buf : buf));
+        s.put(i, w[i] - rate * (nesterov ? d + momentum * buf : buf));
     }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-rms_prop(SLICES, float* __restrict__ mean_square, float* __restrict__ momentum_buf, float lr, float decay, float new_share,
-         float momentum, float epsilon) {
+rms_prop(SLICES, float* __restrict__ mean_square, float* __restrict__ momentum_buf, float decay, float new_share, float momentum,
+         float epsilon) {
     EACH_ELEMENT {
         const float d = s.gradient(i, groups), ms = decay * mean_square[i] + new_share * (d * d);
-        const float buf = momentum * momentum_buf[i] + lr * d / sqrtf(ms + epsilon);
+        const float buf = momentum * momentum_buf[i] + rate * d / sqrtf(ms + epsilon);
         mean_square[i] = ms;
         momentum_buf[i] = buf;
         s.put(i, w[i] - buf);
     }
 }
 
-// `rate` is lr / (1 - beta1^t), `root` is 1 / sqrt(1 - beta2^t).
+// The rate is lr / (1 - beta1^t), the root 1 / sqrt(1 - beta2^t).
 extern "C" __global__ void __launch_bounds__(THREADS)
-adam(SLICES, float* __restrict__ mean, float* __restrict__ mean_square, float rate, float root, float epsilon, float beta1,
-     float share1, float beta2, float share2) {
+adam(SLICES, float* __restrict__ mean, float* __restrict__ mean_square, float epsilon, float beta1, float share1, float beta2,
+     float share2) {
+    const float root = numbers[1];
     EACH_ELEMENT {
         const float d = s.gradient(i, groups), m = beta1 * mean[i] + share1 * d, v = beta2 * mean_square[i] + share2 * (d * d);
         mean[i] = m;
@@ -105,8 +109,9 @@ clip_factor(const double* __restrict__ partial, int blocks, float limit, float* 
 
 // averages -= rest (averages - xs), unless `stop` says otherwise.
 extern "C" __global__ void __launch_bounds__(THREADS)
-ema(const float* __restrict__ xs, float* __restrict__ averages, const u32* __restrict__ stop, u32 n, float rest) {
-    if (stop && *stop) return;
+ema(const float* __restrict__ xs, float* __restrict__ averages, const u32* __restrict__ stop, u32 n, const float* __restrict__ numbers) {
+    if (*stop) return;
+    const float rest = numbers[2];
     for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
         averages[i] -= rest * (averages[i] - xs[i]);
 }

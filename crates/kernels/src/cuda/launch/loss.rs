@@ -1,7 +1,7 @@
 //! Softmax cross-entropy; see [`crate::loss`].
 
 use super::{Grid, Stored, Subject, args, fits, int, run, source};
-use crate::cuda::device::{Device, Misfit, Scratch, View, ViewMut};
+use crate::cuda::device::{Device, Misfit, Scratch, Slice, View, ViewMut};
 
 /// A target that has no part in the loss, as padding.
 pub const IGNORED: u32 = u32::MAX;
@@ -48,23 +48,64 @@ pub fn softmax_cross_entropy<D: Device, E: Stored>(
     run(device, kernels, "mean_loss", Grid::blocks(NAME, 1)?, args![losses.view(), &loss, rows, count])
 }
 
-/// `total[0]` = `losses[0]`, plus `aux_weight` times `losses[1]` where that weight is not 0, less `least`. Where it is not finite, `stop`
-/// is set to 1, and left alone otherwise: [`super::optim`] reads it.
-///
-/// # Errors
-/// Lengths other than 2, 1 and 1, and the device's.
-pub fn total<D: Device>(
-    device: &D,
-    losses: View<'_, D, f32>,
-    aux_weight: f64,
-    least: f64,
-    total: ViewMut<'_, D, f32>,
-    stop: ViewMut<'_, D, u32>,
-) -> Result<(), D::Error> {
-    const NAME: &str = "total_loss";
-    for (what, found, expected) in [("losses", losses.len(), 2), ("total", total.len(), 1), ("stop", stop.len(), 1)] {
-        fits(NAME, what, found, expected)?;
+/// Losses of one pass after the other, which stay on the device until they are asked for. Where the next one goes is known there, so that
+/// [`Totals::add`] can be recorded; how many there are the host knows from how often it was run.
+#[derive(Debug)]
+pub struct Totals<D: Device> {
+    there: Slice<D, f32>,
+    /// How many there are; 1 where one was not finite.
+    state: Slice<D, u32>,
+}
+
+impl<D: Device> Totals<D> {
+    /// None yet, with room for so many.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn new(device: &D, room: usize) -> Result<Self, D::Error> {
+        int("total_loss", "room", room)?;
+        Ok(Self { there: Slice::zeros(device, room)?, state: Slice::zeros(device, 2)? })
     }
-    let args = args![losses, &total, &stop, aux_weight as f32, least as f32];
-    run(device, source::<f32>(Subject::Loss, 1), NAME, Grid::blocks(NAME, 1)?, args)
+
+    /// How many there is room for. Those beyond are lost.
+    pub fn room(&self) -> usize {
+        self.there.len()
+    }
+
+    /// The next one is `losses[0]`, plus `aux_weight` times `losses[1]` where that weight is not 0, less `least`.
+    ///
+    /// # Errors
+    /// Other than two losses, and the device's.
+    pub fn add(&mut self, device: &D, losses: View<'_, D, f32>, aux_weight: f64, least: f64) -> Result<(), D::Error> {
+        const NAME: &str = "total_loss";
+        fits(NAME, "losses", losses.len(), 2)?;
+        let (totals, state) = (self.there.view_mut(), self.state.view_mut());
+        let room = totals.len() as u32;
+        let args = args![losses, &totals, room, &state, aux_weight as f32, least as f32];
+        run(device, source::<f32>(Subject::Loss, 1), NAME, Grid::blocks(NAME, 1)?, args)
+    }
+
+    /// One number, which is not 0 once one of them was not finite: [`super::optim`] reads it.
+    pub fn stop(&self) -> View<'_, D, u32> {
+        self.state.view().range(1..2)
+    }
+
+    /// The first `len` of them, after which there are none; waits for the device.
+    ///
+    /// # Errors
+    /// The device's, also those of what was launched before.
+    pub fn take(&mut self, device: &D, len: usize) -> Result<Vec<f32>, D::Error> {
+        let mut losses = self.there.to_vec(device)?;
+        losses.truncate(len);
+        self.state.view_mut().range(0..1).zero(device)?;
+        Ok(losses)
+    }
+
+    /// Forgets them, and that one was not finite.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn clear(&mut self, device: &D) -> Result<(), D::Error> {
+        self.state.view_mut().zero(device)
+    }
 }
