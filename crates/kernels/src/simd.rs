@@ -8,6 +8,9 @@
     reason = "calling a function compiled for more instructions than the baseline needs unsafe; `level` checks them first"
 )]
 
+#[cfg(test)]
+mod levels;
+
 use std::sync::OnceLock;
 
 use crate::real::Real;

@@ -33,7 +33,8 @@ fn off<T: Real>(rows: usize, lanes: usize, depth: usize, layout: [bool; 2], oper
     worst / (depth as f64).sqrt()
 }
 
-/// Sizes that fill tiles and that do not, few rows and many, more factors than are summed at once.
+/// Sizes that fill tiles and that do not, few rows and many, more factors than are summed at once. Without a matrix unit f32 sums all of
+/// them in one place, which is off by as much more as there are more of them.
 #[test]
 fn products_agree_with_the_definition() {
     for (rows, lanes, depth) in
@@ -45,8 +46,9 @@ fn products_agree_with_the_definition() {
                     off::<f32>(rows, lanes, depth, layout, operands),
                     off::<f64>(rows, lanes, depth, layout, operands),
                 );
+                let bound = f64::max(2e-6, 1e-7 * (depth as f64).sqrt());
                 assert!(
-                    single < 2e-6 && double < 1e-13,
+                    single < bound && double < 1e-13,
                     "{rows} {lanes} {depth} {layout:?} {operands:?}: {single:e} {double:e}"
                 );
             }

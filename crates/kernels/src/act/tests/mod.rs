@@ -3,7 +3,6 @@
 
 mod accuracy;
 mod compound;
-mod levels;
 mod programs;
 mod unary;
 
