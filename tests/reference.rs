@@ -273,7 +273,7 @@ fn the_cifar_models_agree_with_pytorch() {
     }
 }
 
-/// As above: smooth functions to what SPEC 8.2 asks of f32, or what PyTorch's own f32 is off where that is more, others to three times what
+/// As above: smooth functions to 1e-3 of a gradient's norm, or what PyTorch's own f32 is off where that is more, others to three times what
 /// that is off, where it was run. The auxiliary heads have norms over four values a channel, which amplify rounding. Relu in Inception-v4
 /// does so most: logits are 6e-4 off in PyTorch, and as much here on processors without a matrix unit (3e-4 with one), where running
 /// statistics of the last layers are 1e-3 off.
