@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The CUDA kernels compared with the CPU's on a GPU, stage by stage, each with a time limit, so that one that hangs costs only itself;
-# where there is more than one GPU, training on two compared with training on one.
+# The CUDA kernels compared with the CPU's on a GPU, and recorded steps with the same ones started launch by launch, stage by stage
+# (STAGES="optim steps" for some), each with a time limit, so that one that hangs costs only itself; where there is more than one GPU,
+# training on two compared with training on one.
 #
 #   scripts/gpu-check.sh BINARY OUT [DATA]    BINARY: target/release/swish of `make build-cuda`; OUT: a folder for logs and CSV; DATA: one
 #                                             with CIFAR-10. After the comparisons scripts/gpu-measure.sh measures, unless MEASURE=no.
@@ -10,13 +11,13 @@
 # comparison is within its bound, 1 where one is not or there is no end, 77 where there is no GPU; what was not measured, it says.
 set -uo pipefail
 
-usage() { sed -n '5,10s/^# *//p' "$0" >&2; exit 2; }
+usage() { sed -n '6,11s/^# *//p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || [ $# -eq 3 ] || usage
 binary=$1 out=$2
 [ -x "$binary" ] || { echo "$binary: no such program; make build-cuda makes it" >&2; exit 2; }
 mkdir -p "$out" || exit 2
 limit=${LIMIT:-300}
-stages="activation moments norm sums pool loss dropout layer_norm attention embedding depthwise optim images layout libraries networks steps"
+stages=${STAGES:-activation moments norm sums pool loss dropout layer_norm attention embedding depthwise optim images layout libraries steps networks}
 
 if [ -z "${SWISH_CUDA_LIBS:-}" ] && command -v python3 >/dev/null; then
     SWISH_CUDA_LIBS=$(python3 -c 'import glob, nvidia; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"), sep=":")' 2>/dev/null)

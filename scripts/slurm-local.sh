@@ -112,11 +112,11 @@ wait_for() { # SECONDS COMMAND..
 
 queue_is_empty() { [ -z "$(squeue --noheader)" ]; }
 
-# One with a task that just ends is `completing`, and takes others.
-node_is_up() { [[ $(sinfo --noheader --format=%T) =~ ^(idle|mixed|allocated|completing) ]]; }
+# One with a task that just ends is `completing`, and takes others; one that does not answer has a star.
+node_is_up() { [[ $(sinfo --noheader --format=%T) =~ ^(idle|mixed|allocated|completing)$ ]]; }
 
 failed() {
-    echo "slurm-local: $*; node: $(sinfo --noheader --format='%T %E' 2>&1); the last lines of the logs in $dir/log:" >&2
+    echo "slurm-local: $*; node: $(timeout 5 sinfo --noheader --format='%T %E' 2>&1); the last lines of the logs in $dir/log:" >&2
     tail -n 5 "$dir"/log/*.log >&2
     exit 1
 }

@@ -47,12 +47,17 @@ struct Grad {
 struct Off {
     /// Largest of logits (to the largest logit) and loss.
     forward: f64,
-    /// Largest of a norm's running statistics, to the largest of them.
+    /// Largest of a norm's running statistics, to the largest of them; the small models' files have none.
     statistics: f64,
     /// The norm of every parameter's gradient, ascending.
     norms: Vec<f64>,
     /// Largest of the gradients' norms and projections.
     backward: f64,
+}
+
+/// Largest of some numbers, of which NaN is larger than any.
+fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.fold(0.0, |largest, x| if x.is_nan() { f64::INFINITY } else { largest.max(x) })
 }
 
 /// Largest of ascending numbers.
@@ -114,7 +119,7 @@ impl Reference {
     fn logits_off(ours: &[f64], reference: &[f64]) -> f64 {
         assert_eq!(ours.len(), reference.len());
         let scale = reference.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
-        ours.iter().zip(reference).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / scale
+        largest(ours.iter().zip(reference).map(|(a, b)| (a - b).abs() / scale))
     }
 
     /// What a gradient's error is relative to: its norm, and a little of the largest for those that are nearly zero.
@@ -169,7 +174,7 @@ impl Reference {
         let moved = |(name, reference): &(String, Vec<f64>)| {
             Self::logits_off(&values(&trained[&format!("buf/{name}")]), reference)
         };
-        let statistics = self.statistics.iter().map(moved).fold(0.0, f64::max);
+        let statistics = largest(self.statistics.iter().map(moved));
         let ours = trained.keys().filter(|k| k.starts_with("grad/")).count();
         assert_eq!(ours, self.grads.len(), "every parameter has a gradient, and no other");
         let (mut norms, mut backward) = (Vec::new(), 0.0_f64);
@@ -273,8 +278,8 @@ fn the_cifar_models_agree_with_pytorch() {
     }
 }
 
-/// As above: smooth functions to 1e-3 of a gradient's norm, or what PyTorch's own f32 is off where that is more, others to three times what
-/// that is off, where it was run. The auxiliary heads have norms over four values a channel, which amplify rounding. Relu in Inception-v4
+/// As above: smooth functions to 1e-3 of a gradient's norm, or what PyTorch's own f32 is off where that is more (3e-3 in Inception-v4, where
+/// projections here are 9e-3 off), others to three times what that is off, where it was run, else to 5e-3. The auxiliary heads have norms over four values a channel, which amplify rounding. Relu in Inception-v4
 /// does so most: logits are 6e-4 off in PyTorch, and as much here on processors without a matrix unit (3e-4 with one), where running
 /// statistics of the last layers are 1e-3 off.
 fn check_imagenet_f32(file: &Path) {
@@ -286,11 +291,12 @@ fn check_imagenet_f32(file: &Path) {
         "{name:44} f32: logits and loss {forward:.1e}, statistics {statistics:.1e}, gradients {backward:.1e}, norms {median:.1e} {worst:.1e}"
     );
     let torch = reference.torch_f32();
-    let (logits, moved, norm, gradient) = match (reference.activation.as_str(), torch.last()) {
-        ("swish", torch) => (1e-4, 1e-3, torch.map_or(1e-3, |torch| torch.max(1e-3)), 2e-2),
-        (_, Some(&torch)) => (1.8e-3, 3e-3, 3.0 * torch, 0.2),
-        (_, None) => (1e-4, 1e-3, 5e-3, 0.02),
+    let (norm, gradient) = match (reference.activation.as_str(), torch.last()) {
+        ("swish", torch) => (torch.map_or(1e-3, |torch| torch.max(1e-3)), 2e-2),
+        (_, Some(&torch)) => (3.0 * torch, 0.2),
+        (_, None) => (5e-3, 2e-2),
     };
+    let (logits, moved) = if name.starts_with("inception_v4.relu") { (1.8e-3, 3e-3) } else { (1e-4, 1e-4) };
     assert!(forward < logits, "{name}: logits and loss off by {forward:e}");
     assert!(statistics < moved, "{name}: running statistics off by {statistics:e}");
     assert!(worst < norm, "{name}: the norm of a gradient off by {worst:e}");

@@ -13,7 +13,7 @@ use swish_core::models::transformer::{self, EOS, TextBatch, Transformer, Transfo
 use swish_core::nn::{Error, Pass};
 use swish_emulation::{Host, Sums, on_each_device};
 use swish_kernels::cuda::check::Row;
-use swish_kernels::cuda::{Engine, Precision};
+use swish_kernels::cuda::{Device as _, Engine, Precision};
 
 on_each_device!(
     residual_networks,

@@ -2,8 +2,8 @@
 //! own; its convolutions and products are the CPU's.
 //!
 //! A kernel runs as written, thread by thread: barriers and shuffles hold what they hold on a GPU, every view lies between bytes that must
-//! not change, memory that nobody has written is NaN, and a recording that outlives its memory fails. What it cannot show is the order in which a GPU runs blocks, and its speed.
-//! Several hosts learn together by [`Peers`]. [`on_each_device`] makes tests for it and for a GPU.
+//! not change, memory that nobody has written is NaN, and a recording that outlives its memory fails. What it cannot show is the order in
+//! which a GPU runs blocks, and its speed. Several hosts learn together by [`Peers`]. [`on_each_device`] makes tests for it and for a GPU.
 
 mod each;
 mod engine;
@@ -129,11 +129,6 @@ impl Host {
     /// As [`Device::launch`].
     pub fn launch_text(&self, kernels: &str, launch: &Launch<'_, Self>) -> Result<(), HostError> {
         self.run(&self.build(&launch.source, kernels)?, &Call::new(launch))
-    }
-
-    /// How often something recorded has been started.
-    pub fn replays(&self) -> u64 {
-        self.replays.get()
     }
 
     /// How often a kernel, a library, a copy or a fill has been started by itself, and not as a part of something recorded.
@@ -285,6 +280,10 @@ impl Device for Host {
         self.not_recorded("a recording starts")?;
         self.replays.set(self.replays.get() + 1);
         recording.iter().try_for_each(|act| act(self))
+    }
+
+    fn replays(&self) -> u64 {
+        self.replays.get()
     }
 
     fn moves(&self) -> &Cell<u64> {

@@ -28,7 +28,7 @@ impl Drop for Buffer {
 pub(crate) struct Place(Rc<RefCell<Option<Vec<u8>>>>);
 
 /// What a GPU would not say.
-const GIVEN_BACK: &str = "memory is used that was given back: a recording has outlived it";
+const GIVEN_BACK: &str = "memory is used that was given back: a recording, or a mean that was begun, has outlived it";
 
 impl Place {
     /// The bytes.

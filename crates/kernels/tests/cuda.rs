@@ -11,7 +11,7 @@ use swish_kernels::cuda::bandwidth::{self, Timed};
 use swish_kernels::cuda::check::{Row, run, run_libraries};
 use swish_kernels::cuda::launch::dropout::{Masks, Seed};
 use swish_kernels::cuda::launch::{depthwise, dropout, layout, pool, sums};
-use swish_kernels::cuda::{ActSource, Engine, Matrices, Precision, Scratch, Slice, Subject};
+use swish_kernels::cuda::{ActSource, Device, Engine, Matrices, Precision, Scratch, Slice, Subject};
 use swish_kernels::pool::Pool2d;
 
 fn host() -> Option<Host> {
@@ -209,7 +209,7 @@ fn views_may_start_anywhere() {
 /// The emulation sees what it is there to see: here a kernel that is given a map of another type.
 #[test]
 fn the_emulation_checks_types_of_arguments() {
-    use swish_kernels::cuda::device::{Arg, Device, Launch};
+    use swish_kernels::cuda::device::{Arg, Launch};
     use swish_kernels::cuda::source::{Part, Source};
     let Some(host) = host() else { return };
     let xs = Slice::of(&host, &[1.0f32; 8]).unwrap();

@@ -5,7 +5,7 @@ use swish_kernels::rng::Rng;
 use swish_search::Space;
 use swish_search::space::{Classes, Rejection, SpaceConfig, screen};
 
-/// SPEC of the space: 25 * 25 * 10 for one unit, its square times 4 choices of inputs for two, its cube times 36 for three.
+/// Size of the space: 25 * 25 * 10 for one unit, its square times 4 choices of inputs for two, its cube times 36 for three.
 #[test]
 fn sizes_are_the_papers() {
     let count = |units| Space::full(units).unwrap().count();

@@ -11,7 +11,7 @@ use swish_core::models::transformer::{self, TransformerConfig};
 use swish_core::nn::Compute;
 use swish_data::Data;
 use swish_emulation::{Sums, on_each_device};
-use swish_kernels::cuda::{Engine, Precision as Products};
+use swish_kernels::cuda::{Device, Engine, Precision as Products};
 use swish_train::cell::Cell;
 use swish_train::checkpoint::{self, Standing};
 use swish_train::on_device::{DeviceLearner, check};
@@ -207,7 +207,7 @@ fn recorded_steps_are_those_started_one_by_one<D: Engine + 'static>(device: &Rc<
     let mut rows = check::images::<D, bf16>(device, info, 2, Products::Exact).unwrap();
     let config = TransformerConfig { dropout: 0.2, ..tiny };
     rows.extend(check::sentences::<D, f32>(device, &config, 2, Products::Exact).unwrap());
-    assert_eq!(rows.len(), 4);
+    assert_eq!(rows.len(), 8);
     for row in rows {
         assert!(row.passed(), "{row}");
     }

@@ -228,7 +228,8 @@ impl<D: Engine, E: Stored, M> DeviceNetwork<D, E, M> {
         self.d_matrices.get_mut().view_mut().zero(device).map_err(on_device)
     }
 
-    /// Exchanges the weights and running statistics with these, the same each time and as long as the device's layouts of them.
+    /// Exchanges the weights and running statistics with these, as long as the device's layouts of them. They are the same each time:
+    /// recordings know both.
     ///
     /// # Errors
     /// The device's.

@@ -1,4 +1,4 @@
-//! Initial values, as each model's original authors draw them (SPEC 4.5), or the paper's (SPEC 7.5).
+//! Initial values, as each model's original authors draw them, or the paper's.
 
 use super::params::Role;
 use swish_kernels::rng::{Rng, fnv1a64};

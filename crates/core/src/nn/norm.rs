@@ -24,9 +24,9 @@ pub struct NormConfig {
 }
 
 impl NormConfig {
-    /// Torch's: eps 1e-5, momentum 0.1; what all CIFAR networks use (SPEC 4).
+    /// Torch's: eps 1e-5, momentum 0.1; what all CIFAR networks use.
     pub const TORCH: Self = Self { eps: 1e-5, momentum: 0.1 };
-    /// TensorFlow slim's for ImageNet: eps 1e-3, decay 0.9997 (SPEC 5 and 7.2).
+    /// TensorFlow slim's for ImageNet: eps 1e-3, decay 0.9997.
     pub const SLIM: Self = Self { eps: 1e-3, momentum: 3e-4 };
 }
 

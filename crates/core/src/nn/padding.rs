@@ -43,7 +43,7 @@ fn same(n: usize, kernel: usize, stride: usize) -> (usize, usize) {
 mod tests {
     use super::same;
 
-    /// SPEC 5.5: from 111 to 56 symmetric, from 56 to 28 not.
+    /// NASNet-A's stem: from 111 to 56 symmetric, from 56 to 28 not.
     #[test]
     fn same_padding_puts_the_odd_cell_behind() {
         assert_eq!((same(111, 3, 2), same(56, 3, 2), same(56, 7, 2), same(56, 5, 1)), ((1, 1), (0, 1), (2, 3), (2, 2)));

@@ -5,7 +5,7 @@ use swish_kernels::act;
 
 use super::{BETAS, POINTS, difference, parsed};
 
-/// Each function against its definition (SPEC section 2), written with the standard library alone.
+/// Each function against its definition, written with the standard library alone.
 #[test]
 fn named_functions_have_their_values() {
     let s = |x: f64| 1.0 / (1.0 + (-x).exp());

@@ -75,6 +75,9 @@ pub trait Device: Sized {
     /// The device's.
     fn replay(&self, recording: &Self::Recording) -> Result<(), Self::Error>;
 
+    /// How often something recorded has been started.
+    fn replays(&self) -> u64;
+
     /// How often memory has moved that recordings know. What was recorded before that must not be started any more.
     fn moves(&self) -> &Cell<u64>;
 

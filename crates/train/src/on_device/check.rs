@@ -2,7 +2,7 @@
 
 use super::{DeviceLearner, Examples, OnDevice, OnImages};
 use crate::averages::{Averages, MovingAverages};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::optimizer::{DecayOn, OptimizerConfig, Rule};
 use crate::translation::OnText;
@@ -14,13 +14,18 @@ use swish_core::models::transformer::{self, EOS, TextBatch, Transformer, Transfo
 use swish_core::models::{self, ModelInfo, Net};
 use swish_core::nn::{LossConfig, Params, Pass};
 use swish_kernels::cuda::check::Row;
-use swish_kernels::cuda::{Engine, Precision, Stored};
+use swish_kernels::cuda::{Device, Engine, Precision, Stored};
 use swish_kernels::rng::Rng;
 
-/// Of two kinds of batches in turn, so that each is run, recorded and started.
-const STEPS: u64 = 9;
-/// A step with a larger batch, for which memory is asked for anew. Before it evaluations by the averages and by the weights.
-const LARGER: u64 = 5;
+/// Of two kinds of batches in turn, the larger first: each is run, recorded and then started again, three times.
+const STEPS: u64 = 12;
+/// The step before which there are evaluations, by the averages and by the weights.
+const EVALUATIONS: u64 = 6;
+/// A step with a larger batch, for which memory is asked for anew, so that recordings begin anew too.
+const LARGER: u64 = 8;
+/// How often something recorded is started at least: by steps 2 to 5, and by the second of two evaluations of each kind. Where results in
+/// between need more memory than before, recordings begin anew.
+const STARTS: u64 = 6;
 const CLASSES: usize = 10;
 const SGD: Rule = Rule::Sgd { momentum: 0.9, nesterov: true };
 const RMS_PROP: Rule = Rule::RmsProp { decay: 0.9, momentum: 0.9, epsilon: 1.0 };
@@ -31,7 +36,7 @@ const ADAM: Rule = Rule::Adam { beta1: 0.9, beta2: 0.98, epsilon: 1e-9 };
 /// # Errors
 /// The network's and the device's. A difference is no error, but stands in its row.
 pub fn run<D: Engine>(device: &Rc<D>) -> Result<Vec<Row>> {
-    let (info, config) = (models::find("resnet20")?, transformer::find("transformer_base")?.config);
+    let (info, config) = (models::find("resnet20")?, transformer::find("transformer_small")?.config);
     let mut rows = images::<D, f32>(device, info, 16, Precision::Exact)?;
     rows.extend(images::<D, bf16>(device, info, 16, Precision::Tf32)?);
     rows.extend(sentences::<D, f32>(device, &config, 8, Precision::Exact)?);
@@ -40,8 +45,8 @@ pub fn run<D: Engine>(device: &Rc<D>) -> Result<Vec<Row>> {
 }
 
 /// Steps on `n` images and on one more in turn, and once on two more, by every rule, with clipping, averages and a rate that changes: a row
-/// each for the numbers that are not what they are where nothing is recorded: logits, losses, weights, statistics, averages and what the
-/// rule remembers.
+/// each for the numbers that are not finite, or not what they are where nothing is recorded (logits, losses, weights, statistics, averages
+/// and what the rule remembers), and one for how often something recorded was started.
 ///
 /// # Errors
 /// The network's and the device's. A difference is no error, but stands in the row.
@@ -52,7 +57,7 @@ pub fn images<D: Engine, E: Stored>(
     precision: Precision,
 ) -> Result<Vec<Row>> {
     let ([c, h, w], activation) = (info.input, "swish".parse::<Activation>()?);
-    rows::<E>(&[SGD, RMS_PROP, ADAM], &format!("{}, {n} images", info.name), |rule, record| {
+    rows::<D, E>(&**device, &[SGD, RMS_PROP, ADAM], &format!("{}, {n} images", info.name), |rule, record| {
         let net = Net::new(info, &activation, CLASSES, 1, DType::F32, &Host::Cpu)?;
         let mut learner = learner(&net.params, rule)?;
         let on = DeviceLearner::<D, E>::new(device, &net, &learner, precision)?;
@@ -80,7 +85,7 @@ pub fn sentences<D: Engine, E: Stored>(
     precision: Precision,
 ) -> Result<Vec<Row>> {
     let activation: Activation = "swish".parse()?;
-    rows::<E>(&[ADAM], &format!("Transformer {}, {n} pairs", config.hidden), |rule, record| {
+    rows::<D, E>(&**device, &[ADAM], &format!("Transformer {}, {n} pairs", config.hidden), |rule, record| {
         let model = Transformer::new(config, &activation, 1, DType::F32, &Host::Cpu)?;
         let mut learner = learner(&model.params, rule)?;
         let on = DeviceLearner::<D, E, Transformer>::of(device, &model, &learner, precision)?;
@@ -124,7 +129,7 @@ fn steps<D: Engine, E: Stored, M>(
         }
     };
     for step in 0..STEPS {
-        if step == LARGER {
+        if step == EVALUATIONS {
             for _ in 0..2 {
                 on.swap_averages()?;
                 for _ in 0..2 {
@@ -135,8 +140,8 @@ fn steps<D: Engine, E: Stored, M>(
         }
         forget();
         let pass = Pass { dropout_seed: Some(step), ..Pass::train() };
-        let more = if step == LARGER { 2 } else { (step % 2) as usize };
-        batch(&mut on, &pass, Some(0.01 / (step + 1) as f64), more)?;
+        let more = if step == LARGER { 2 } else { ((step + 1) % 2) as usize };
+        batch(&mut on, &pass, Some(0.001 / (step + 1) as f64), more)?;
     }
     found.push(Tensor::new(on.losses(1)?, &Host::Cpu)?.to_dtype(DType::F32)?);
     on.download(learner)?;
@@ -148,20 +153,25 @@ fn steps<D: Engine, E: Stored, M>(
     Ok(numbers)
 }
 
-/// A row a rule for what `run` gives where steps are recorded and where they are not.
-fn rows<E: Stored>(
+/// Rows for what `run` gives by each rule where steps are recorded and where they are not.
+fn rows<D: Device, E: Stored>(
+    device: &D,
     rules: &[Rule],
     case: &str,
     mut run: impl FnMut(Rule, bool) -> Result<Vec<f32>>,
 ) -> Result<Vec<Row>> {
-    rules
-        .iter()
-        .map(|&rule| {
-            let (recorded, alone) = (run(rule, true)?, run(rule, false)?);
-            let differing = recorded.iter().zip(&alone).filter(|(x, y)| x.to_bits() != y.to_bits()).count();
-            let error = if recorded.len() == alone.len() { differing as f64 / alone.len() as f64 } else { f64::NAN };
-            let (function, case) = ("recorded steps".into(), format!("{case}, {rule}"));
-            Ok(Row { function, case, element: E::NAME, count: alone.len(), error, tolerance: 0.0 })
-        })
-        .collect()
+    let mut rows = Vec::new();
+    for &rule in rules {
+        let mut counted = |record| Ok::<_, Error>((device.replays(), run(rule, record)?, device.replays()));
+        let ((before, recorded, between), (_, alone, after)) = (counted(true)?, counted(false)?);
+        let wrong = |(x, y): &(&f32, &f32)| x.to_bits() != y.to_bits() || !x.is_finite();
+        let differing = recorded.iter().zip(&alone).filter(wrong).count();
+        let error = if recorded.len() == alone.len() { differing as f64 / alone.len() as f64 } else { f64::NAN };
+        let missing = STARTS.saturating_sub(between - before) + (after - between);
+        for (what, count, error) in [("numbers", alone.len(), error), ("starts", STARTS as usize, missing as f64)] {
+            let (function, case) = (format!("recorded steps, {what}"), format!("{case}, {rule}"));
+            rows.push(Row { function, case, element: E::NAME, count, error, tolerance: 0.0 });
+        }
+    }
+    Ok(rows)
 }

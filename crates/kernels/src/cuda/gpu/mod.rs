@@ -66,6 +66,7 @@ pub struct Gpu {
     convolutions: OnceCell<Convolutions>,
     blas: OnceCell<CudaBlasLT>,
     recording: Cell<bool>,
+    replays: Cell<u64>,
     moves: Cell<u64>,
 }
 
@@ -99,6 +100,7 @@ impl Gpu {
             convolutions: OnceCell::new(),
             blas: OnceCell::new(),
             recording: Cell::default(),
+            replays: Cell::default(),
             moves: Cell::default(),
         })
     }
@@ -309,7 +311,12 @@ impl Device for Gpu {
 
     fn replay(&self, graph: &CudaGraph) -> Result<(), GpuError> {
         self.not_recorded("a recording starts")?;
+        self.replays.set(self.replays.get() + 1);
         graph.launch().map_err(|source| GpuError::Driver { what: "starting what was recorded", source })
+    }
+
+    fn replays(&self) -> u64 {
+        self.replays.get()
     }
 
     fn moves(&self) -> &Cell<u64> {
