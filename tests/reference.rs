@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use swish_core::models;
 use swish_core::models::transformer::{self, TextBatch, Transformer, TransformerConfig};
 use swish_core::nn::Pass;
+use swish_kernels::simd::{Level, level};
 
 type Tensors = HashMap<String, Tensor>;
 
@@ -278,10 +279,12 @@ fn the_cifar_models_agree_with_pytorch() {
     }
 }
 
-/// As above: smooth functions to 1e-3 of a gradient's norm, or what PyTorch's own f32 is off where that is more (3e-3 in Inception-v4, where
-/// projections here are 9e-3 off), others to three times what that is off, where it was run, else to 5e-3. The auxiliary heads have norms over four values a channel, which amplify rounding. Relu in Inception-v4
-/// does so most: logits are 6e-4 off in PyTorch, and as much here on processors without a matrix unit (3e-4 with one), where running
-/// statistics of the last layers are 1e-3 off.
+/// As above: smooth functions to 1e-4 in logits and 1e-3 in gradients' norms, others to three times what PyTorch's own f32 is off, where it
+/// was run. The auxiliary heads have norms over four values a channel, which amplify rounding. Relu in Inception-v4 does so most: logits
+/// are 6e-4 off in PyTorch.
+///
+/// Without a matrix unit sums are taken in another order, and Inception-v4 is as far off as in PyTorch: with relu 6e-4 in logits and 1e-3
+/// in running statistics, with swish 1.5e-3 in norms, where PyTorch is 3.3e-3 off. So its bounds are PyTorch's there.
 fn check_imagenet_f32(file: &Path) {
     let name = file.file_name().unwrap().to_str().unwrap();
     let reference = Reference::read(file);
@@ -291,12 +294,15 @@ fn check_imagenet_f32(file: &Path) {
         "{name:44} f32: logits and loss {forward:.1e}, statistics {statistics:.1e}, gradients {backward:.1e}, norms {median:.1e} {worst:.1e}"
     );
     let torch = reference.torch_f32();
-    let (norm, gradient) = match (reference.activation.as_str(), torch.last()) {
-        ("swish", torch) => (torch.map_or(1e-3, |torch| torch.max(1e-3)), 2e-2),
-        (_, Some(&torch)) => (3.0 * torch, 0.2),
-        (_, None) => (5e-3, 2e-2),
+    let (mut logits, mut moved, mut norm, gradient) = match (reference.activation.as_str(), torch.last()) {
+        ("swish", _) => (1e-4, 1e-4, 1e-3, 1e-2),
+        (_, Some(&torch)) => (6e-4, 1e-3, 3.0 * torch, 0.2),
+        (_, None) => (1e-4, 1e-4, 5e-3, 0.02),
     };
-    let (logits, moved) = if name.starts_with("inception_v4.relu") { (1.8e-3, 3e-3) } else { (1e-4, 1e-4) };
+    if name.starts_with("inception_v4") && level() < Level::Amx {
+        (logits, moved) = (3.0 * logits, 3.0 * moved);
+        norm = torch.last().map_or(norm, |&torch| norm.max(torch));
+    }
     assert!(forward < logits, "{name}: logits and loss off by {forward:e}");
     assert!(statistics < moved, "{name}: running statistics off by {statistics:e}");
     assert!(worst < norm, "{name}: the norm of a gradient off by {worst:e}");
